@@ -1,0 +1,80 @@
+# make quickstart   set everything up and build, deploy and verify seeds/quickstart.yaml on this host
+# make test         set everything up and run every check that this machine can carry
+# make help         the rest
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+COLLECTIONS := .collections/ansible_collections
+# PyPI's bundle of community collections: only the ones named here are unpacked from it.
+BUNDLE := ansible==14.5.0
+BUNDLED := amazon/aws ansible/posix community/general
+# Become: root needs nothing, password-less sudo neither; everybody else is asked once.
+BECOME := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-become-pass)
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+
+.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs
+
+help: ## show the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 24
+
+.venv/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "petal.hpc needs Python 3.11 or later; name one with PYTHON=…"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(SUDO) apt-get install --yes --no-install-recommends python3-venv
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/.run: .venv/.created requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/.dev: .venv/.run requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+# The clone itself is petal.hpc for Ansible; the rest comes from PyPI, because Galaxy is not reachable everywhere.
+.collections/.$(BUNDLE): .venv/.run
+	@mkdir -p $(COLLECTIONS)/petal .cache
+	@ln -sfn ../../.. $(COLLECTIONS)/petal/hpc
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --ignore-requires-python --dest .cache $(BUNDLE)
+	@$(BIN)/python -c 'import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); z.extractall(".collections", [n for n in z.namelist() if n.startswith(tuple(f"ansible_collections/{c}/" for c in sys.argv[2:]))])' .cache/ansible-*.whl $(BUNDLED)
+	@rm -f .cache/ansible-*.whl
+	@touch $@
+
+setup: .venv/.run .collections/.$(BUNDLE) ## virtual environment and collections for the playbooks
+
+setup-dev: setup .venv/.dev ## the same, and the tools of the checks
+
+quickstart: setup ## build, deploy and verify the quickstart seed on this host
+	$(BIN)/ansible-playbook $(BECOME) playbooks/build_volume.yml -e seed=seeds/quickstart.yaml
+	$(BIN)/ansible-playbook $(BECOME) playbooks/deploy_cluster.yml -e seed=seeds/quickstart.yaml
+	$(BIN)/ansible-playbook $(BECOME) playbooks/verify_cluster.yml -e seed=seeds/quickstart.yaml
+
+clean-quickstart: setup ## take the quickstart's deployment and snapshots away again
+	$(BIN)/ansible-playbook $(BECOME) playbooks/delete_cluster.yml -e seed=seeds/quickstart.yaml
+	$(BIN)/ansible-playbook $(BECOME) playbooks/delete_volume.yml -e seed=seeds/quickstart.yaml
+
+test: setup-dev ## every check that this machine can carry
+	@tests/run
+
+lint: setup-dev ## ruff, mypy, yamllint, ansible-lint, changelog fragments, plugin documentation
+	@tests/run lint
+
+unit: setup-dev ## unit tests
+	@tests/run unit
+
+sanity: setup-dev ## ansible-test sanity
+	@tests/run sanity
+
+integration: setup-dev ## playbooks and modules run for real
+	@tests/run integration
+
+molecule: setup-dev ## one Molecule scenario a role
+	@tests/run molecule
+
+docs: setup-dev ## render the documentation of every plugin
+	@tests/run docs
