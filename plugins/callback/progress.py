@@ -1,0 +1,174 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: progress
+type: stdout
+short_description: Phases, percent and elapsed time for long plays
+version_added: "0.1.0"
+description:
+  - Shows the playbooks of this collection as phases, with a percentage, what is being installed and the elapsed time,
+    instead of a line for each task. The phases are the roles that a playbook includes at its top level.
+  - A task result that carries C(progress) as V({done, total, item}) moves the percentage within its phase, also while
+    the task is retried or polled.
+  - On a terminal the last line is rewritten as the work goes on; elsewhere each step is a plain line.
+  - Other playbooks, and everything with C(-v), are shown as P(ansible.builtin.default#callback) shows them.
+author:
+  - petal.hpc contributors (@petal-hpc)
+extends_documentation_fragment:
+  - ansible.builtin.default_callback
+  - ansible.builtin.result_format_callback
+requirements:
+  - Set as stdout in the configuration (C(stdout_callback=petal.hpc.progress)).
+"""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from ansible.plugins.callback.default import CallbackModule as Default
+from ansible_collections.petal.hpc.plugins.plugin_utils.progress import Tracker
+
+_INCLUDES = ("ansible.builtin.include_role", "include_role")
+
+
+def _phases(tasks: list[Any]) -> Iterator[Any]:
+    """The roles that a play includes at its top level, in order; blocks are looked into, rescues are not."""
+    for task in tasks:
+        if hasattr(task, "block"):
+            yield from _phases(task.block)
+        elif task.action in _INCLUDES:
+            yield task
+
+
+class CallbackModule(Default):
+    """Ansible's own output, with tasks folded into phases where a playbook has them."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "stdout"
+    CALLBACK_NAME = "petal.hpc.progress"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._tracker: Tracker | None = None
+        self._terminal = sys.stdout.isatty()
+        self._stopped = threading.Event()
+
+    def v2_playbook_on_start(self, playbook: Any) -> None:
+        """Count the phases of all plays; without any, or with -v, stay the default callback."""
+        found = [task for play in playbook.get_plays() for task in _phases(play.tasks)]
+        if self._display.verbosity == 0 and any(str(t.args.get("name", "")).startswith("petal.hpc.") for t in found):
+            self._tracker = Tracker([(task._uuid, task.get_name()) for task in found], time.monotonic())
+            if self._terminal:
+                threading.Thread(target=self._animate, daemon=True).start()
+        super().v2_playbook_on_start(playbook)
+
+    def _animate(self) -> None:
+        # Straight to the descriptor: a lock of sys.stdout held while Ansible forks a worker would never open there.
+        while not self._stopped.wait(0.5):
+            if self._tracker and self._tracker.current:
+                width = os.get_terminal_size(1).columns
+                os.write(1, f"\r\x1b[K{self._tracker.status(time.monotonic())[: width - 1]}".encode())
+
+    def _line(self, text: str) -> None:
+        self._display.display(("\r\x1b[K" if self._terminal else "") + text)
+
+    def v2_playbook_on_play_start(self, play: Any) -> None:
+        """A play is no phase."""
+        if self._tracker is None:
+            super().v2_playbook_on_play_start(play)
+
+    def v2_playbook_on_no_hosts_matched(self) -> None:
+        """A play without hosts is one that is not needed, after a hit for example."""
+        if self._tracker is None:
+            super().v2_playbook_on_no_hosts_matched()
+
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+        """A phase begins with the first task in it, so that a skipped one is not shown."""
+        if self._tracker is None:
+            super().v2_playbook_on_task_start(task, is_conditional)
+        elif self._tracker.knows(task._uuid):
+            self._tracker.enter(task._uuid)
+        elif line := self._tracker.begin(time.monotonic()):
+            self._line(line)
+        if self._tracker is not None:
+            self._last_task_name = task.get_name()
+            self._tracker.task = task.get_name()
+
+    def v2_playbook_on_include(self, included_file: Any) -> None:
+        """Included files are how the roles are made, nothing to show."""
+        if self._tracker is None:
+            super().v2_playbook_on_include(included_file)
+
+    def _progress(self, result: Any) -> bool:
+        """Show the progress that a result reports; True where it did."""
+        report = result.result.get("progress")
+        if self._tracker is None or not isinstance(report, dict):
+            return False
+        if line := self._tracker.report(report, time.monotonic()):
+            self._line(line)
+        return True
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        """What a debug task says is for people; other results are not, unless they report progress."""
+        if self._tracker is None:
+            super().v2_runner_on_ok(result)
+            return
+        self._progress(result)
+        self._handle_warnings_and_exception(result)
+        if result.task.action in ("ansible.builtin.debug", "debug"):
+            message = result.result.get("msg", "")
+            for text in message if isinstance(message, list) else str(message).rstrip().splitlines():
+                self._line(str(text))
+        elif self._display.verbosity or result.result.get("diff"):
+            self.v2_on_file_diff(result)
+
+    def v2_runner_item_on_ok(self, result: Any) -> None:
+        """Items show only by the progress that they report."""
+        if self._tracker is None:
+            super().v2_runner_item_on_ok(result)
+        else:
+            self._handle_warnings_and_exception(result)
+            self._progress(result)
+
+    def v2_runner_on_skipped(self, result: Any) -> None:
+        """Skipped tasks are not shown."""
+        if self._tracker is None:
+            super().v2_runner_on_skipped(result)
+
+    def v2_runner_item_on_skipped(self, result: Any) -> None:
+        """Skipped items are not shown."""
+        if self._tracker is None:
+            super().v2_runner_item_on_skipped(result)
+
+    def v2_runner_retry(self, result: Any) -> None:
+        """A retried task is work that goes on, when it reports progress."""
+        if not self._progress(result):
+            super().v2_runner_retry(result)
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        """A failure is shown with its message, readable; the whole result needs -v."""
+        if self._tracker is None:
+            super().v2_runner_on_failed(result, ignore_errors)
+            return
+        self._handle_warnings_and_exception(result)
+        if not ignore_errors:
+            host = result.host.get_name()
+            message = str(result.result.get("msg", "")).strip() or "no message; run it again with -v"
+            self._line(f"FAILED on {host}: {self._tracker.task}")
+            for text in message.splitlines():
+                self._display.display(f"  {text}", color="red")
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        """The recap is one line a host, after the last phase."""
+        self._stopped.set()
+        if self._tracker is not None:
+            self._line(self._tracker.end(time.monotonic(), bool(stats.failures or stats.dark)))
+        else:
+            super().v2_playbook_on_stats(stats)
