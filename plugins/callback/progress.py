@@ -33,6 +33,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ansible.plugins.callback.default import CallbackModule as Default
+
 from ansible_collections.petal.hpc.plugins.plugin_utils.progress import Tracker
 
 _INCLUDES = ("ansible.builtin.include_role", "include_role")

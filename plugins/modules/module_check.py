@@ -96,6 +96,7 @@ results:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.petal.hpc.plugins.module_utils._check.api import run_checks
 from ansible_collections.petal.hpc.plugins.module_utils._check.model import verdict
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError

@@ -12,15 +12,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.petal.hpc.plugins.module_utils._check.model import Check, Result, tail
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 _TIMED_OUT = 124
 
 
-def run_checks(
-    module: AnsibleModule, entries: Iterable[Mapping[str, Any]], user: str, timeout: int
-) -> list[Result]:
+def run_checks(module: AnsibleModule, entries: Iterable[Mapping[str, Any]], user: str, timeout: int) -> list[Result]:
     """Load each module in a login shell of its own and run its command, one after another.
 
     ``timeout`` is in seconds, for each of them. Raises PetalError where the user does not exist, where this
@@ -41,8 +40,15 @@ def _run(module: AnsibleModule, check: Check, user: str, timeout: int) -> Result
     # A clean environment, as sshd gives one: nothing of the controller's must make a module work.
     environment = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8", "TERM": "dumb"}
     rc, stdout, stderr = module.run_command(
-        ["env", "--ignore-environment", *[f"{key}={value}" for key, value in environment.items()],
-         "timeout", "--kill-after=10", str(timeout), *check.argv(user)],
+        [
+            "env",
+            "--ignore-environment",
+            *[f"{key}={value}" for key, value in environment.items()],
+            "timeout",
+            "--kill-after=10",
+            str(timeout),
+            *check.argv(user),
+        ],
         cwd="/",
     )
     output = tail(stdout, stderr)

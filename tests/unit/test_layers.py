@@ -1,0 +1,125 @@
+"""Imports point down only: playbooks → roles → doors → services → pure core."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+COLLECTION = "ansible_collections.petal.hpc.plugins"
+DOOR_KINDS = ("action", "modules", "filter", "callback")
+DOORS = sorted(path for kind in DOOR_KINDS for path in (ROOT / "plugins" / kind).glob("*.py"))
+CORE = sorted(path for path in (ROOT / "plugins" / "module_utils").glob("_*/*.py") if path.name != "api.py")
+SERVICES = sorted((ROOT / "plugins" / "module_utils").glob("_*/api.py"))
+ROLE_FILES = sorted(path for path in (ROOT / "roles").glob("*/*/**/*.yml") if "molecule" not in path.parts)
+PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
+PROVIDERS = ("local", "aws")
+
+
+def imports(path: Path) -> set[str]:
+    """The dotted names of everything that a file imports, wherever in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.add(node.module or "")
+    return found
+
+
+def label(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", CORE, ids=label)
+def test_pure_core_imports_the_standard_library_and_itself(path: Path) -> None:
+    for name in imports(path):
+        if name.startswith("ansible_collections"):
+            assert name.startswith(f"{COLLECTION}.module_utils._"), name
+            assert not name.endswith(".api"), name
+        else:
+            assert name.split(".")[0] in sys.stdlib_module_names, name
+
+
+@pytest.mark.parametrize("path", CORE, ids=label)
+def test_pure_core_does_no_input_or_output(path: Path) -> None:
+    forbidden = {"os", "subprocess", "socket", "shutil", "tempfile", "urllib.request", "http.client", "fcntl"}
+    assert not imports(path) & forbidden
+    calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    assert not {call.id for call in calls if isinstance(call, ast.Name)} & {"open", "print", "exec", "eval"}
+
+
+@pytest.mark.parametrize("path", SERVICES, ids=label)
+def test_services_do_not_import_doors(path: Path) -> None:
+    for name in imports(path):
+        assert not any(name.startswith(f"{COLLECTION}.{kind}") for kind in DOOR_KINDS), name
+
+
+@pytest.mark.parametrize("path", DOORS, ids=label)
+def test_doors_are_thin(path: Path) -> None:
+    """A door is arguments in, result out: at most about forty lines of code behind its documentation."""
+    if path.parent.name == "callback":
+        pytest.skip("a callback is called at every event: its door is as wide as Ansible's interface")
+    module = ast.parse(path.read_text())
+    code: set[int] = set()
+    for statement in module.body:
+        documentation = isinstance(statement, (ast.Assign, ast.Import, ast.ImportFrom)) or (
+            isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+        )
+        if not documentation:
+            # Arguments are a table, however many lines it takes: statements are what is counted.
+            code |= {node.lineno for node in ast.walk(statement) if isinstance(node, ast.stmt)}
+    assert len(code) <= 40, f"{len(code)} lines of code"
+
+
+@pytest.mark.parametrize("path", PLAYBOOKS, ids=label)
+def test_playbooks_are_short_and_hold_phases_only(path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) <= 40
+    for play in yaml.safe_load(text):
+        for task in play.get("tasks", []):
+            for inner in [*task.get("block", []), *task.get("rescue", [])] or [task]:
+                assert {"ansible.builtin.include_role", "ansible.builtin.import_playbook"} & set(inner), inner
+
+
+@pytest.mark.parametrize("path", [*PLAYBOOKS, *ROLE_FILES], ids=label)
+def test_the_provider_is_one_seam(path: Path) -> None:
+    """Nothing asks which provider it is; steps are included by the provider's name, from its own directory."""
+    if set(path.parts) & set(PROVIDERS):
+        return
+    asked = re.findall(r"provider\s*[!=]=|==\s*['\"](?:local|aws)['\"]", path.read_text())
+    assert not asked
+
+
+def test_every_provider_has_every_step() -> None:
+    """What the role includes by provider exists for each provider that there is."""
+    tasks = ROOT / "roles" / "software_volume" / "tasks"
+    steps = {step for path in tasks.glob("*.yml") for step in re.findall(r"\}\}/([a-z_]+)\.yml", path.read_text())}
+    assert steps
+    for provider in PROVIDERS:
+        directory = tasks / provider
+        if directory.is_dir():
+            assert steps <= {path.stem for path in directory.glob("*.yml")}
+
+
+def test_role_defaults_and_argument_specs_name_the_same_variables() -> None:
+    """Argument specs only check: a default that is not in defaults/main.yml does not exist."""
+    for role in sorted((ROOT / "roles").iterdir()):
+        defaults = set(yaml.safe_load((role / "defaults" / "main.yml").read_text()) or {})
+        entry_points = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+        documented = {name for spec in entry_points.values() for name in spec.get("options", {})}
+        required = {
+            name
+            for spec in entry_points.values()
+            for name, option in spec.get("options", {}).items()
+            if option.get("required")
+        }
+        assert documented - required <= defaults <= documented, role.name
+        assert (role / "README.md").is_file(), role.name
+        assert (role / "molecule" / "default" / "molecule.yml").is_file(), role.name
