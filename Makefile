@@ -17,7 +17,7 @@ BECOME := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs
+.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs kill
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 24
@@ -57,6 +57,9 @@ quickstart: setup ## build, deploy and verify the quickstart seed on this host
 clean-quickstart: setup ## take the quickstart's deployment and snapshots away again
 	$(BIN)/ansible-playbook $(BECOME) playbooks/delete_cluster.yml -e seed=seeds/quickstart.yaml
 	$(BIN)/ansible-playbook $(BECOME) playbooks/delete_volume.yml -e seed=seeds/quickstart.yaml
+
+kill: setup-dev ## SIGKILL at RUNS moments of a build, each run again
+	$(SUDO) $(BIN)/python tests/lab/kill_build.py $(or $(RUNS),10)
 
 test: setup-dev ## every check that this machine can carry
 	@tests/run

@@ -1,0 +1,94 @@
+"""Run the collection's playbooks as a user would, and see what they leave behind on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+ANSIBLE_PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a playbook ended: its status, and both streams as one text."""
+
+    rc: int
+    output: str
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """The environment of a clone: its ansible.cfg and nothing of the caller's Ansible settings."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
+    return {**kept, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0", **extra}
+
+
+def command(playbook: str, *arguments: str, **variables: str | Path) -> list[str]:
+    """The command line for ``playbooks/NAME.yml`` (or NAME itself where it has a dot) with extra variables."""
+    name = playbook if "." in playbook else f"playbooks/{playbook}.yml"
+    # As JSON: a path with a space is still one value.
+    extra = {key: str(value) for key, value in variables.items()}
+    return [str(ANSIBLE_PLAYBOOK), name, *arguments, "-e", json.dumps(extra)]
+
+
+def play(playbook: str, *arguments: str, cwd: Path = ROOT, timeout: int = 900, **variables: str | Path) -> Run:
+    """Run a playbook to its end."""
+    done = subprocess.run(
+        command(playbook, *arguments, **variables),
+        cwd=cwd,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    return Run(done.returncode, done.stdout)
+
+
+def play_and_kill(playbook: str, after: float, **variables: str | Path) -> bool:
+    """Kill a playbook and all that it started with SIGKILL after so many seconds; False if it ended before."""
+    process = subprocess.Popen(
+        command(playbook, **variables),
+        cwd=ROOT,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        process.wait(after)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return True
+    return False
+
+
+def mounts() -> set[str]:
+    """What is mounted in this mount namespace, as ``device mountpoint``."""
+    return {" ".join(line.split()[:2]) for line in Path("/proc/mounts").read_text().splitlines()}
+
+
+def loop_devices() -> set[str]:
+    """The loop devices in use, as ``device file``."""
+    listed = subprocess.run(
+        ["losetup", "--list", "--noheadings", "--output", "NAME,BACK-FILE"], capture_output=True, text=True, check=True
+    )
+    return set(listed.stdout.splitlines())
+
+
+def leftovers(store: Path) -> list[str]:
+    """What a finished build should not leave in a store: volumes, unfinished snapshots, held locks, loop devices."""
+    found = [str(path.relative_to(store)) for path in store.glob("volumes/*")]
+    found += [str(path.relative_to(store)) for path in store.glob("snapshots/.*")]
+    found += [line for line in loop_devices() if str(store) in line]
+    found += [line for line in mounts() if str(store) in line or "/run/petal/build-" in line]
+    return found
