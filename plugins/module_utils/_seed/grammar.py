@@ -1,0 +1,190 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The small languages inside a seed: names, paths, references, requirements, durations.
+
+Each check takes a text and answers None when it is good, else one sentence about what is wrong. All are
+conservative: what passes can be put into a path, an argument list or a URL as it is.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import TextTest
+
+#: Directories over which nothing can be mounted without hiding a part of the system. Source: the reserved names
+#: of AWS ParallelCluster's shared directories.
+_RESERVED = re.compile(
+    r"/(bin|boot|dev|etc|home|lib|lib32|lib64|libx32|lost\+found|media|mnt|opt|proc|root|run|sbin|srv|sys|tmp"
+    r"|usr(/local)?|var(/lib)?)?"
+)
+#: Directories in and below which only the system writes.
+_CLOSED = re.compile(
+    r"/(bin|boot|dev|etc|lib|lib32|lib64|libx32|proc|run|sbin|sys|tmp|usr/(bin|include|lib|lib32|lib64|libexec|sbin"
+    r"|share)|var/(lib/petal|run|tmp))(/.*)?"
+)
+_MOUNT_DIR = re.compile(r"(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)+")
+
+
+def pattern(expression: str, message: str) -> TextTest:
+    """A check that a text matches a regular expression as a whole."""
+    compiled = re.compile(expression, re.ASCII)
+
+    def test(text: str) -> str | None:
+        return None if compiled.fullmatch(text) else message
+
+    return test
+
+
+def mount_dir(text: str) -> str | None:
+    """An absolute directory where something can be mounted, in its shortest spelling."""
+    if not text.startswith("/"):
+        return "it is not an absolute path"
+    if text != "/" and text.endswith("/"):
+        return "it ends with a slash"
+    if _RESERVED.fullmatch(text) or _CLOSED.fullmatch(text):
+        return "this directory belongs to the operating system"
+    if not _MOUNT_DIR.fullmatch(text):
+        return "it holds characters, or an empty, '.' or '..' part, that no mount directory may have"
+    return None
+
+
+def bucket(text: str) -> str | None:
+    """An S3 bucket's name (source: Amazon S3, general purpose bucket naming rules)."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", text, re.ASCII):
+        return "this is no bucket name"
+    if ".." in text or ".-" in text or "-." in text:
+        return "dots in a bucket name must stand between letters or digits"
+    if text.startswith(("xn--", "sthree-", "amzn-s3-demo-")) or text.endswith(("-s3alias", "--ol-s3", "--x-s3")):
+        return "S3 keeps this prefix or suffix for itself"
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        return None
+    return "a bucket name may not look like an IP address"
+
+
+def object_prefix(text: str) -> str | None:
+    """A prefix of S3 object keys, without slashes at its ends."""
+    if text and not re.fullmatch(r"[A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*", text, re.ASCII):
+        return "this is no plain prefix"
+    if {".", ".."} & set(text.split("/")):
+        return "'.' and '..' are no parts of a prefix"
+    return None
+
+
+def git_ref(text: str) -> str | None:
+    """A branch, tag or commit (source: git-check-ref-format, without the exotic characters)."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_./+-]*", text, re.ASCII):
+        return "this is no Git branch, tag or commit"
+    if ".." in text or "//" in text or "/." in text or text.endswith((".", "/", ".lock")):
+        return "Git does not allow such a name"
+    return None
+
+
+_DOMAIN = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
+_IMAGE = re.compile(
+    rf"(?:(?:docker|oras)://)?(?:{_DOMAIN}(?::[0-9]{{1,5}})?/)?"
+    r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
+    r"(?P<tag>:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?P<digest>@sha256:[0-9a-f]{64})?",
+    re.ASCII,
+)
+
+
+def image(text: str) -> str | None:
+    """A container image reference, with or without docker:// or oras:// (source: the OCI distribution grammar)."""
+    return None if _IMAGE.fullmatch(text) else "this is no container image reference"
+
+
+def image_is_pinned(text: str) -> bool:
+    """Whether an image reference names one tag or digest, and not whatever is newest."""
+    match = _IMAGE.fullmatch(text)
+    return bool(match and (match["digest"] or match["tag"] not in (None, ":latest")))
+
+
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+_CLAUSE = r"(?:===|==|~=|!=|<=|>=|<|>)\s*[A-Za-z0-9][A-Za-z0-9._*+!-]*"
+_URL = r"(?:git\+https|https|file)://[A-Za-z0-9%/?:=&#.,_~+-][A-Za-z0-9%/?:@=&#.,_~+-]*"
+_REQUIREMENT = re.compile(
+    rf"(?P<name>{_NAME})\s*(?:\[\s*(?P<extras>{_NAME}(?:\s*,\s*{_NAME})*)?\s*\])?\s*"
+    rf"(?:(?:\(\s*(?P<in_parentheses>{_CLAUSE}(?:\s*,\s*{_CLAUSE})*)\s*\)"
+    rf"|(?P<clauses>{_CLAUSE}(?:\s*,\s*{_CLAUSE})*))"
+    rf"|@\s*(?P<url>{_URL}))?"
+    # A marker: names, quoted texts, comparisons. What they mean is the installer's affair.
+    r"\s*(?:;\s*(?P<marker>(?:[A-Za-z_.]+|'[^'\"]*'|\"[^'\"]*\"|[<>=!~]+|[()\s])+))?",
+    re.ASCII,
+)
+
+
+def requirement(text: str) -> str | None:
+    """A Python requirement as PEP 508 writes it; never an option, a path or a URL with a password."""
+    if text.startswith("-"):
+        return "options are not allowed among the packages"
+    match = _REQUIREMENT.fullmatch(text.strip(" "))
+    if not match:
+        return "this is no Python requirement"
+    if match["url"] and "@" in match["url"].split("//", 1)[1].split("/", 1)[0]:
+        return "a URL in a seed may not hold a user name or password"
+    return None
+
+
+def canonical_requirement(text: str) -> str:
+    """One spelling for all spellings of a requirement.
+
+    Source: PEP 503 for names, PEP 508 for the rest. Extras and version clauses are sorted, spaces removed.
+    """
+    match = _REQUIREMENT.fullmatch(text.strip(" "))
+    if not match:
+        return text
+    result = python_name(match["name"])
+    if match["extras"]:
+        result += "[" + ",".join(sorted({python_name(extra.strip()) for extra in match["extras"].split(",")})) + "]"
+    clauses = match["in_parentheses"] or match["clauses"]
+    if clauses:
+        result += ",".join(sorted({re.sub(r"\s", "", clause) for clause in clauses.split(",")}))
+    if match["url"]:
+        result += f"@{match['url']}"
+    if match["marker"]:
+        tokens = re.findall(r"'[^'\"]*'|\"[^'\"]*\"|[A-Za-z_.]+|[<>=!~]+|[()]", match["marker"])
+        result += ";" + " ".join('"' + token[1:-1] + '"' if token[0] in "'\"" else token for token in tokens)
+    return result
+
+
+def python_name(text: str) -> str:
+    """A Python package's name as PEP 503 normalises it."""
+    return re.sub(r"[-_.]+", "-", text).lower()
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def duration_seconds(text: str) -> int | None:
+    """Seconds of a duration such as ``12h``, ``90m`` or ``1h30m``; None when it is none."""
+    if not re.fullmatch(r"([0-9]{1,6}[dhms])+", text, re.ASCII):
+        return None
+    return sum(int(part[:-1]) * _UNITS[part[-1]] for part in re.findall(r"[0-9]+[dhms]", text))
+
+
+def duration(text: str) -> str | None:
+    """A duration between one minute and seven days."""
+    seconds = duration_seconds(text)
+    if seconds is None:
+        return "this is no duration"
+    return None if 60 <= seconds <= 7 * 86400 else "it is shorter than a minute or longer than seven days"
+
+
+def registry_url(text: str) -> str | None:
+    """Address of a registry: https://… or an absolute file:///…, without a user name or password."""
+    if text.startswith("file://"):
+        path = text[len("file://") :]
+        if re.fullmatch(r"(/[A-Za-z0-9_.+~-]+)+/?", path, re.ASCII) and ".." not in path.split("/"):
+            return None
+        return "file:// wants an absolute path: file:///srv/registry"
+    if not re.fullmatch(r"https://[^/?#\s]+(/[A-Za-z0-9%/:@=.,_~+-]*)?", text, re.ASCII):
+        return "this is no https:// or file:// address"
+    host = text[len("https://") :].split("/", 1)[0]
+    if "@" in host:
+        return "a registry's address may not hold a user name or password"
+    return None if re.fullmatch(rf"{_DOMAIN}(:[0-9]{{1,5}})?", host, re.ASCII) else "its host name is not valid"

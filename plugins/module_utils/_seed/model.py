@@ -1,0 +1,330 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The seed as the rest of the collection sees it: valid, complete, typed and unchangeable.
+
+Field names are the keys of the YAML file; what a seed leaves out stands here with its default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
+
+from ansible_collections.petal.hpc.plugins.module_utils._seed import grammar, platforms, rules, schema, spec
+from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import ERROR, Problem, SeedError
+from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import UNKNOWN_HOST, Host
+from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import NO_SOURCE, Report, Source
+
+#: Release of Spack that builds the packages of a seed which names none, and the release of its package
+#: repository that fits it. A change of either changes the fingerprint of such seeds, as it should.
+DEFAULT_SPACK_REF = "v1.1.0"
+DEFAULT_SPACK_PACKAGES_REF = "v2025.11.0"
+
+#: Length to which Spack pads its install prefix, so that binaries of this volume fit anywhere else.
+DEFAULT_PADDED_LENGTH = 128
+
+DEFAULT_TIMEOUT = "12h"
+
+#: Key of a field that is no key of the seed.
+_PRIVATE = {"private": True}
+
+
+@dataclass(frozen=True)
+class Cluster:
+    name: str
+    region: str | None
+    provider: str
+    os: str
+    architecture: str
+
+
+@dataclass(frozen=True)
+class Queue:
+    name: str
+    instance_types: tuple[str, ...]
+    min_count: int = 0
+    max_count: int = rules.DEFAULT_MAX_COUNT
+    spot: bool = False
+
+
+@dataclass(frozen=True)
+class Compute:
+    head_node: str
+    custom_ami: str | None = None
+    queues: tuple[Queue, ...] = ()
+
+
+@dataclass(frozen=True)
+class EbsSettings:
+    """size in GiB, throughput in MiB/s; iops and throughput are None where the volume type has no such setting."""
+
+    volume_type: str
+    size: int
+    iops: int | None
+    throughput: int | None
+    encrypted: bool
+    kms_key_id: str | None
+
+
+@dataclass(frozen=True)
+class Storage:
+    name: str
+    storage_type: str
+    mount_dir: str
+    ebs_settings: EbsSettings
+
+
+@dataclass(frozen=True)
+class Spack:
+    version: str = DEFAULT_SPACK_REF
+    packages: str = DEFAULT_SPACK_PACKAGES_REF
+    target: str = platforms.DEFAULT_TARGETS[platforms.X86_64]
+    padded_length: int = DEFAULT_PADDED_LENGTH
+
+
+@dataclass(frozen=True)
+class BinaryCache:
+    s3_bucket: str
+    s3_prefix: str = ""
+    s3_region: str | None = None
+
+
+@dataclass(frozen=True)
+class Container:
+    name: str
+    image: str
+    modules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PythonEnvironment:
+    """python None is the python3 of the operating system."""
+
+    name: str
+    version: str
+    default: bool = False
+    python: str | None = None
+    packages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Lmod:
+    """version None is the one of the operating system."""
+
+    version: str | None = None
+
+
+@dataclass(frozen=True)
+class Build:
+    instance_type: str
+    spot: bool = True
+    timeout: str = DEFAULT_TIMEOUT
+
+    @property
+    def timeout_seconds(self) -> int:
+        return grammar.duration_seconds(self.timeout) or 0
+
+
+@dataclass(frozen=True)
+class Software:
+    """Specs are in canonical form and in the order of the file. compiler None is the operating system's."""
+
+    spack_packages: tuple[str, ...]
+    spack: Spack
+    compiler: str | None
+    build_from_source: tuple[str, ...]
+    in_ami: tuple[str, ...]
+    use_custom_ami: bool
+    build_parallel: bool
+    binary_cache: BinaryCache | None
+    containers: tuple[Container, ...]
+    python_environments: tuple[PythonEnvironment, ...]
+    lmod: Lmod
+    build: Build
+
+
+@dataclass(frozen=True)
+class User:
+    name: str
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True)
+class S3Mount:
+    bucket: str
+    mount_point: str
+
+
+@dataclass(frozen=True)
+class Data:
+    s3_mounts: tuple[S3Mount, ...] = ()
+
+
+@dataclass(frozen=True)
+class SnapshotSource:
+    type: str
+    priority: int
+    account: str | None = None
+    enabled: bool = True
+
+
+@dataclass(frozen=True)
+class Registry:
+    use_public_snapshots: bool = False
+    trusted_accounts: tuple[str, ...] = ()
+    url: str | None = None
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A whole seed. warnings: what is doubtful about it; no key of the file."""
+
+    schema: int
+    cluster: Cluster
+    compute: Compute | None
+    shared_storage: tuple[Storage, ...]
+    software: Software
+    users: tuple[User, ...]
+    data: Data
+    snapshot_sources: tuple[SnapshotSource, ...]
+    registry: Registry
+    warnings: tuple[Problem, ...] = field(default=(), compare=False, metadata=_PRIVATE)
+
+    @classmethod
+    def from_mapping(cls, data: Any, host: Host = UNKNOWN_HOST, source: Source = NO_SOURCE) -> Seed:
+        """A seed from plain data, which stays as it is.
+
+        host: the machine that builds it, for the defaults of provider local. source: where the data stands.
+        Raises SeedError with all problems.
+        """
+        report = Report(source)
+        draft = rules.Draft(schema.SEED.check(data, (), report) or {}, report, host)
+        if isinstance(data, Mapping):
+            rules.check(draft)
+        in_order = sorted(report.problems, key=lambda problem: problem.line or 0)
+        errors = [problem for problem in in_order if problem.level == ERROR]
+        if errors:
+            raise SeedError(errors, source.file)
+        return _seed(draft, tuple(in_order))
+
+    @property
+    def software_volume(self) -> Storage:
+        """The volume that is built: the one named software, else the only one."""
+        named = [volume for volume in self.shared_storage if volume.name == rules.SOFTWARE_VOLUME]
+        return (named or list(self.shared_storage))[0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types, keys as in the file, every default filled in."""
+        return _record(self)
+
+
+def _record(value: Any) -> dict[str, Any]:
+    return {key.name: _plain(getattr(value, key.name)) for key in fields(value) if "private" not in key.metadata}
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return _record(value)
+    return [_plain(entry) for entry in value] if isinstance(value, tuple) else value
+
+
+def _seed(draft: rules.Draft, warnings: Sequence[Problem]) -> Seed:
+    clean = draft.clean
+    compute = clean.get("compute")
+    return Seed(
+        schema=1,
+        cluster=Cluster(
+            clean["cluster"]["name"],
+            clean["cluster"].get("region"),
+            draft.provider,
+            draft.os,
+            draft.architecture,
+        ),
+        compute=compute and _compute(compute),
+        shared_storage=tuple(_storage(entry, draft.provider) for entry in clean.get("shared_storage", ({},))),
+        software=_software(clean.get("software", {}), draft),
+        users=tuple(User(user["name"], user["uid"], user.get("gid", user["uid"])) for user in clean.get("users", ())),
+        data=Data(tuple(S3Mount(**entry) for entry in clean.get("data", {}).get("s3_mounts", ()))),
+        snapshot_sources=tuple(_source(entry) for entry in clean.get("snapshot_sources", _DEFAULT_SOURCES)),
+        registry=Registry(**_frozen(clean.get("registry", {}))),
+        warnings=tuple(warnings),
+    )
+
+
+_DEFAULT_SOURCES: tuple[Mapping[str, Any], ...] = ({"type": "local", "priority": 1},)
+
+
+def _frozen(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in mapping.items()}
+
+
+def _compute(entry: Mapping[str, Any]) -> Compute:
+    queues = tuple(Queue(**_frozen(queue)) for queue in entry.get("queues", ()))
+    return Compute(entry["head_node"], entry.get("custom_ami"), queues)
+
+
+def _storage(entry: Mapping[str, Any], provider: str) -> Storage:
+    settings = entry.get("ebs_settings", {})
+    kind = settings.get("volume_type", "gp3")
+    gp3 = kind == "gp3"
+    return Storage(
+        name=entry.get("name", rules.SOFTWARE_VOLUME),
+        storage_type=entry.get("storage_type", "Ebs"),
+        mount_dir=entry.get("mount_dir", rules.DEFAULT_MOUNT_DIR),
+        ebs_settings=EbsSettings(
+            volume_type=kind,
+            size=settings.get("size", rules.DEFAULT_SIZE[provider]),
+            iops=settings.get("iops", rules.DEFAULT_IOPS if gp3 else None),
+            throughput=settings.get("throughput", rules.DEFAULT_THROUGHPUT if gp3 else None),
+            # ParallelCluster's own default; an image file on the host is never encrypted.
+            encrypted=settings.get("encrypted", provider == "aws"),
+            kms_key_id=settings.get("kms_key_id"),
+        ),
+    )
+
+
+def _software(entry: Mapping[str, Any], draft: rules.Draft) -> Software:
+    packages = _specs(entry, "spack_packages")
+    compiler = spec.canonical(entry["compiler"]) if "compiler" in entry else _first_compiler(packages)
+    cache = entry.get("binary_cache")
+    target = platforms.DEFAULT_TARGETS[draft.architecture]
+    instance_type = platforms.DEFAULT_BUILD_INSTANCES[draft.architecture]
+    return Software(
+        spack_packages=packages,
+        spack=Spack(**{"target": target, **entry.get("spack", {})}),
+        compiler=compiler,
+        build_from_source=_specs(entry, "build_from_source"),
+        in_ami=_specs(entry, "in_ami"),
+        use_custom_ami=entry.get("use_custom_ami", False),
+        build_parallel=entry.get("build_parallel", True),
+        binary_cache=cache and BinaryCache(**{"s3_region": draft.get("cluster", "region"), **cache}),
+        containers=tuple(Container(**_frozen(container)) for container in entry.get("containers", ())),
+        python_environments=tuple(
+            PythonEnvironment(**{**_frozen(environment), "version": rules.environment_version(environment)})
+            for environment in entry.get("python_environments", ())
+        ),
+        lmod=Lmod(**entry.get("lmod", {})),
+        build=Build(**{"instance_type": instance_type, **entry.get("build", {})}),
+    )
+
+
+def _specs(entry: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    # A spec named twice is one spec.
+    return tuple(dict.fromkeys(spec.canonical(text) for text in entry.get(key, ())))
+
+
+def _first_compiler(packages: Sequence[str]) -> str | None:
+    for text in packages:
+        parsed = spec.parse(text)
+        if parsed.name in spec.COMPILERS:
+            return text
+    return None
+
+
+def _source(entry: Mapping[str, Any]) -> SnapshotSource:
+    # Software of strangers only where somebody asked for it.
+    enabled = entry.get("enabled", entry["type"] in ("local", "organization"))
+    return SnapshotSource(entry["type"], entry["priority"], entry.get("account"), enabled)

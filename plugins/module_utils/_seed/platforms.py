@@ -1,0 +1,98 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Operating systems, architectures, and which instance family has which."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+#: Identifiers of the operating systems that a volume can be built for.
+OPERATING_SYSTEMS = (
+    "alinux2023",
+    "ubuntu2204",
+    "ubuntu2404",
+    "rhel8",
+    "rhel9",
+    "rocky8",
+    "rocky9",
+    "debian12",
+    "debian13",
+)
+
+#: The ones that AWS ParallelCluster 3.16 knows (its ``Image.Os``).
+PCLUSTER_OPERATING_SYSTEMS = OPERATING_SYSTEMS[:7]
+
+#: Other spellings that people use.
+OS_ALIASES: Mapping[str, str] = {
+    "al2023": "alinux2023",
+    "amazonlinux2023": "alinux2023",
+    "amazon-linux-2023": "alinux2023",
+    "amzn2023": "alinux2023",
+    "ubuntu22.04": "ubuntu2204",
+    "ubuntu-22.04": "ubuntu2204",
+    "ubuntu24.04": "ubuntu2404",
+    "ubuntu-24.04": "ubuntu2404",
+    "bookworm": "debian12",
+    "debian-12": "debian12",
+    "trixie": "debian13",
+    "debian-13": "debian13",
+    "rockylinux8": "rocky8",
+    "rockylinux9": "rocky9",
+    "redhat8": "rhel8",
+    "redhat9": "rhel9",
+}
+
+DEFAULT_AWS_OS = "alinux2023"
+
+X86_64 = "x86_64"
+ARM64 = "arm64"
+ARCHITECTURES = (X86_64, ARM64)
+
+#: The kernel's and Spack's names of the same things.
+ARCHITECTURE_ALIASES: Mapping[str, str] = {"aarch64": ARM64, "amd64": X86_64}
+
+#: What Spack compiles for when a seed names nothing: runs on all instance families of the last ten years.
+DEFAULT_TARGETS: Mapping[str, str] = {X86_64: "x86_64_v3", ARM64: "aarch64"}
+
+#: Build hosts when a seed names none.
+DEFAULT_BUILD_INSTANCES: Mapping[str, str] = {X86_64: "c6a.4xlarge", ARM64: "c7g.4xlarge"}
+
+# Source: Amazon EC2 instance type naming conventions. The letters after the generation tell the processor:
+# a g among them means Graviton (c6g, m7gd, im4gn, hpc7g). In g4dn and gr6 the g stands before it: a graphics
+# family on x86. Grace systems (p6e-gb200) are Arm, too.
+_GRAVITON = re.compile(r"a1|[a-z]+[0-9]+[a-z]*g[a-z]*(-.*)?|[a-z]+[0-9]+[a-z]*-gb[0-9]+")
+
+
+def architecture_of(instance_type: str) -> str:
+    """Architecture of an EC2 instance type such as ``c6g.4xlarge``: ``x86_64`` or ``arm64``."""
+    family = instance_type.split(".", 1)[0]
+    return ARM64 if _GRAVITON.fullmatch(family) else X86_64
+
+
+def canonical_os(name: str) -> str:
+    """An operating system's identifier for any of its spellings; unknown ones come back as they are."""
+    return OS_ALIASES.get(name.lower(), name.lower())
+
+
+def canonical_architecture(name: str) -> str:
+    """``x86_64`` or ``arm64`` for any spelling; unknown ones come back as they are."""
+    return ARCHITECTURE_ALIASES.get(name.lower(), name.lower())
+
+
+@dataclass(frozen=True)
+class Host:
+    """The machine on which a seed of provider local is built: ``debian12``, ``x86_64``; empty when unknown."""
+
+    os: str = ""
+    architecture: str = ""
+
+    @classmethod
+    def named(cls, os: str, architecture: str) -> Host:
+        """A host by any spelling of its operating system and architecture."""
+        return cls(canonical_os(os), canonical_architecture(architecture))
+
+
+UNKNOWN_HOST = Host()

@@ -1,0 +1,462 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the keys of a seed must mean together: one small function for each rule.
+
+A rule looks at the clean copy that the schema leaves (what is wrong on its own is missing there) and yields
+what it finds. RULES names each with its level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.petal.hpc.plugins.module_utils._seed import grammar, platforms, spec
+from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import ERROR, WARNING
+from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Path, Report
+
+SOFTWARE_VOLUME = "software"
+DEFAULT_MOUNT_DIR = "/shared"
+#: Where defaults for a volume differ by provider: a cloud volume has room to grow, a local image is sparse.
+DEFAULT_SIZE = {"aws": 500, "local": 100}
+DEFAULT_IOPS = 3000
+DEFAULT_THROUGHPUT = 125
+DEFAULT_MAX_COUNT = 10
+MIGRATION_GUIDE = "docs/migrate-from-ami.md"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a rule has found: where, what, and what to do."""
+
+    path: Path
+    message: str
+    value: Any = None
+    expected: str = ""
+    hint: str = ""
+
+
+class Draft:
+    """A seed whose shape was checked, with the few defaults that rules depend on."""
+
+    def __init__(self, clean: Mapping[str, Any], report: Report, host: platforms.Host) -> None:
+        self.clean = clean
+        self.report = report
+        self.host = host
+
+    def get(self, *path: str) -> Any:
+        """A value by its path, or None where it is missing or wrong."""
+        value: Any = self.clean
+        for part in path:
+            value = value.get(part) if isinstance(value, Mapping) else None
+        return value
+
+    def entries(self, *path: str) -> Iterator[tuple[Path, Any]]:
+        """The good entries of a list, each with its path."""
+        for index, entry in enumerate(self.get(*path) or ()):
+            if entry is not None:
+                yield (*path, index), entry
+
+    def lacks(self, *path: str) -> bool:
+        """Whether a value is really missing, and not just wrong."""
+        return self.get(*path) is None and not self.report.is_wrong(path)
+
+    @property
+    def provider(self) -> str:
+        given: str | None = self.get("cluster", "provider")
+        if given:
+            return given
+        named = self.get("cluster", "region") or self.report.is_wrong(("cluster", "region"))
+        return "aws" if named else "local"
+
+    @property
+    def os(self) -> str:
+        given: str | None = self.get("cluster", "os")
+        return given or (platforms.DEFAULT_AWS_OS if self.provider == "aws" else self.host.os)
+
+    @property
+    def architecture(self) -> str:
+        given: str | None = self.get("cluster", "architecture")
+        head: str | None = self.get("compute", "head_node")
+        if given:
+            return given
+        if self.provider == "aws" and head:
+            return platforms.architecture_of(head)
+        return self.host.architecture if self.provider == "local" else platforms.X86_64
+
+    @property
+    def software_mount_dir(self) -> str:
+        """Where the software volume is mounted."""
+        volumes = [entry for _path, entry in self.entries("shared_storage")]
+        named = [volume for volume in volumes if volume.get("name") == SOFTWARE_VOLUME]
+        chosen = (named or volumes or [{}])[0]
+        return str(chosen.get("mount_dir", DEFAULT_MOUNT_DIR))
+
+
+Rule = Callable[[Draft], Iterable[Finding]]
+
+
+def check(draft: Draft) -> None:
+    """Apply all rules; what they find goes into the draft's report."""
+    for level, rule in RULES:
+        for found in rule(draft):
+            value = {} if found.value is None else {"value": found.value}
+            draft.report.add(found.path, found.message, expected=found.expected, hint=found.hint, level=level, **value)
+
+
+# -- the cluster ------------------------------------------------------------------------------------------------
+
+
+def aws_wants_region(seed: Draft) -> Iterator[Finding]:
+    if seed.provider == "aws" and seed.lacks("cluster", "region"):
+        yield Finding(("cluster", "region"), "provider aws needs a region", expected="a region such as us-east-1")
+
+
+def aws_wants_compute(seed: Draft) -> Iterator[Finding]:
+    if seed.provider != "aws":
+        return
+    if seed.lacks("compute"):
+        yield Finding(("compute",), "provider aws needs the cluster's nodes", expected="head_node and queues")
+    elif (
+        seed.get("compute") is not None
+        and not seed.get("compute", "queues")
+        and (not seed.report.is_wrong(("compute", "queues")))
+    ):
+        yield Finding(("compute", "queues"), "provider aws needs at least one queue")
+
+
+def known_os(seed: Draft) -> Iterator[Finding]:
+    if not seed.lacks("cluster", "os") or seed.get("cluster") is None:
+        return
+    if seed.os not in platforms.OPERATING_SYSTEMS:
+        here = f"this host's operating system ({seed.os or 'unknown'})"
+        yield Finding(
+            ("cluster", "os"),
+            f"it is missing, and {here} is none that volumes can be built for",
+            expected="one of " + ", ".join(platforms.OPERATING_SYSTEMS),
+        )
+
+
+def known_architecture(seed: Draft) -> Iterator[Finding]:
+    if seed.get("cluster") is None or not seed.lacks("cluster", "architecture"):
+        return
+    if seed.architecture not in platforms.ARCHITECTURES:
+        yield Finding(
+            ("cluster", "architecture"),
+            f"it is missing, and this host's ({seed.architecture or 'unknown'}) is none that volumes are built for",
+            expected="one of " + ", ".join(platforms.ARCHITECTURES),
+        )
+
+
+def os_of_parallelcluster(seed: Draft) -> Iterator[Finding]:
+    name = seed.get("cluster", "os")
+    if seed.provider == "aws" and name and name not in platforms.PCLUSTER_OPERATING_SYSTEMS:
+        expected = "one of " + ", ".join(platforms.PCLUSTER_OPERATING_SYSTEMS)
+        yield Finding(("cluster", "os"), "AWS ParallelCluster has no images of it", name, expected)
+
+
+def one_architecture(seed: Draft) -> Iterator[Finding]:
+    """Head, queues and build host share the volume, so they share its architecture."""
+    if seed.provider != "aws":
+        return
+    types: list[tuple[Path, Any]] = [(("compute", "head_node"), seed.get("compute", "head_node"))]
+    for path, queue in seed.entries("compute", "queues"):
+        types += [((*path, "instance_types", i), name) for i, name in enumerate(queue.get("instance_types", ()))]
+    types.append((("software", "build", "instance_type"), seed.get("software", "build", "instance_type")))
+    for path, name in types:
+        if name and platforms.architecture_of(name) != seed.architecture:
+            yield Finding(
+                path,
+                f"this instance type is {platforms.architecture_of(name)}, the cluster is {seed.architecture}",
+                name,
+                "instance types of one architecture",
+            )
+
+
+def queue_counts(seed: Draft) -> Iterator[Finding]:
+    for path, queue in seed.entries("compute", "queues"):
+        low, high = queue.get("min_count", 0), queue.get("max_count", DEFAULT_MAX_COUNT)
+        if low > high:
+            yield Finding((*path, "min_count"), f"it is larger than max_count ({high})", low)
+
+
+def custom_ami_is_legacy(seed: Draft) -> Iterator[Finding]:
+    if seed.get("compute", "custom_ami"):
+        yield Finding(
+            ("compute", "custom_ami"),
+            "images with software inside are the legacy tier and deprecated",
+            hint=f"{MIGRATION_GUIDE} shows the way to a software volume",
+        )
+
+
+# -- storage ----------------------------------------------------------------------------------------------------
+
+
+def at_most_five_volumes(seed: Draft) -> Iterator[Finding]:
+    volumes = seed.get("shared_storage") or ()
+    if len(volumes) > 5:
+        yield Finding(("shared_storage",), f"{len(volumes)} volumes, ParallelCluster attaches at most five")
+
+
+def software_volume_is_clear(seed: Draft) -> Iterator[Finding]:
+    volumes = seed.get("shared_storage") or ()
+    names = [volume.get("name") if volume else None for volume in volumes]
+    if len(names) > 1 and None not in names and SOFTWARE_VOLUME not in names:
+        message = f"of several volumes, one must be named {SOFTWARE_VOLUME}: the one built here"
+        yield Finding(("shared_storage",), message)
+
+
+def mount_dirs_apart(seed: Draft) -> Iterator[Finding]:
+    """No volume inside another. Source: ParallelCluster refuses nested mount directories."""
+    seen: list[str] = []
+    for path, volume in seed.entries("shared_storage"):
+        directory = volume.get("mount_dir")
+        if not directory:
+            continue
+        for other in seen:
+            if directory == other:
+                yield Finding((*path, "mount_dir"), "another volume is mounted there already", directory)
+            elif _inside(directory, other) or _inside(other, directory):
+                yield Finding((*path, "mount_dir"), f"it nests with another volume's ({other})", directory)
+        seen.append(directory)
+
+
+def ebs_performance(seed: Draft) -> Iterator[Finding]:
+    """Limits of EBS volume types. Source: Amazon EBS volume types; ParallelCluster checks the same."""
+    for path, volume in seed.entries("shared_storage"):
+        settings = volume.get("ebs_settings") or {}
+        kind = settings.get("volume_type", "gp3")
+        size = settings.get("size", DEFAULT_SIZE[seed.provider])
+        yield from _performance((*path, "ebs_settings"), kind, size, settings)
+
+
+_IOPS_LIMITS = {"gp3": (3000, 16000, 500), "io1": (100, 64000, 50), "io2": (100, 256000, 1000)}
+
+
+def _performance(path: Path, kind: str, size: int, settings: Mapping[str, Any]) -> Iterator[Finding]:
+    iops, throughput = settings.get("iops"), settings.get("throughput")
+    if kind not in _IOPS_LIMITS:
+        for key in ("iops", "throughput"):
+            if settings.get(key) is not None:
+                yield Finding((*path, key), f"a volume of type {kind} has no such setting", settings[key])
+        return
+    low, high, ratio = _IOPS_LIMITS[kind]
+    if iops is None and kind != "gp3":
+        yield Finding((*path, "iops"), f"a volume of type {kind} needs it", expected=f"{low} to {high}")
+    if iops is not None and not low <= iops <= high:
+        yield Finding((*path, "iops"), f"it is out of bounds for {kind}", iops, f"{low} to {high}")
+    elif iops is not None and iops > max(low, ratio * size):
+        expected = f"at most {max(low, ratio * size)}: {ratio} for each of the {size} GiB"
+        yield Finding((*path, "iops"), "too much for the size of the volume", iops, expected)
+    if throughput is None:
+        return
+    if kind != "gp3":
+        yield Finding((*path, "throughput"), f"a volume of type {kind} has no such setting", throughput)
+    elif 4 * throughput > (iops or DEFAULT_IOPS):
+        expected = f"at most {(iops or DEFAULT_IOPS) // 4} MiB/s: a quarter of its {iops or DEFAULT_IOPS} IOPS"
+        yield Finding((*path, "throughput"), "too much for the volume's iops", throughput, expected)
+
+
+def key_wants_encryption(seed: Draft) -> Iterator[Finding]:
+    for path, volume in seed.entries("shared_storage"):
+        settings = volume.get("ebs_settings") or {}
+        if settings.get("kms_key_id") and settings.get("encrypted") is False:
+            yield Finding((*path, "ebs_settings", "kms_key_id"), "a key without encryption", hint="set encrypted: true")
+
+
+def local_ignores_encryption(seed: Draft) -> Iterator[Finding]:
+    for path, volume in seed.entries("shared_storage"):
+        settings = volume.get("ebs_settings") or {}
+        if seed.provider == "local" and (settings.get("encrypted") or settings.get("kms_key_id")):
+            yield Finding((*path, "ebs_settings"), "provider local does not encrypt volumes")
+
+
+def s3_mounts_apart(seed: Draft) -> Iterator[Finding]:
+    seen: list[str] = []
+    for path, mount in seed.entries("data", "s3_mounts"):
+        point = mount.get("mount_point")
+        if point in seen:
+            yield Finding((*path, "mount_point"), "another bucket is mounted there already", point)
+        seen += [point] if point else []
+
+
+def s3_hides_software(seed: Draft) -> Iterator[Finding]:
+    software = seed.software_mount_dir
+    for path, mount in seed.entries("data", "s3_mounts"):
+        point = mount.get("mount_point")
+        if point and (point == software or _inside(point, software) or _inside(software, point)):
+            yield Finding((*path, "mount_point"), f"it would hide the software volume ({software}), or a part", point)
+
+
+def _inside(inner: str, outer: str) -> bool:
+    return inner.startswith(outer + "/")
+
+
+# -- software ---------------------------------------------------------------------------------------------------
+
+
+def something_to_install(seed: Draft) -> Iterator[Finding]:
+    software = seed.get("software")
+    if seed.lacks("software") or (
+        software is not None
+        and not any(seed.get("software", key) for key in ("spack_packages", "containers", "python_environments"))
+        and not any(seed.report.is_wrong(("software", key)) for key in ("spack_packages",))
+    ):
+        yield Finding(("software",), "there is nothing to install: the volume will be empty")
+
+
+def packages_once(seed: Draft) -> Iterator[Finding]:
+    for key in ("spack_packages", "build_from_source", "in_ami"):
+        seen: dict[str, Path] = {}
+        for path, text in seed.entries("software", key):
+            if seen.setdefault(spec.canonical(text), path) != path:
+                yield Finding(path, "the same spec stands in the list twice", text)
+
+
+def hashes_are_fleeting(seed: Draft) -> Iterator[Finding]:
+    for key in ("spack_packages", "build_from_source", "in_ami"):
+        for path, text in seed.entries("software", key):
+            if spec.parse(text).hash:
+                yield Finding(path, "Spack finds a /hash only where that very package is installed", text)
+
+
+def compiler_is_one(seed: Draft) -> Iterator[Finding]:
+    text = seed.get("software", "compiler")
+    if not text:
+        return
+    name = spec.parse(text).name
+    if name in spec.LEGACY_COMPILERS:
+        hint = f"write {spec.LEGACY_COMPILERS[name]}: Spack 1.x names compilers by their packages"
+        yield Finding(("software", "compiler"), f"{name} is no package of Spack 1.x", text, hint=hint)
+    elif name not in spec.COMPILERS:
+        yield Finding(("software", "compiler"), f"{name} is no compiler", text, "one of " + ", ".join(spec.COMPILERS))
+
+
+def names_once(seed: Draft) -> Iterator[Finding]:
+    """Names that must be unique in their list."""
+    for path in (("compute", "queues"), ("shared_storage",), ("software", "containers"), ("users",)):
+        seen: set[str] = set()
+        for entry_path, entry in seed.entries(*path):
+            name = entry.get("name")
+            if name in seen:
+                yield Finding((*entry_path, "name"), "another entry has this name", name)
+            seen |= {name} if name else set()
+
+
+def environments_once(seed: Draft) -> Iterator[Finding]:
+    seen: set[tuple[str, str]] = set()
+    defaults: set[str] = set()
+    for path, entry in seed.entries("software", "python_environments"):
+        name = entry.get("name")
+        if not name or seed.report.is_wrong((*path, "version")) or seed.report.is_wrong((*path, "python")):
+            continue
+        version = environment_version(entry)
+        if (name, version) in seen:
+            hint = "give them different versions"
+            yield Finding(path, f"another environment is {name}/{version}", hint=hint)
+        if entry.get("default"):
+            if name in defaults:
+                yield Finding((*path, "default"), f"another version of {name} is the default already")
+            defaults.add(name)
+        seen.add((name, version))
+
+
+def environment_version(entry: Mapping[str, Any]) -> str:
+    """Version of a Python environment: as given, else its Python's, else ``default``."""
+    return str(entry.get("version") or entry.get("python") or "default")
+
+
+def modules_do_not_collide(seed: Draft) -> Iterator[Finding]:
+    environments = {entry.get("name") for _path, entry in seed.entries("software", "python_environments")}
+    for path, entry in seed.entries("software", "containers"):
+        if entry.get("name") and entry["name"] in environments:
+            yield Finding((*path, "name"), "a Python environment has this name: their modules collide", entry["name"])
+
+
+def images_are_pinned(seed: Draft) -> Iterator[Finding]:
+    for path, entry in seed.entries("software", "containers"):
+        if entry.get("image") and not grammar.image_is_pinned(entry["image"]):
+            yield Finding(
+                (*path, "image"),
+                "the image has no fixed tag: what it holds can change while the fingerprint stays",
+                entry["image"],
+                hint="add a tag, or better a digest: @sha256:…",
+            )
+
+
+def refs_are_pinned(seed: Draft) -> Iterator[Finding]:
+    for key in ("version", "packages"):
+        ref = seed.get("software", "spack", key)
+        if ref and not is_pinned(ref):
+            yield Finding(
+                ("software", "spack", key), "this looks like a branch: it moves, and so will the fingerprint", ref
+            )
+
+
+def is_pinned(ref: str) -> bool:
+    """Whether a Git reference stands for the same commit for ever: a commit, or a release's tag."""
+    commit = len(ref) == 40 and set(ref) <= set("0123456789abcdef")
+    return commit or (ref[:1] == "v" and ref[1:2].isdigit())
+
+
+# -- people and sharing -----------------------------------------------------------------------------------------
+
+
+def uids_once(seed: Draft) -> Iterator[Finding]:
+    seen: set[int] = set()
+    for path, user in seed.entries("users"):
+        uid = user.get("uid")
+        if uid in seen:
+            yield Finding((*path, "uid"), "another user has this uid", uid)
+        seen |= {uid} if uid else set()
+
+
+def sources_are_clear(seed: Draft) -> Iterator[Finding]:
+    priorities: set[int] = set()
+    seen: set[tuple[str, Any]] = set()
+    for path, source in seed.entries("snapshot_sources"):
+        kind, priority = source.get("type"), source.get("priority")
+        account = source.get("account")
+        if kind == "organization" and account is None and not seed.report.is_wrong((*path, "account")):
+            yield Finding((*path, "account"), "a source of type organization needs an account")
+        if kind not in (None, "organization") and account is not None:
+            yield Finding((*path, "account"), f"a source of type {kind} takes no account", account)
+        if priority in priorities:
+            yield Finding((*path, "priority"), "another source has this priority: which one is first?", priority)
+        if kind and (kind, account) in seen:
+            yield Finding(path, "the same source is there twice")
+        priorities |= {priority} if priority else set()
+        seen |= {(kind, account)} if kind else set()
+
+
+RULES: tuple[tuple[str, Rule], ...] = (
+    (ERROR, aws_wants_region),
+    (ERROR, aws_wants_compute),
+    (ERROR, known_os),
+    (ERROR, known_architecture),
+    (ERROR, os_of_parallelcluster),
+    (ERROR, one_architecture),
+    (ERROR, queue_counts),
+    (WARNING, custom_ami_is_legacy),
+    (ERROR, at_most_five_volumes),
+    (ERROR, software_volume_is_clear),
+    (ERROR, mount_dirs_apart),
+    (ERROR, ebs_performance),
+    (ERROR, key_wants_encryption),
+    (WARNING, local_ignores_encryption),
+    (ERROR, s3_mounts_apart),
+    (WARNING, s3_hides_software),
+    (WARNING, something_to_install),
+    (WARNING, packages_once),
+    (WARNING, hashes_are_fleeting),
+    (ERROR, compiler_is_one),
+    (ERROR, names_once),
+    (ERROR, environments_once),
+    (ERROR, modules_do_not_collide),
+    (WARNING, images_are_pinned),
+    (WARNING, refs_are_pinned),
+    (ERROR, uids_once),
+    (ERROR, sources_are_clear),
+)

@@ -1,0 +1,189 @@
+#!/usr/bin/python
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: seed_info
+short_description: Validate a seed and compute its fingerprint
+version_added: "0.1.0"
+author:
+  - petal.hpc contributors (@petal-hpc)
+description:
+  - Reads a seed from a YAML file on the controller, checks all of it, fills in every default and computes the
+    fingerprint under which its software volume is found again.
+  - All problems of a seed are reported together, each with its place, its value, what was expected and, for a
+    misspelt key, the nearest known one.
+  - A seed is data. Nothing in it is evaluated as a template.
+options:
+  path:
+    description:
+      - The seed's file. A relative path counts from the directory in which the playbook was started, then from
+        the directory of the playbook.
+    type: str
+    required: true
+  host_os:
+    description:
+      - Operating system of the host that builds the volume, such as V(debian12). It is the default of
+        C(cluster.os) for provider V(local).
+      - The controller's own by default.
+    type: str
+  host_architecture:
+    description:
+      - Architecture of that host, V(x86_64) or V(aarch64).
+      - The controller's own by default.
+    type: str
+  snapshot_sources:
+    description:
+      - Where snapshots are looked for, in place of the seed's own C(snapshot_sources).
+    type: list
+    elements: dict
+  resolved_refs:
+    description:
+      - Commits at which the branches named in C(software.spack) stand. Tags of releases and commits need none.
+    type: dict
+    suboptions:
+      spack:
+        description: Commit of Spack.
+        type: str
+      packages:
+        description: Commit of its package repository.
+        type: str
+attributes:
+  check_mode:
+    description: Can run in check mode and return the same as without it.
+    support: full
+  diff_mode:
+    description: Changes nothing, so there is no difference to show.
+    support: none
+seealso:
+  - module: petal.hpc.snapshot_info
+"""
+
+EXAMPLES = r"""
+- name: Read the seed
+  petal.hpc.seed_info:
+    path: seeds/quickstart.yaml
+  register: petal
+
+- name: Show what it is known by
+  ansible.builtin.debug:
+    var: petal.fingerprint
+
+- name: Read a seed for another host
+  petal.hpc.seed_info:
+    path: "{{ seed }}"
+    host_os: rocky9
+    host_architecture: aarch64
+"""
+
+RETURN = r"""
+name:
+  description: Name of the cluster that the seed describes.
+  returned: success
+  type: str
+  sample: bio-cluster
+seed:
+  description: The seed with every default filled in. Spack specs are in canonical form.
+  returned: success
+  type: dict
+fingerprint:
+  description: Digest of everything that decides the bytes on the software volume.
+  returned: success
+  type: str
+  sample: sha256:3819bc29dc5c46114270d8c3d5abff6c5f01115fc544b2149e1ab6de6983a290
+fingerprint_input:
+  description: What the fingerprint is the digest of.
+  returned: success
+  type: dict
+software_volume:
+  description: The volume to build.
+  returned: success
+  type: dict
+  contains:
+    name:
+      description: Its name in the cluster.
+      type: str
+    mount_dir:
+      description: Where it is mounted.
+      type: str
+    size_gb:
+      description: Its size in GiB.
+      type: int
+    volume_type:
+      description: Its EBS volume type.
+      type: str
+    iops:
+      description: Its I/O operations per second; null where the type has no such setting.
+      type: int
+    throughput:
+      description: Its throughput in MiB/s; null where the type has no such setting.
+      type: int
+    encrypted:
+      description: Whether it is encrypted.
+      type: bool
+    kms_key_id:
+      description: The key it is encrypted with; null for the default key.
+      type: str
+  sample:
+    name: software
+    mount_dir: /shared
+    size_gb: 500
+    volume_type: gp3
+    iops: 3000
+    throughput: 125
+    encrypted: true
+    kms_key_id: null
+controller:
+  description: Identity of the ansible-playbook process, by which others can tell whether it still runs.
+  returned: success
+  type: dict
+  contains:
+    host:
+      description: Name of the controller.
+      type: str
+    boot_id:
+      description: Boot of the controller's kernel.
+      type: str
+    pid_namespace:
+      description: Namespace in which the process id counts.
+      type: str
+    pid:
+      description: Process id.
+      type: int
+    start_time:
+      description: When the process began, in clock ticks after the boot.
+      type: int
+problems:
+  description: Everything that is wrong with the seed.
+  returned: failure
+  type: list
+  elements: dict
+  contains:
+    path:
+      description: Where, as in C(software.spack_packages[3]); empty for the file as a whole.
+      type: str
+    message:
+      description: What is wrong.
+      type: str
+    value:
+      description: What stands there, shortened.
+      type: str
+    expected:
+      description: What would be right.
+      type: str
+    hint:
+      description: What to do about it.
+      type: str
+    line:
+      description: Line in the file, where known.
+      type: int
+    column:
+      description: Column in that line, where known.
+      type: int
+    level:
+      description: Always V(error).
+      type: str
+"""
