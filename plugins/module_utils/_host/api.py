@@ -1,0 +1,411 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the host offers: commands, files that survive a crash, locks, mounts, loop devices, processes."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import platform
+import shutil
+import stat
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from ansible_collections.petal.hpc.plugins.module_utils._host.parse import (
+    Loop,
+    Mount,
+    ProcessStat,
+    human,
+    parse_losetup,
+    parse_mountinfo,
+    parse_stat,
+)
+from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+
+PROC = Path("/proc")
+JSON_LIMIT = 4 * 1024**2
+LOCK_PATIENCE = 1800.0
+# How the names of things begin that are not finished, or on their way out.
+UNFINISHED = ".tmp-"
+PACKAGES = {
+    "mkfs.ext4": "e2fsprogs",
+    "e2fsck": "e2fsprogs",
+    "resize2fs": "e2fsprogs",
+    "e2label": "e2fsprogs",
+    "tar": "tar",
+    "zstd": "zstd",
+}
+
+
+class RunCommand(Protocol):
+    """``AnsibleModule.run_command``, or a stand-in of a test: (status, output, error output)."""
+
+    def __call__(self, args: list[str], **options: Any) -> tuple[int, str, str]: ...
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process by its number and the command line that people know it by."""
+
+    pid: int
+    command: str
+
+    def __str__(self) -> str:
+        return f"{self.pid} ({self.command})"
+
+
+def name_processes(processes: Sequence[Process], most: int = 8) -> str:
+    """The first few processes as ``123 (command), …``."""
+    more = f" and {len(processes) - most} more" if len(processes) > most else ""
+    return ", ".join(str(process) for process in processes[:most]) + more
+
+
+@contextlib.contextmanager
+def explained(doing: str) -> Iterator[None]:
+    """Turn an ``OSError`` inside into one PetalError that says what was being done.
+
+    :param doing: as in "creating the volume x in /store".
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            where = f" at {error.filename}" if error.filename else ""
+            raise PetalError(f"{doing}: the disk is full{where}. {FREE_SPACE}") from error
+        where = f"{error.filename}: " if error.filename else ""
+        raise PetalError(f"{doing}: {where}{error.strerror or error}") from error
+
+
+FREE_SPACE = "Free some space or put the store (option store) on a larger disk, then run again."
+
+
+class Host:
+    """The host that a module runs on.
+
+    :param run_command: ``AnsibleModule.run_command``.
+    """
+
+    def __init__(self, run_command: RunCommand) -> None:
+        self._run_command = run_command
+        self._locks: list[int] = []
+
+    # Commands
+
+    def call(self, argv: Sequence[str]) -> tuple[int, str, str]:
+        """Run a command; give its status, output and error output.
+
+        It inherits the locks that are held, so that a lock outlives a killed module for as long as its helpers still
+        write. Raises PetalError when the command is not installed.
+        """
+        path = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
+        try:
+            return self._run_command(
+                list(argv),
+                pass_fds=tuple(self._locks),
+                environ_update={"PATH": path.lstrip(":"), "LC_ALL": "C", "LANGUAGE": "C"},
+                handle_exceptions=False,
+            )
+        except FileNotFoundError as error:
+            package = PACKAGES.get(argv[0], "util-linux")
+            raise PetalError(
+                f"the command {argv[0]} is missing on {platform.node()}. Install the package {package}."
+            ) from error
+
+    def run(self, argv: Sequence[str], doing: str, accept: Sequence[int] = (0,)) -> str:
+        """Run a command that has to succeed and give its output.
+
+        :param doing: what it is for, as in "mounting the volume x"; begins the message of the PetalError.
+        """
+        status, output, problem = self.call(argv)
+        if status not in accept:
+            said = " ".join((problem.strip() or output.strip() or "no message").split())
+            hint = f" {FREE_SPACE}" if "No space left" in said else ""
+            raise PetalError(f"{doing}: {argv[0]} ended with status {status}: {said[-800:]}.{hint}")
+        return output
+
+    def need_root(self, doing: str) -> None:
+        """Raise PetalError unless this is root."""
+        if os.geteuid() != 0:
+            raise PetalError(f"{doing} needs root. Run the task with become: true.")
+
+    # Files
+
+    def make_directory(self, path: Path) -> None:
+        """Create a directory and its parents, readable by all, whatever the umask is."""
+        if path.is_dir():
+            return
+        self.make_directory(path.parent)
+        with contextlib.suppress(FileExistsError):
+            path.mkdir()
+            path.chmod(0o755)
+
+    def write(self, path: Path, text: str, mode: int = 0o644) -> None:
+        """Replace a file in one step; after a crash it has the old text or the new, never half.
+
+        Writers of one file hold one lock, so that they can share the name of the draft.
+        """
+        draft = path.with_name(f"{UNFINISHED}{path.name}")
+        try:
+            with draft.open("w", encoding="utf-8") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fchmod(stream.fileno(), mode)
+                os.fsync(stream.fileno())
+            draft.replace(path)
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise
+        self.sync_directory(path.parent)
+
+    def write_json(self, path: Path, value: Any, mode: int = 0o644) -> None:
+        self.write(path, json.dumps(value, indent=2, sort_keys=True) + "\n", mode)
+
+    def read_json(self, path: Path) -> Any:
+        """Read a small JSON file; PetalError when it is too large or not JSON."""
+        with path.open("rb") as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise PetalError(f"{path} is not a file")
+            data = stream.read(JSON_LIMIT + 1)
+        if len(data) > JSON_LIMIT:
+            raise PetalError(f"{path} is larger than {human(JSON_LIMIT)}")
+        try:
+            return json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise PetalError(f"{path} is not JSON ({error})") from error
+
+    def sync_directory(self, path: Path) -> None:
+        """Make renames in a directory last."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def remove(self, path: Path) -> None:
+        """Remove a file or a tree; fine when it is not there."""
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+            if path.exists():
+                raise PetalError(f"{path} cannot be removed. Look for mounts below it and remove it by hand.")
+        else:
+            path.unlink(missing_ok=True)
+
+    def free_bytes(self, path: Path) -> int:
+        """Bytes that may still be written to the file system of a path, which need not exist yet."""
+        while not path.exists():
+            path = path.parent
+        usage = os.statvfs(path)
+        return usage.f_bavail * usage.f_frsize
+
+    # Locks
+
+    @contextlib.contextmanager
+    def lock(self, path: Path, doing: str, patience: float = LOCK_PATIENCE) -> Iterator[None]:
+        """Hold an exclusive flock(2) on a file. Whoever holds it may remove the file.
+
+        :param doing: what waits, for the message of the PetalError when the lock does not come free.
+        :param patience: seconds to wait.
+        """
+        self.make_directory(path.parent)
+        deadline = time.monotonic() + patience
+        descriptor = self._open_locked(path)
+        while descriptor is None:
+            if time.monotonic() >= deadline:
+                raise PetalError(
+                    f"{doing}: another process ({self._lock_holder(path)}) has held {path} for {int(patience)} s. "
+                    "Wait for it to end, or end it, and run again."
+                )
+            time.sleep(0.1)
+            descriptor = self._open_locked(path)
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            self._locks.append(descriptor)
+            try:
+                yield
+            finally:
+                self._locks.remove(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _open_locked(self, path: Path) -> int | None:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        # The one who held it may have removed the file, and the next one have made another.
+        if self.try_lock(descriptor) and path.exists() and path.stat().st_ino == os.fstat(descriptor).st_ino:
+            return descriptor
+        os.close(descriptor)
+        return None
+
+    def _lock_holder(self, path: Path) -> str:
+        with contextlib.suppress(OSError, ValueError):
+            return str(self.process(int(path.read_text(encoding="ascii"))))
+        return "unknown"
+
+    def try_lock(self, descriptor: int) -> bool:
+        """Take an exclusive flock if it is free."""
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    @contextlib.contextmanager
+    def claim(self, directory: Path) -> Iterator[bool]:
+        """Hold the flock of a directory that somebody fills; yields False when another does.
+
+        A directory whose flock is free has no living writer.
+        """
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            mine = self.try_lock(descriptor)
+            if mine:
+                self._locks.append(descriptor)
+            try:
+                yield mine
+            finally:
+                if mine:
+                    self._locks.remove(descriptor)
+        finally:
+            os.close(descriptor)
+
+    # Mounts and loop devices
+
+    def mounts(self, pid: str = "self") -> list[Mount]:
+        """Mounts in the namespace of a process."""
+        return parse_mountinfo((PROC / pid / "mountinfo").read_text(encoding="utf-8", errors="surrogateescape"))
+
+    def loops(self) -> list[Loop]:
+        """All loop devices in use."""
+        columns = "NAME,BACK-INO,BACK-MAJ:MIN,BACK-FILE,AUTOCLEAR"
+        return parse_losetup(self.run(["losetup", "--list", "--json", "--output", columns], "listing the loop devices"))
+
+    def loops_of(self, file: Path) -> list[Loop]:
+        """Loop devices on a file, also on one of that path that was deleted meanwhile."""
+        try:
+            status = file.stat()
+            identity = (status.st_ino, f"{os.major(status.st_dev)}:{os.minor(status.st_dev)}")
+        except FileNotFoundError:
+            identity = (0, "")
+        path = str(file.resolve())
+        return [loop for loop in self.loops() if (loop.inode, loop.file_device) == identity or loop.path == path]
+
+    def device_number(self, node: str) -> str:
+        """``major:minor`` of a device node."""
+        number = Path(node).stat().st_rdev
+        return f"{os.major(number)}:{os.minor(number)}"
+
+    # Processes
+
+    def pids(self) -> list[int]:
+        return sorted(int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit())
+
+    def process_stat(self, pid: int) -> ProcessStat | None:
+        """State of a process; None when there is none of that number."""
+        try:
+            return parse_stat((PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace"))
+        except OSError:
+            return None
+
+    def process(self, pid: int) -> Process:
+        """A process with its command line, shortened."""
+        try:
+            words = (PROC / str(pid) / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+        except OSError:
+            words = []
+        status = self.process_stat(pid)
+        command = " ".join(words).strip() or (status.command if status else "ended")
+        return Process(pid, command if len(command) <= 80 else command[:77] + "...")
+
+    def ancestry(self) -> set[int]:
+        """This process and those that started it."""
+        family, pid = set(), os.getpid()
+        while pid > 0 and pid not in family:
+            family.add(pid)
+            status = self.process_stat(pid)
+            pid = status.parent if status else 0
+        return family
+
+    def mount_namespace(self, pid: int | str) -> int | None:
+        """Number of the mount namespace of a process; None when it ended or may not be looked at."""
+        try:
+            return (PROC / str(pid) / "ns" / "mnt").stat().st_ino
+        except OSError:
+            return None
+
+    def users_of(self, devices: Iterable[str]) -> list[Process]:
+        """Processes that keep a mounted device busy, in any mount namespace.
+
+        :param devices: ``major:minor`` of each. Open files, working and root directories, programs and mapped files
+            count (proc(5)).
+        """
+        wanted = set(devices)
+        return [self.process(pid) for pid in self.pids() if self._uses(pid, wanted)]
+
+    def _uses(self, pid: int, devices: set[str]) -> bool:
+        base = PROC / str(pid)
+        links = [base / "cwd", base / "root", base / "exe"]
+        try:
+            links += list((base / "fd").iterdir())
+            for link in links:
+                with contextlib.suppress(OSError):
+                    number = link.stat().st_dev
+                    if f"{os.major(number)}:{os.minor(number)}" in devices:
+                        return True
+            for line in (base / "maps").read_text(encoding="utf-8", errors="replace").splitlines():
+                major, _colon, minor = line.split(" ", 5)[3].partition(":")
+                if major != "00" and f"{int(major, 16)}:{int(minor, 16)}" in devices:
+                    return True
+        except (OSError, ValueError, IndexError):
+            pass
+        return False
+
+    def living_in(self, namespaces: Iterable[int], devices: Iterable[str]) -> list[int]:
+        """Processes in one of these mount namespaces, or in a foreign one that has one of these devices mounted."""
+        inside, wanted, known = set(namespaces), set(devices), {self.mount_namespace("self"): False}
+        found = []
+        for pid in self.pids():
+            number = self.mount_namespace(pid)
+            if number is None:
+                continue
+            if number not in known:
+                known[number] = number in inside or self._sees(pid, wanted)
+            if known[number]:
+                found.append(pid)
+        return found
+
+    def _sees(self, pid: int, devices: set[str]) -> bool:
+        try:
+            return any(mount.device in devices for mount in self.mounts(str(pid)))
+        except OSError:
+            return False
+
+    def environment_has(self, pid: int, variable: str) -> bool:
+        """Whether a process was started with ``NAME=value`` in its environment."""
+        try:
+            return variable.encode() in (PROC / str(pid) / "environ").read_bytes().split(b"\0")
+        except OSError:
+            return False
+
+    # Identity
+
+    def identity(self) -> dict[str, str]:
+        """host, boot_id and pid_namespace of this process."""
+        return {
+            "host": platform.node(),
+            "boot_id": (PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip(),
+            "pid_namespace": str((PROC / "self/ns/pid").stat().st_ino),
+        }
+
+    def interpreter(self) -> str:
+        """The Python that runs this."""
+        return sys.executable or "/usr/bin/python3"

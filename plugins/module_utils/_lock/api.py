@@ -1,0 +1,152 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Build locks: one small file for each fingerprint, read and written under its flock; the file itself stays."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, explained
+from ansible_collections.petal.hpc.plugins.module_utils._lock.model import (
+    RENEW,
+    TAKE_OVER,
+    WAIT,
+    Here,
+    Holder,
+    LockError,
+    LockRecord,
+    Verdict,
+    check_build_id,
+    judge,
+    may_release,
+    parse_record,
+)
+from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import check_fingerprint
+
+POLL = 2.0
+FREE = {"schema": 1, "state": "free"}
+
+
+@dataclass(frozen=True)
+class LockRequest:
+    """Who wants to build what. timeout: seconds to wait; ttl: seconds until one that cannot be seen counts as dead."""
+
+    holder: Holder
+    build_id: str
+    timeout: float
+    ttl: float
+
+
+class BuildLocks:
+    """The locks of a store.
+
+    :param sleep: waits between two looks; a test gives its own.
+    """
+
+    def __init__(self, host: Host, store: str, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._host = host
+        self._root = Path(store) / "locks"
+        self._sleep = sleep
+        self._warnings: list[str] = []
+
+    def acquire(self, fingerprint: str, request: LockRequest, check: bool = False) -> dict[str, Any]:
+        """Take the lock, or wait for it; renew it when it is ours.
+
+        :return: changed, lock (build_id, taken_over, waited_s, holder, reason), warnings. After a take-over build_id
+            is that of the dead build. Raises LockError when it does not come free in time.
+        """
+        check_build_id(request.build_id)
+        started = time.monotonic()
+        while True:
+            verdict, record = self._try(fingerprint, request, check)
+            waited = time.monotonic() - started
+            if verdict.action != WAIT or check:
+                break
+            if waited >= request.timeout:
+                held = f"the build {record.build_id} " if record else ""
+                raise LockError(
+                    f"{held}holds the lock of {fingerprint} ({verdict.reason}); waited {int(waited)} s for it. "
+                    "Wait for that build to end, or end it, and run again."
+                )
+            self._sleep(min(POLL, max(0.0, request.timeout - waited)))
+        lock = {
+            "build_id": record.build_id if record else request.build_id,
+            "taken_over": verdict.action == TAKE_OVER,
+            "waited_s": round(waited, 1),
+            "holder": (record.holder if record else request.holder).to_dict(),
+            "reason": verdict.reason,
+        }
+        return {"changed": verdict.action not in (RENEW, WAIT), "lock": lock, "warnings": self._warnings}
+
+    def release(
+        self, fingerprint: str, holder: Holder | None, build_id: str | None, check: bool = False
+    ) -> dict[str, Any]:
+        """Give the lock back; what somebody else holds is left alone."""
+        path = self._path(fingerprint)
+        if not path.exists():
+            return {"changed": False, "lock": None, "warnings": []}
+        with explained(f"giving back the lock {path}"), self._guard(fingerprint):
+            record = self._read(path)
+            mine = may_release(record, holder, build_id)
+            if mine and not check:
+                self._host.write_json(path, FREE)
+        lock = record.to_dict() if record and not mine else None
+        return {"changed": mine, "lock": lock, "warnings": self._warnings}
+
+    def _path(self, fingerprint: str) -> Path:
+        return self._root / f"build-{check_fingerprint(fingerprint).partition(':')[2]}.json"
+
+    def _guard(self, fingerprint: str) -> Any:
+        # The record is replaced by renaming, so the flock is on a file beside it that always stays the same.
+        path = self._path(fingerprint).with_suffix(".lock")
+        return self._host.lock(path, f"lock of {fingerprint}", patience=60)
+
+    def _try(self, fingerprint: str, request: LockRequest, check: bool) -> tuple[Verdict, LockRecord | None]:
+        path = self._path(fingerprint)
+        with explained(f"taking the lock {path}"):
+            if check:
+                return self._judge(self._read(path), request)
+            self._host.make_directory(self._root)
+            with self._guard(fingerprint):
+                found = self._read(path)
+                verdict, _record = self._judge(found, request)
+                if verdict.action == WAIT:
+                    return verdict, found
+                now = time.time()
+                record = LockRecord(
+                    build_id=found.build_id if found else request.build_id,
+                    holder=request.holder,
+                    acquired=found.acquired if found and verdict.action == RENEW else now,
+                    renewed=now,
+                    ttl=request.ttl,
+                )
+                self._host.write_json(path, record.to_dict())
+                return verdict, record
+
+    def _judge(self, found: LockRecord | None, request: LockRequest) -> tuple[Verdict, LockRecord | None]:
+        here = Here(**self._host.identity())
+        running = found is not None and self._runs(found.holder)
+        return judge(found, request.holder, here, running, time.time()), found
+
+    def _runs(self, holder: Holder) -> bool:
+        status = self._host.process_stat(holder.pid)
+        # A killed process that nobody has waited for is still listed.
+        return status is not None and status.state not in "ZX" and str(status.start_time) == holder.start_time
+
+    def _read(self, path: Path) -> LockRecord | None:
+        try:
+            value = self._host.read_json(path)
+            return None if value == FREE else parse_record(value)
+        except FileNotFoundError:
+            return None
+        except PetalError as error:
+            # It is replaced in one step, so no crash of ours leaves it so, and nothing in it can be trusted.
+            self._warnings.append(f"the lock {path} could not be read ({error}) and is taken as free")
+            return None

@@ -1,0 +1,180 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private mount namespaces that outlive the process that made them.
+
+A namespace is kept by a bind mount of its nsfs file (namespaces(7)) in a small tmpfs of its own, which is mounted
+private because unshare(1) cannot bind a mount namespace below a shared mount. A reboot leaves nothing of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shlex
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, Process, name_processes
+from ansible_collections.petal.hpc.plugins.module_utils._host.parse import Mount, parse_mountinfo, top_mount
+from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+
+RUNTIME = Path("/run/petal")
+DETACHED = "PETAL_DETACHED=1"
+TERM_PATIENCE = 5.0
+KILL_PATIENCE = 10.0
+
+# Inside the namespace already (a task that starts another one, as async does) there is nothing to enter.
+WRAPPER = """#!/bin/sh
+# Runs Python inside the mount namespace of the volume {name}. Made by petal.hpc.local_volume.
+if [ "$(readlink /proc/self/ns/mnt)" = 'mnt:[{inode}]' ]; then
+  exec {python} "$@"
+fi
+exec nsenter --mount={file} -- /bin/sh -c 'cd "$0" 2>/dev/null; exec "$@"' "$PWD" {python} "$@"
+"""
+
+
+class MountNamespace:
+    """The mount namespace of one volume.
+
+    :param name: name of the volume.
+    :param owner: path of its image; two stores may not use one name at once.
+    """
+
+    def __init__(self, host: Host, name: str, owner: Path, runtime: Path = RUNTIME) -> None:
+        self._host = host
+        self.name = name
+        self._owner = str(owner)
+        self.directory = runtime / name
+        self.file = self.directory / "mnt"
+        self.wrapper = self.directory / "python"
+        self._note = self.directory / "owner"
+
+    def number(self) -> int | None:
+        """Inode number of the living namespace; None when there is none.
+
+        Raises PetalError when it belongs to another store, or when this process is inside it.
+        """
+        mounts = self._host.mounts()
+        if top_mount(mounts, str(self.directory)) is None:
+            return None
+        owner, inside = self._read_note()
+        if owner and owner != self._owner:
+            raise PetalError(
+                f"{self.directory} belongs to the volume {owner}. Detach that one first, or use another name."
+            )
+        if inside and inside == self._host.mount_namespace("self"):
+            raise PetalError(
+                f"this task runs inside the mount namespace of the volume {self.name}. "
+                "Run it with the host's own ansible_python_interpreter."
+            )
+        mount = top_mount(mounts, str(self.file))
+        match = re.fullmatch(r"mnt:\[([0-9]+)\]", mount.root) if mount and mount.fstype == "nsfs" else None
+        return int(match.group(1)) if match else None
+
+    def _read_note(self) -> tuple[str, int]:
+        try:
+            owner, number = self._note.read_text(encoding="utf-8").splitlines()
+            return owner, int(number)
+        except (OSError, ValueError):
+            return "", 0
+
+    def mounts(self) -> list[Mount]:
+        """Mounts inside; none when there is no namespace."""
+        if self.number() is None:
+            return []
+        return parse_mountinfo(self.run(["cat", "/proc/self/mountinfo"], f"looking into {self.file}"))
+
+    def run(self, argv: Sequence[str], doing: str) -> str:
+        """Run a command inside."""
+        return self._host.run(self.enter(argv), doing)
+
+    def enter(self, argv: Sequence[str]) -> list[str]:
+        """The command that runs a command inside."""
+        return ["nsenter", f"--mount={self.file}", "--", *argv]
+
+    def create(self, drop: Sequence[str]) -> None:
+        """Make the namespace, or make it again after a crash in between.
+
+        :param drop: mount targets that the copy of the host's mounts shall not keep, since a copy pins its device.
+        """
+        doing = f"making the mount namespace of the volume {self.name}"
+        self.destroy()
+        self._host.make_directory(self.directory)
+        tmpfs = ["mount", "-t", "tmpfs", "-o", "mode=0755,size=1m,nosuid,nodev", "petal", str(self.directory)]
+        self._host.run(tmpfs, doing)
+        self._host.run(["mount", "--make-private", str(self.directory)], doing)
+        self.file.touch()
+        self._host.run(["unshare", f"--mount={self.file}", "--propagation", "private", "--", "true"], doing)
+        number = self.number()
+        if number is None:
+            raise PetalError(f"{doing}: the kernel did not keep it at {self.file}. Look into the kernel's log (dmesg).")
+        self._note.write_text(f"{self._owner}\n{number}\n", encoding="utf-8")
+        for target in drop:
+            self.run(["umount", "--lazy", target], doing)
+        wrapper = WRAPPER.format(
+            name=self.name,
+            inode=number,
+            file=shlex.quote(str(self.file)),
+            python=shlex.quote(self._host.interpreter()),
+        )
+        self.wrapper.write_text(wrapper, encoding="utf-8")
+        self.wrapper.chmod(0o755)
+
+    def destroy(self) -> bool:
+        """Take the namespace away; True when there was something. Processes inside keep it until they end."""
+        self.number()
+        gone = False
+        doing = f"removing the mount namespace of the volume {self.name}"
+        for path in (self.file, self.directory):
+            while top_mount(self._host.mounts(), str(path)) is not None:
+                self._host.run(["umount", str(path)], doing)
+                gone = True
+        with contextlib.suppress(OSError):
+            # Without a tmpfs below /run a reboot may leave the plain files.
+            self.file.unlink(missing_ok=True)
+            self.directory.rmdir()
+        return gone
+
+    def inhabitants(self, devices: Sequence[str]) -> list[int]:
+        """Processes inside, and in namespaces made from inside; neither this one nor those that started it."""
+        number = self.number()
+        family = self._host.ancestry()
+        found = self._host.living_in([] if number is None else [number], devices)
+        return [pid for pid in found if pid not in family]
+
+    def evictable(self, devices: Sequence[str]) -> list[Process]:
+        """The processes that ``evict`` would end: all inside but those of a detached build."""
+        pids = self.inhabitants(devices)
+        return [self._host.process(pid) for pid in pids if not self._host.environment_has(pid, DETACHED)]
+
+    def evict(self, devices: Sequence[str]) -> list[Process]:
+        """End what a dead controller left inside: SIGTERM, then SIGKILL. Gives what was ended.
+
+        :param devices: ``major:minor`` of the volume.
+        """
+        ended = self.evictable(devices)
+        self._signal(devices, signal.SIGTERM, TERM_PATIENCE, again=False)
+        left = self._signal(devices, signal.SIGKILL, KILL_PATIENCE, again=True)
+        if left:
+            raise PetalError(
+                f"these processes in the mount namespace of the volume {self.name} do not end even by SIGKILL: "
+                f"{name_processes(left)}. They wait for a device; look into the kernel's log (dmesg)."
+            )
+        return ended
+
+    def _signal(self, devices: Sequence[str], number: int, patience: float, again: bool) -> list[Process]:
+        deadline = time.monotonic() + patience
+        left, first = self.evictable(devices), True
+        while left and time.monotonic() < deadline:
+            for process in left if first or again else []:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, number)
+            first = False
+            time.sleep(0.1)
+            left = self.evictable(devices)
+        return left

@@ -1,0 +1,275 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The snapshot store of the local provider: one directory each, complete or not there.
+
+``snapshots/SNAPSHOT_ID/{snapshot.json,volume.tar.zst}``. A directory ``.tmp-…`` is being written, or removed, as long
+as somebody holds its flock; without one its writer is dead and the next writer removes it.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import hashlib
+import os
+import pwd
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ansible_collections.petal.hpc.plugins.module_utils._host.api import FREE_SPACE, UNFINISHED, Host, explained
+from ansible_collections.petal.hpc.plugins.module_utils._host.parse import human
+from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
+    SNAPSHOT_ID,
+    Snapshot,
+    SnapshotError,
+    SnapshotRequest,
+    check_fingerprint,
+    check_snapshot_id,
+    parse_snapshot,
+)
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Refusal, newest_first
+
+ARCHIVE = "volume.tar.zst"
+RECORD = "snapshot.json"
+MEMBER = "volume.img"
+SPARE = 16 * 1024**2
+
+
+@dataclass(frozen=True)
+class Source:
+    """A volume at rest: its image, clean and with unused blocks given back, and its size in GiB."""
+
+    image: Path
+    size_gb: int
+
+
+class SnapshotStore:
+    """Snapshots in the directory ``snapshots`` of a store.
+
+    :param store: the store, such as ``/var/lib/petal``.
+    """
+
+    def __init__(self, host: Host, store: str) -> None:
+        self._host = host
+        self._store = Path(store)
+        self._root = self._store / "snapshots"
+
+    # Reading
+
+    def scan(self) -> tuple[list[Snapshot], list[Refusal]]:
+        """All snapshots, newest first, and the entries that are damaged with the reason. An absent store is empty."""
+        found, damaged = [], []
+        with explained(f"reading the snapshots in {self._root}"):
+            entries = sorted(self._root.iterdir()) if self._root.is_dir() else []
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                try:
+                    found.append(self._read(entry))
+                except PetalError as error:
+                    damaged.append(Refusal(entry.name[:64], f"its entry in {self._root} is damaged: {error}"))
+                except FileNotFoundError:
+                    # Deleted while we were reading is no damage.
+                    if entry.exists():
+                        damaged.append(Refusal(entry.name[:64], f"its entry in {self._root} is damaged: files missing"))
+        return newest_first(found), damaged
+
+    def get(self, snapshot_id: str) -> Snapshot:
+        """One snapshot. Raises SnapshotError when it is not there or damaged."""
+        entry = self._root / check_snapshot_id(snapshot_id)
+        with explained(f"reading the snapshot {snapshot_id}"):
+            if not entry.is_dir():
+                raise SnapshotError(f"there is no snapshot {snapshot_id} in {self._root}")
+            try:
+                return self._read(entry)
+            except PetalError as error:
+                raise SnapshotError(f"the snapshot {snapshot_id} in {self._root} is damaged: {error}") from error
+
+    def _read(self, entry: Path) -> Snapshot:
+        if entry.is_symlink() or not SNAPSHOT_ID.fullmatch(entry.name):
+            raise SnapshotError("its name is no snapshot id")
+        record = parse_snapshot(self._host.read_json(entry / RECORD))
+        if record.snapshot_id != entry.name:
+            raise SnapshotError(f"{RECORD} is of {record.snapshot_id}")
+        archive = entry / ARCHIVE
+        if archive.is_symlink() or not archive.is_file():
+            raise SnapshotError(f"{ARCHIVE} is missing")
+        size = archive.stat().st_size
+        if size != record.stored_bytes:
+            raise SnapshotError(f"{ARCHIVE} has {size} bytes, its record says {record.stored_bytes}")
+        return record
+
+    def find(self, request: SnapshotRequest) -> Snapshot | None:
+        """The snapshot that this build has made already; None when it has not."""
+        return next((snapshot for snapshot in self.scan()[0] if request.is_met_by(snapshot)), None)
+
+    # Writing
+
+    def ensure(
+        self, request: SnapshotRequest, quiesce: Callable[[], AbstractContextManager[Source]], check: bool = False
+    ) -> tuple[Snapshot, bool]:
+        """Make the snapshot unless this build has made it.
+
+        :param request: what it shall say of itself.
+        :param quiesce: gives the volume at rest and keeps it so.
+        :param check: decide only.
+        :return: the record and whether it was made now. Raises PetalError.
+        """
+        check_fingerprint(request.fingerprint)
+        found = self.find(request)
+        if found is not None:
+            return found, False
+        if check:
+            return self._record(request, 1), True
+        with explained(f"writing a snapshot to {self._root}"):
+            self._host.make_directory(self._root)
+            lock = self._store / "locks" / f"snapshot-{request.fingerprint.partition(':')[2]}.lock"
+            with self._host.lock(lock, f"making a snapshot of {request.name}"):
+                # Another run may have finished it while this one waited.
+                found = self.find(request)
+                if found is not None:
+                    return found, False
+                with quiesce() as source:
+                    record = self._write(request, source)
+                lock.unlink(missing_ok=True)
+                return record, True
+
+    def _record(self, request: SnapshotRequest, size_gb: int) -> Snapshot:
+        return Snapshot(
+            snapshot_id="snap-" + secrets.token_hex(9)[:17],
+            fingerprint=request.fingerprint,
+            name=request.name,
+            os=request.os,
+            architecture=request.architecture,
+            size_gb=size_gb,
+            created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            owner=pwd.getpwuid(os.getuid()).pw_name,
+            description=request.description,
+            packages=request.packages,
+            tags=request.tags,
+        )
+
+    def _write(self, request: SnapshotRequest, source: Source) -> Snapshot:
+        record = self._record(request, source.size_gb)
+        doing = f"writing the snapshot {record.snapshot_id} to {self._root}"
+        used = source.image.stat().st_blocks * 512
+        free = self._host.free_bytes(self._root)
+        if free < SPARE:
+            raise SnapshotError(f"{doing}: only {human(free)} are free. {FREE_SPACE}")
+        with self._draft(record.snapshot_id) as draft:
+            archive = draft / ARCHIVE
+            self._archive(source.image, archive, doing)
+            record = replace(record, stored_bytes=archive.stat().st_size, used_bytes=used, sha256=digest(archive))
+            archive.chmod(0o444)
+            self._host.write_json(draft / RECORD, record.to_dict(), 0o444)
+            draft.replace(self._root / record.snapshot_id)
+            self._host.sync_directory(self._root)
+        return record
+
+    def _archive(self, image: Path, archive: Path, doing: str) -> None:
+        where = ["--directory", str(image.parent), "--file", str(archive)]
+        # The image has one name in every archive, so that restoring asks for exactly one member.
+        rename = f"--transform=s|^.*$|{MEMBER}|"
+        compress = ["--sparse", "--use-compress-program=zstd -T0 -3"]
+        self._host.run(["tar", "--create", *compress, rename, *where, image.name], doing)
+        descriptor = os.open(archive, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+            # What is read back shall come from the disk.
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(descriptor)
+        rename = f"--transform=s|^.*$|{image.name}|"
+        compare = ["tar", "--compare", "--use-compress-program=zstd", rename, *where, MEMBER]
+        self._host.run(compare, f"{doing}: reading it back")
+
+    @contextlib.contextmanager
+    def _draft(self, name: str) -> Iterator[Path]:
+        """A directory that nobody takes for a snapshot; gone at the end unless it was renamed."""
+        draft = self._root / f"{UNFINISHED}{name}"
+        # Between making it and locking it, nobody may take it for a dead one.
+        with self._housekeeping():
+            draft.mkdir(mode=0o755)
+            claim = self._host.claim(draft)
+            claim.__enter__()
+        try:
+            yield draft
+        finally:
+            self._host.remove(draft)
+            claim.__exit__(None, None, None)
+
+    @contextlib.contextmanager
+    def _housekeeping(self) -> Iterator[None]:
+        with self._host.lock(self._store / "locks" / "snapshots.lock", f"tidying {self._root}"):
+            for draft in self._root.glob(f"{UNFINISHED}*"):
+                with contextlib.suppress(FileNotFoundError), self._host.claim(draft) as dead:
+                    if dead:
+                        self._host.remove(draft)
+            yield
+
+    def delete(self, snapshot_id: str | None, fingerprint: str | None, check: bool = False) -> list[str]:
+        """Delete one snapshot, a damaged one too, or all of a fingerprint; gives the ids of those that were there.
+
+        With both, the snapshot only if it has that fingerprint. Renamed first, so that a crash leaves none that
+        looks complete and is not.
+        """
+        if fingerprint is None:
+            there = [snapshot_id] if snapshot_id and (self._root / check_snapshot_id(snapshot_id)).is_dir() else []
+        else:
+            matching = [item for item in self.scan()[0] if item.fingerprint == check_fingerprint(fingerprint)]
+            there = [item.snapshot_id for item in matching if snapshot_id in (None, item.snapshot_id)]
+        if there and not check:
+            with explained(f"deleting from {self._root}"):
+                with self._housekeeping():
+                    for item in there:
+                        (self._root / item).rename(self._root / f"{UNFINISHED}{item}")
+                    self._host.sync_directory(self._root)
+                with self._housekeeping():
+                    pass
+        return there
+
+    # Restoring
+
+    def restore(self, snapshot: Snapshot, directory: Path) -> Path:
+        """Unpack the image of a snapshot into an empty directory of the store and give its path.
+
+        The archive's digest is checked while it is unpacked; SnapshotError when it is not the recorded one.
+        """
+        doing = f"restoring the snapshot {snapshot.snapshot_id} to {directory.parent}"
+        free, need = self._host.free_bytes(directory), (snapshot.used_bytes or 0) + SPARE
+        if free < need:
+            raise SnapshotError(f"{doing}: it takes {human(need)}, {human(free)} are free. {FREE_SPACE}")
+        archive = self._root / snapshot.snapshot_id / ARCHIVE
+        extract = ["tar", "--extract", "--sparse", "--no-same-owner", "--use-compress-program=zstd", "--file"]
+        with explained(doing), concurrent.futures.ThreadPoolExecutor(1) as pool:
+            actual = pool.submit(digest, archive)
+            status, _output, problem = self._host.call([*extract, str(archive), "--directory", str(directory), MEMBER])
+            if actual.result() != snapshot.sha256:
+                raise SnapshotError(
+                    f"{doing}: {archive} is damaged (its sha256 is {actual.result()}, recorded was {snapshot.sha256}). "
+                    f"Delete the snapshot with petal.hpc.local_snapshot (state: absent) and build again."
+                )
+        if status != 0:
+            hint = f" {FREE_SPACE}" if "No space left" in problem else ""
+            raise SnapshotError(f"{doing}: tar ended with status {status}: {problem.strip()[-400:]}.{hint}")
+        image = directory / MEMBER
+        if image.is_symlink() or not image.is_file():
+            raise SnapshotError(f"{doing}: {archive} holds no file {MEMBER}")
+        image.chmod(0o600)
+        return image
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    total = hashlib.sha256()
+    with path.open("rb", buffering=0) as stream:
+        while block := stream.read(1 << 20):
+            total.update(block)
+    return total.hexdigest()

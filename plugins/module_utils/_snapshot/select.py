@@ -1,0 +1,144 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Choice of a snapshot: the same rule for every source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import COMPLETED, Snapshot
+
+
+@dataclass(frozen=True)
+class Criteria:
+    """What is asked for. None (or an empty list of ids) asks for nothing.
+
+    fingerprint, name, snapshot_ids: which snapshots are meant at all.
+    os, architecture: have to be exactly these.
+    size_gb: the largest acceptable size in GiB.
+    """
+
+    fingerprint: str | None = None
+    name: str | None = None
+    snapshot_ids: tuple[str, ...] = ()
+    os: str | None = None
+    architecture: str | None = None
+    size_gb: int | None = None
+
+    def means(self, snapshot: Snapshot) -> bool:
+        """Whether a snapshot is one of those asked for, fit or not."""
+        return (
+            self.fingerprint in (None, snapshot.fingerprint)
+            and self.name in (None, snapshot.name)
+            and (not self.snapshot_ids or snapshot.snapshot_id in self.snapshot_ids)
+        )
+
+    def objection(self, snapshot: Snapshot) -> str | None:
+        """Why a snapshot that is meant cannot be used; None when it can."""
+        if snapshot.state != COMPLETED:
+            return f"its state is {snapshot.state}, not {COMPLETED}"
+        if self.architecture not in (None, snapshot.architecture):
+            return f"it was built for {snapshot.architecture}, not {self.architecture}"
+        if self.os not in (None, snapshot.os):
+            return f"it was built for {snapshot.os}, not {self.os}"
+        if self.size_gb is not None and snapshot.size_gb > self.size_gb:
+            return f"it needs {snapshot.size_gb} GiB, the volume has {self.size_gb}"
+        return None
+
+    def __str__(self) -> str:
+        parts = []
+        if self.fingerprint is not None:
+            parts.append(f"fingerprint {self.fingerprint}")
+        if self.name is not None:
+            parts.append(f"name {self.name}")
+        if self.snapshot_ids:
+            parts.append("id " + " or ".join(self.snapshot_ids))
+        return " and ".join(parts) or "any fingerprint"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A snapshot that was passed over, and why in one clause."""
+
+    snapshot_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Outcome of a look-up.
+
+    snapshots: all that can be used, newest first. best: the one to use; None when there is none, or when several
+    fingerprints match. reason: one sentence on the choice. passed_over: those that were meant but cannot be used.
+    """
+
+    snapshots: list[Snapshot]
+    best: Snapshot | None
+    reason: str
+    passed_over: list[Refusal]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types: snapshots, snapshot (the best or None), reason, passed_over."""
+        return {
+            "snapshots": [snapshot.to_dict() for snapshot in self.snapshots],
+            "snapshot": self.best.to_dict() if self.best else None,
+            "reason": self.reason,
+            "passed_over": [asdict(refusal) for refusal in self.passed_over],
+        }
+
+
+def newest_first(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
+    """By time, then by id, so that the order never depends on the disk's."""
+    return sorted(snapshots, key=lambda snapshot: (snapshot.created, snapshot.snapshot_id), reverse=True)
+
+
+def select(snapshots: Sequence[Snapshot], criteria: Criteria, damaged: Sequence[Refusal] = ()) -> Selection:
+    """Choose: exact architecture and OS, smallest sufficient size, then newest.
+
+    :param snapshots: every record of the source, in any order.
+    :param criteria: what is asked for.
+    :param damaged: entries that could not be read, so that nobody knows what they would match.
+    """
+    usable, passed_over = [], []
+    for snapshot in newest_first(snapshots):
+        if not criteria.means(snapshot):
+            continue
+        objection = criteria.objection(snapshot)
+        if objection is None:
+            usable.append(snapshot)
+        else:
+            passed_over.append(Refusal(snapshot.snapshot_id, objection))
+    passed_over += damaged
+    fingerprints = {snapshot.fingerprint for snapshot in usable}
+    if not usable:
+        return Selection([], None, _none(criteria, passed_over), passed_over)
+    if len(fingerprints) > 1:
+        reason = (
+            f"{len(usable)} snapshots of {len(fingerprints)} fingerprints match {criteria}; "
+            "ask for one fingerprint or one snapshot_id"
+        )
+        return Selection(usable, None, reason, passed_over)
+    # min takes the first of equals, and they stand newest first.
+    best = min(usable, key=lambda snapshot: snapshot.size_gb)
+    return Selection(usable, best, _why(best, usable), passed_over)
+
+
+def _none(criteria: Criteria, passed_over: Sequence[Refusal]) -> str:
+    if not passed_over:
+        return f"no snapshot matches {criteria}"
+    return f"no snapshot that matches {criteria} can be used; {len(passed_over)} passed over"
+
+
+def _why(best: Snapshot, usable: Sequence[Snapshot]) -> str:
+    if len(usable) == 1:
+        return f"{best.snapshot_id} is the only one that matches"
+    same_size = [snapshot for snapshot in usable if snapshot.size_gb == best.size_gb]
+    if len(same_size) == 1:
+        return f"{best.snapshot_id} is the smallest ({best.size_gb} GiB) of {len(usable)} that match"
+    if len(same_size) == len(usable):
+        return f"{best.snapshot_id} is the newest ({best.created}) of {len(usable)} that match"
+    return f"{best.snapshot_id} is the newest ({best.created}) of the smallest ({best.size_gb} GiB) that match"

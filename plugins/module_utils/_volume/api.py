@@ -1,0 +1,539 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Volumes of the local provider: an ext4 image each, on a loop device, mounted on the host or in a namespace.
+
+``volumes/NAME.img`` and its record ``volumes/NAME.json``. Whether a volume is attached or mounted is never written
+down: the kernel is asked each time, so that no crash and no reboot can make it wrong. An image is made under the name
+``.tmp-NAME`` and renamed when it is complete.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import secrets
+import stat
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
+    FREE_SPACE,
+    UNFINISHED,
+    Host,
+    explained,
+    name_processes,
+)
+from ansible_collections.petal.hpc.plugins.module_utils._host.parse import (
+    SUPERBLOCK_OFFSET,
+    SUPERBLOCK_SIZE,
+    Ext4,
+    Mount,
+    gib_to_bytes,
+    human,
+    mounts_below,
+    parse_superblock,
+)
+from ansible_collections.petal.hpc.plugins.module_utils._namespace.api import MountNamespace
+from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore, Source
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot
+from ansible_collections.petal.hpc.plugins.module_utils._volume import plan as steps
+from ansible_collections.petal.hpc.plugins.module_utils._volume.model import (
+    ABSENT,
+    CREATING,
+    DELETING,
+    MOUNTED,
+    READY,
+    Found,
+    Sidecar,
+    VolumeError,
+    Wanted,
+    check_label,
+    check_mount_dir,
+    check_name,
+    parse_sidecar,
+)
+
+SPARE = 16 * 1024**2
+UNMOUNT_TRIES = 10
+LOOP_PATIENCE = 10.0
+# Named one by one: the defaults differ between releases, and what the build host's e2fsprogs knows may be
+# unknown to that of a node.
+FEATURES = (
+    "none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,64bit,flex_bg,sparse_super,large_file,"
+    "huge_file,dir_nlink,extra_isize,metadata_csum"
+)
+# A new sparse file reads as zeros, so the journal needs no zeroing; the inode tables must not be left to a
+# kernel thread that writes them after the mount.
+EXTENDED = "lazy_itable_init=0,lazy_journal_init=1,root_owner=0:0"
+# e2fsck(8): 1 and 2 mean that all errors were corrected.
+FSCK_FINE = (0, 1, 2)
+
+
+class VolumeStore:
+    """Volumes in the directory ``volumes`` of a store.
+
+    :param store: the store, such as ``/var/lib/petal``.
+    """
+
+    def __init__(self, host: Host, store: str) -> None:
+        self._host = host
+        self._store = Path(store)
+        self._root = self._store / "volumes"
+        if not self._store.is_absolute():
+            raise VolumeError(f"store {store!r} is not allowed: expected an absolute path")
+
+    def apply(self, wanted: Wanted, check: bool = False) -> dict[str, Any]:
+        """Bring a volume into the state that is asked for.
+
+        :param check: decide only, and say what would be done.
+        :return: changed, volume (null when there is none), actions (texts), evicted, warnings, diff.
+            Raises PetalError.
+        """
+        wanted = self._checked(wanted)
+        doing = f"volume {wanted.name} in {self._store}"
+        with explained(doing):
+            if check or (not self._root.is_dir() and wanted.state in (ABSENT, "detached")):
+                return _Task(self._host, self._store, wanted).run(check)
+            self._host.make_directory(self._root)
+            with self._host.lock(self._lock_file(wanted.name), doing):
+                self._tidy(wanted.name)
+                result = _Task(self._host, self._store, wanted).run(check)
+                if wanted.state == ABSENT:
+                    self._lock_file(wanted.name).unlink(missing_ok=True)
+                return result
+
+    @contextlib.contextmanager
+    def quiesced(self, name: str) -> Iterator[Source]:
+        """Keep a detached volume at rest, checked and with its unused blocks given back to the disk.
+
+        Raises VolumeError when it is attached or mounted.
+        """
+        doing = f"volume {check_name(name)} in {self._store}"
+        with self._host.lock(self._lock_file(name), doing):
+            task = _Task(self._host, self._store, Wanted(name))
+            found = task.inspect()
+            if not found.exists:
+                raise VolumeError(f"there is no volume {name} in {self._root}")
+            steps.plan(Wanted(name), found)
+            if found.loops:
+                where = [mount.target for mount in (*found.namespace_mounts, *found.host_mounts)]
+                raise VolumeError(
+                    f"the volume {name} is {'mounted at ' + where[0] if where else 'attached'}. A snapshot needs it at "
+                    "rest: detach it first with petal.hpc.local_volume (state: detached)."
+                )
+            self._host.run(["e2fsck", "-f", "-p", "-E", "discard", str(task.image)], f"{doing}: checking it", FSCK_FINE)
+            yield Source(task.image, found.size_gb)
+
+    def _checked(self, wanted: Wanted) -> Wanted:
+        check_name(wanted.name)
+        if wanted.label is not None:
+            check_label(wanted.label)
+        if wanted.size_gb is not None and not 1 <= wanted.size_gb <= 65536:
+            raise VolumeError(f"size_gb {wanted.size_gb} is not allowed: expected 1 to 65536 GiB")
+        if wanted.mount_dir is None:
+            if wanted.state == MOUNTED:
+                raise VolumeError("state mounted needs mount_dir")
+            return wanted
+        plain = check_mount_dir(wanted.mount_dir, str(self._store))
+        # A check of what it leads to as well: a link must not smuggle in a directory of the system.
+        return dataclasses.replace(wanted, mount_dir=check_mount_dir(str(Path(plain).resolve()), str(self._store)))
+
+    def _lock_file(self, name: str) -> Path:
+        return self._store / "locks" / f"volume-{name}.lock"
+
+    def _tidy(self, mine: str) -> None:
+        """Remove what dead writers left. The caller holds the lock of ``mine``; of others only what is not locked."""
+        for draft in self._root.glob(f"{UNFINISHED}*"):
+            name = draft.name[len(UNFINISHED) :]
+            name = name[: -len(".json")] if name.endswith(".json") else name
+            if name == mine:
+                self._host.remove(draft)
+                continue
+            with contextlib.suppress(PetalError), self._host.lock(self._lock_file(name), "tidying", patience=0):
+                self._host.remove(draft)
+                self._lock_file(name).unlink(missing_ok=True)
+
+
+class _Task:
+    """One call for one volume, whose lock is held."""
+
+    def __init__(self, host: Host, store: Path, wanted: Wanted) -> None:
+        self._host = host
+        self._wanted = wanted
+        self._name = wanted.name
+        self._snapshots = SnapshotStore(host, str(store))
+        self._root = store / "volumes"
+        self.image = self._root / f"{wanted.name}.img"
+        self._record = self._root / f"{wanted.name}.json"
+        self._draft = self._root / f"{UNFINISHED}{wanted.name}"
+        self._namespace = MountNamespace(host, wanted.name, self.image)
+        self._evicted: list[dict[str, Any]] = []
+        self._warnings: list[str] = []
+        self._doing = f"volume {wanted.name}"
+
+    # Looking
+
+    def inspect(self) -> Found:
+        """The volume as it is now."""
+        loops = self._host.loops_of(self.image)
+        devices = [self._host.device_number(loop.device) for loop in loops]
+        image_bytes = self._image_bytes()
+        mounts, target = self._host.mounts(), self._wanted.mount_dir
+        sidecar = self._read_record()
+        filesystem = self._superblock(Path(loops[0].device) if loops else self.image) if image_bytes else None
+        evictable = self._namespace.evictable(devices) if self._wanted.evict else []
+        return Found(
+            sidecar=sidecar,
+            image_bytes=image_bytes,
+            filesystem=filesystem,
+            signature=self._signature() if image_bytes and not loops else "",
+            loops=tuple(loops),
+            host_mounts=_of(mounts, devices),
+            namespace_mounts=_of(self._namespace.mounts(), devices) if devices else (),
+            namespace=self._namespace.number() is not None,
+            occupants=tuple(m for m in mounts if m.target == target and m.device not in devices),
+            evictable=len(evictable),
+        )
+
+    def _image_bytes(self) -> int | None:
+        try:
+            status = self.image.lstat()
+        except FileNotFoundError:
+            return None
+        if not stat.S_ISREG(status.st_mode):
+            raise VolumeError(f"{self.image} is no plain file. It is left as it is: move it away, or use another name.")
+        return status.st_size
+
+    def _read_record(self) -> Sidecar | None:
+        try:
+            found = parse_sidecar(self._host.read_json(self._record), self._name)
+        except FileNotFoundError:
+            return None
+        except PetalError as error:
+            raise VolumeError(
+                f"the record {self._record} is damaged: {error}. "
+                f"Put it back, or remove it and {self.image.name} by hand."
+            ) from error
+        if found.state != CREATING:
+            return found
+        # It was renamed into place just before a crash, or never came that far.
+        return dataclasses.replace(found, state=READY) if self.image.exists() else None
+
+    def _superblock(self, path: Path) -> Ext4 | None:
+        with path.open("rb") as stream:
+            stream.seek(SUPERBLOCK_OFFSET)
+            return parse_superblock(stream.read(SUPERBLOCK_SIZE))
+
+    def _signature(self) -> str:
+        status, output, _problem = self._host.call(["blkid", "-p", "-o", "value", "-s", "TYPE", str(self.image)])
+        # blkid(8): 8 means that several file systems claim it.
+        return "several file systems" if status == 8 else output.strip()
+
+    # Doing
+
+    def run(self, check: bool) -> dict[str, Any]:
+        before = self.inspect()
+        snapshot = self._snapshot(before)
+        todo = steps.plan(self._wanted, before, snapshot)
+        after = before
+        if not check:
+            if any(step.action not in (steps.CREATE, steps.RESTORE, steps.TAG) for step in todo):
+                self._host.need_root(self._doing)
+            for step in todo:
+                self._do(step, snapshot)
+            after = self.inspect() if todo else before
+        volume = steps.predict(self._volume(before), todo, self._wanted, self._paths) if check else self._volume(after)
+        if volume is not None:
+            volume["existed"] = before.exists
+        actions = [step.text for step in todo if step.action not in steps.SILENT]
+        return {
+            "changed": bool(actions),
+            "volume": volume,
+            "actions": actions,
+            "evicted": self._evicted,
+            "warnings": self._warnings,
+            "diff": {"before": _summary(self._volume(before)), "after": _summary(volume)},
+        }
+
+    def _snapshot(self, found: Found) -> Snapshot | None:
+        wanted = self._wanted
+        if wanted.snapshot_id is None or found.exists or wanted.state in (ABSENT, "detached"):
+            return None
+        return self._snapshots.get(wanted.snapshot_id)
+
+    def _do(self, step: steps.Step, snapshot: Snapshot | None) -> None:
+        if step.action in (steps.CREATE, steps.RESTORE):
+            self._make(step.size_gb, snapshot)
+        elif step.action == steps.GROW:
+            self._grow(step.size_gb)
+        else:
+            {
+                steps.EVICT: self._evict,
+                steps.DISCARD: self._discard,
+                steps.UNMOUNT: self._unmount,
+                steps.LEAVE: self._namespace.destroy,
+                steps.LABEL: self._label,
+                steps.TAG: self._tag,
+                steps.ATTACH: self._attach,
+                steps.CHECK: self._check,
+                steps.ENTER: self._enter,
+                steps.MOUNT: self._mount,
+            }[step.action]()
+
+    def _make(self, size_gb: int, snapshot: Snapshot | None) -> None:
+        size, free = gib_to_bytes(size_gb), self._host.free_bytes(self._root)
+        # Tables of an empty ext4 take well below one part in 16384.
+        need = SPARE + size // 16384
+        if free < need:
+            raise VolumeError(
+                f"{self._doing}: making it takes {human(need)} in {self._root}, {human(free)} are free. {FREE_SPACE}"
+            )
+        if free < size:
+            self._warnings.append(
+                f"the volume {self._name} may grow to {human(size)}, {self._root} has {human(free)} free"
+            )
+        try:
+            self._draft.mkdir(mode=0o700)
+            if snapshot is None:
+                image = self._format(size)
+            else:
+                image = self._snapshots.restore(snapshot, self._draft)
+                self._grow_file(image, size)
+            self._publish(image, snapshot)
+        finally:
+            self._host.remove(self._draft)
+            if not self.image.exists():
+                self._record.unlink(missing_ok=True)
+
+    def _format(self, size: int) -> Path:
+        """The only place where anything is formatted: a file that was made one line above."""
+        image = self._draft / "volume.img"
+        with image.open("xb") as stream:
+            stream.truncate(size)
+        label = self._name[:16] if self._wanted.label is None else self._wanted.label
+        options = ["-q", "-F", "-m", "0", "-O", FEATURES, "-E", EXTENDED, "-U", str(uuid.uuid4()), "-L", label]
+        self._host.run(["mkfs.ext4", *options, str(image)], f"{self._doing}: formatting the new image")
+        return image
+
+    def _publish(self, image: Path, snapshot: Snapshot | None) -> None:
+        filesystem = self._superblock(image)
+        if filesystem is None:
+            raise VolumeError(f"{self._doing}: the snapshot {snapshot and snapshot.snapshot_id} holds no ext4")
+        if snapshot is not None and self._wanted.label not in (None, filesystem.label):
+            self._host.run(["e2label", str(image), self._wanted.label or ""], f"{self._doing}: setting the label")
+        sidecar = Sidecar(
+            id="vol-" + secrets.token_hex(9)[:17],
+            name=self._name,
+            state=CREATING,
+            filesystem_uuid=filesystem.uuid,
+            created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            snapshot_id=snapshot.snapshot_id if snapshot else None,
+            tags=self._wanted.tags or {},
+        )
+        self._host.run(["sync", str(image)], f"{self._doing}: writing the image to the disk")
+        self._host.write_json(self._record, sidecar.to_dict())
+        image.replace(self.image)
+        self._host.sync_directory(self._root)
+        self._host.write_json(self._record, dataclasses.replace(sidecar, state=READY).to_dict())
+
+    def _discard(self) -> None:
+        sidecar = self._read_record()
+        if sidecar is not None:
+            self._host.write_json(self._record, dataclasses.replace(sidecar, state=DELETING).to_dict())
+        self.image.unlink(missing_ok=True)
+        self._record.unlink(missing_ok=True)
+        self._host.sync_directory(self._root)
+
+    def _tag(self) -> None:
+        sidecar = self._read_record()
+        if sidecar is not None:
+            self._host.write_json(self._record, dataclasses.replace(sidecar, tags=self._wanted.tags or {}).to_dict())
+
+    def _label(self) -> None:
+        loops = self._host.loops_of(self.image)
+        target = loops[0].device if loops else str(self.image)
+        self._host.run(["e2label", target, self._wanted.label or ""], f"{self._doing}: setting the label")
+
+    def _evict(self) -> None:
+        devices = [self._host.device_number(loop.device) for loop in self._host.loops_of(self.image)]
+        ended = self._namespace.evict(devices)
+        self._evicted += [{"pid": process.pid, "command": process.command} for process in ended]
+
+    # Growing
+
+    def _grow(self, size_gb: int) -> None:
+        size, found = gib_to_bytes(size_gb), self.inspect()
+        if not found.loops:
+            self._grow_file(self.image, size)
+            return
+        self._truncate(self.image, size)
+        device = found.loops[0].device
+        doing = f"{self._doing}: growing it to {size_gb} GiB"
+        self._host.run(["losetup", "--set-capacity", device], doing)
+        if not (found.host_mounts or found.namespace_mounts):
+            self._resize(device, doing)
+            return
+        resize = ["resize2fs", device]
+        status, output, problem = self._host.call(self._namespace.enter(resize) if found.namespace_mounts else resize)
+        if status == 0:
+            return
+        if "Permission denied" not in problem:
+            raise VolumeError(f"{doing}: resize2fs ended with status {status}: {(problem or output).strip()[-400:]}")
+        # Growing a mounted ext4 takes CAP_SYS_RESOURCE, which containers and some virtual machines withhold.
+        mount = (*found.namespace_mounts, *found.host_mounts)[0]
+        self._unmount()
+        self._grow_file(self.image, size)
+        self._mount_at(mount.target, mount.read_only, bool(found.namespace_mounts))
+
+    def _truncate(self, image: Path, size: int) -> None:
+        with image.open("r+b") as stream:
+            if image.stat().st_size < size:
+                stream.truncate(size)
+
+    def _grow_file(self, image: Path, size: int) -> None:
+        filesystem = self._superblock(image)
+        if filesystem is not None and filesystem.size + steps.GROUP_BYTES > size <= image.stat().st_size:
+            return
+        self._truncate(image, size)
+        self._resize(str(image), f"{self._doing}: growing it to {human(size)}")
+
+    def _resize(self, target: str, doing: str) -> None:
+        free = self._host.free_bytes(self._root)
+        if free < SPARE:
+            raise VolumeError(f"{doing}: only {human(free)} are free in {self._root}. {FREE_SPACE}")
+        self._host.run(["e2fsck", "-f", "-p", target], doing, FSCK_FINE)
+        self._host.run(["resize2fs", target], doing)
+
+    # Mounting
+
+    def _attach(self) -> None:
+        self._host.run(["losetup", "--find", "--show", str(self.image)], f"{self._doing}: attaching it")
+
+    def _check(self) -> None:
+        status, output, problem = self._host.call(["e2fsck", "-p", str(self.image)])
+        if status not in FSCK_FINE:
+            said = " ".join((output + problem).split())[-400:]
+            raise VolumeError(
+                f"{self._doing}: its file system has errors that are not corrected without being asked: {said}. "
+                f"Look at it with e2fsck -f {self.image}, or remove the volume and make it again."
+            )
+
+    def _enter(self) -> None:
+        devices = {
+            self._host.device_number(loop.device)
+            for loop in self._host.loops()
+            if loop.path.endswith(".img") and Path(loop.path).parent.name == "volumes"
+        }
+        mounts = self._host.mounts()
+        hidden = {mount.target for mount in mounts_below(mounts, self._wanted.mount_dir or "/nowhere")}
+        others = {mount.target for mount in mounts_below(mounts, str(self._namespace.directory.parent))}
+        captured = {mount.target for mount in mounts if mount.device in devices}
+        drop = (hidden | others | captured) - {str(self._namespace.directory), str(self._namespace.file)}
+        # Deepest first, and as often as they are stacked.
+        order = [mount.target for mount in reversed(mounts) if mount.target in drop]
+        nsfs = {mount.target for mount in mounts if mount.fstype == "nsfs"}
+        self._namespace.create([target for target in order if target not in nsfs])
+
+    def _mount(self) -> None:
+        self._mount_at(self._wanted.mount_dir or "", self._wanted.read_only, self._wanted.namespace)
+
+    def _mount_at(self, target: str, read_only: bool, namespace: bool) -> None:
+        directory = Path(target)
+        if directory.exists() and not directory.is_dir():
+            raise VolumeError(f"{target} is no directory. Move it away, or use another mount_dir.")
+        self._host.make_directory(directory)
+        if not namespace and any(directory.iterdir()):
+            self._warnings.append(f"{target} is not empty; what is in it is hidden while the volume is mounted")
+        options = "loop,ro,noload" if read_only else "loop,rw"
+        command = ["mount", "-t", "ext4", "-o", options, str(self.image), target]
+        if namespace:
+            command = self._namespace.enter(command)
+        self._host.run(command, f"{self._doing}: mounting it at {target}")
+
+    def _unmount(self) -> None:
+        loops = self._host.loops_of(self.image)
+        devices = [self._host.device_number(loop.device) for loop in loops]
+        for mount in reversed(_of(self._namespace.mounts(), devices) if devices else ()):
+            self._unmount_one(self._namespace.enter(["umount", mount.target]), mount, devices)
+        for mount in reversed(_of(self._host.mounts(), devices)):
+            self._unmount_one(["umount", mount.target], mount, devices)
+        for loop in self._host.loops_of(self.image):
+            if not loop.autoclear:
+                self._host.run(["losetup", "--detach", loop.device], f"{self._doing}: freeing {loop.device}")
+        deadline = time.monotonic() + LOOP_PATIENCE
+        while self._host.loops_of(self.image):
+            if time.monotonic() > deadline:
+                raise VolumeError(f"{self._doing}: {loops[0].device} does not come free: {self._blame(devices)}")
+            time.sleep(0.05)
+
+    def _unmount_one(self, command: list[str], mount: Mount, devices: list[str]) -> None:
+        for _attempt in range(UNMOUNT_TRIES):
+            status, _output, problem = self._host.call(command)
+            if status == 0:
+                return
+            if "busy" not in problem:
+                raise VolumeError(f"{self._doing}: umount of {mount.target} failed: {problem.strip()}")
+            time.sleep(0.2)
+        raise VolumeError(f"{self._doing}: {mount.target} is busy: {self._blame(devices)}")
+
+    def _blame(self, devices: list[str]) -> str:
+        users = self._host.users_of(devices)
+        if users:
+            return f"used by {name_processes(users)}. End these processes, or let them finish, and run again."
+        inside = [self._host.process(pid) for pid in self._host.living_in([], devices)]
+        if inside:
+            return (
+                f"also mounted in another mount namespace, by {name_processes(inside)}. "
+                "End these processes, or let them finish, and run again."
+            )
+        below = [mount.target for mount in self._host.mounts() if mount.device in devices]
+        return f"something is mounted from it or below it ({', '.join(below) or 'not visible here'}). Unmount that."
+
+    # Results
+
+    @property
+    def _paths(self) -> dict[str, str]:
+        return {
+            "image": str(self.image),
+            "namespace": str(self._namespace.file),
+            "python": str(self._namespace.wrapper),
+        }
+
+    def _volume(self, found: Found) -> dict[str, Any] | None:
+        if not found.exists or found.sidecar is None:
+            return None
+        mounts = (*found.namespace_mounts, *found.host_mounts)
+        return {
+            "id": found.sidecar.id,
+            "name": self._name,
+            "image": self._paths["image"],
+            "size_gb": found.size_gb,
+            "device": found.loops[0].device if found.loops else None,
+            "mount_dir": mounts[0].target if mounts else None,
+            "mounted": bool(mounts),
+            "namespace": self._paths["namespace"] if found.namespace else None,
+            "python": self._paths["python"] if found.namespace else None,
+            "filesystem_uuid": found.sidecar.filesystem_uuid,
+            "snapshot_id": found.sidecar.snapshot_id,
+            "read_only": bool(mounts) and mounts[0].read_only,
+            "tags": found.sidecar.tags,
+        }
+
+
+def _of(mounts: list[Mount], devices: list[str]) -> tuple[Mount, ...]:
+    """Mounts of whole devices; a bind mount of a part is somebody else's affair."""
+    return tuple(mount for mount in mounts if mount.device in devices and mount.root == "/")
+
+
+def _summary(volume: dict[str, Any] | None) -> dict[str, Any]:
+    """What a diff shows: the parts that people ask for."""
+    if volume is None:
+        return {"exists": False}
+    keys = ("size_gb", "mounted", "mount_dir", "read_only", "namespace", "tags")
+    return {"exists": True, **{key: volume[key] for key in keys}}
