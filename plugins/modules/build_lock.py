@@ -97,13 +97,17 @@ lock:
     reason:
       description: Why it could be had, or, in check mode, why one would have to wait.
       type: str
+held:
+  description: That a living build holds the lock; RV(lock) is then its record.
+  returned: failure after O(timeout)
+  type: bool
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._lock.api import BuildLocks, LockRequest
-from ansible_collections.petal.hpc.plugins.module_utils._lock.model import parse_holder
+from ansible_collections.petal.hpc.plugins.module_utils._lock.model import LockHeldError, parse_holder
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 
@@ -133,6 +137,8 @@ def main() -> None:
         else:
             request = LockRequest(holder, p["build_id"], p["timeout"], p["ttl"])
             result = locks.acquire(p["fingerprint"], request, module.check_mode)
+    except LockHeldError as error:
+        module.fail_json(msg=str(error), held=True, lock=error.record.to_dict() if error.record else None)
     except PetalError as error:
         module.fail_json(msg=str(error))
     for warning in result.pop("warnings"):

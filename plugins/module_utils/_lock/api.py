@@ -19,7 +19,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._lock.model import (
     WAIT,
     Here,
     Holder,
-    LockError,
+    LockHeldError,
     LockRecord,
     Verdict,
     check_build_id,
@@ -60,7 +60,7 @@ class BuildLocks:
         """Take the lock, or wait for it; renew it when it is ours.
 
         :return: changed, lock (build_id, taken_over, waited_s, holder, reason), warnings. After a take-over build_id
-            is that of the dead build. Raises LockError when it does not come free in time.
+            is that of the dead build. Raises LockHeldError when it does not come free in time.
         """
         check_build_id(request.build_id)
         started = time.monotonic()
@@ -70,10 +70,11 @@ class BuildLocks:
             if verdict.action != WAIT or check:
                 break
             if waited >= request.timeout:
-                held = f"the build {record.build_id} " if record else ""
-                raise LockError(
+                held = f"the build {record.build_id} " if record else "another build "
+                raise LockHeldError(
                     f"{held}holds the lock of {fingerprint} ({verdict.reason}); waited {int(waited)} s for it. "
-                    "Wait for that build to end, or end it, and run again."
+                    "Wait for that build to end, or end it, and run again.",
+                    record,
                 )
             self._sleep(min(POLL, max(0.0, request.timeout - waited)))
         lock = {

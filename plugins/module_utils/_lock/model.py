@@ -27,6 +27,14 @@ class LockError(PetalError):
     """A build lock cannot be had."""
 
 
+class LockHeldError(LockError):
+    """A living build holds the lock; ``record`` is its record."""
+
+    def __init__(self, message: str, record: LockRecord | None) -> None:
+        super().__init__(message)
+        self.record = record
+
+
 @dataclass(frozen=True)
 class Holder:
     """The process that a build stands and falls with: ansible-playbook on the controller.

@@ -108,6 +108,23 @@ class VolumeStore:
                     self._lock_file(wanted.name).unlink(missing_ok=True)
                 return result
 
+    def volumes(self, tags: dict[str, str] | None = None) -> tuple[list[dict[str, Any]], list[str]]:
+        """All volumes by name, as ``apply`` describes one, and warnings about those that cannot be read.
+
+        :param tags: only volumes that have all of these.
+        """
+        volumes, warnings = [], []
+        with explained(f"reading the volumes in {self._root}"):
+            for record in sorted(self._root.glob("[!.]*.json")):
+                try:
+                    volume = _Task(self._host, self._store, Wanted(check_name(record.stem))).describe()
+                except PetalError as error:
+                    warnings.append(f"the volume {record.stem[:64]} in {self._root} is passed over: {error}")
+                    continue
+                if volume is not None and (tags or {}).items() <= volume["tags"].items():
+                    volumes.append(volume)
+        return volumes, warnings
+
     @contextlib.contextmanager
     def quiesced(self, name: str) -> Iterator[Source]:
         """Keep a detached volume at rest, checked and with its unused blocks given back to the disk.
@@ -235,10 +252,19 @@ class _Task:
         # blkid(8): 8 means that several file systems claim it.
         return "several file systems" if status == 8 else output.strip()
 
+    def describe(self) -> dict[str, Any] | None:
+        """The volume as modules return it; None when there is none."""
+        return self._volume(self.inspect())
+
     # Doing
 
     def run(self, check: bool) -> dict[str, Any]:
+        """Do what has to be done, or only say it; see ``VolumeStore.apply``."""
         before = self.inspect()
+        if check and any(mount.source.startswith("/dev/loop") for mount in before.occupants):
+            # An earlier task, which did nothing in check mode either, may be what unmounts it.
+            self._warnings.append(f"{self._wanted.mount_dir} is taken by {steps.describe(before.occupants[-1])} now")
+            before = dataclasses.replace(before, occupants=())
         snapshot = self._snapshot(before)
         todo = steps.plan(self._wanted, before, snapshot)
         after = before
@@ -294,7 +320,7 @@ class _Task:
             raise VolumeError(
                 f"{self._doing}: making it takes {human(need)} in {self._root}, {human(free)} are free. {FREE_SPACE}"
             )
-        if free < size:
+        if snapshot is None and free < size:
             self._warnings.append(
                 f"the volume {self._name} may grow to {human(size)}, {self._root} has {human(free)} free"
             )

@@ -1,0 +1,80 @@
+#!/usr/bin/python
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: local_volume_info
+short_description: List the volumes of the local provider
+version_added: "0.1.0"
+author:
+  - petal.hpc contributors (@petal-hpc)
+description:
+  - Lists the volumes of a store, with where they are mounted now.
+  - A volume whose record is damaged is passed over with a warning.
+attributes:
+  check_mode:
+    description: Changes nothing in any mode.
+    support: full
+  diff_mode:
+    description: Changes nothing, so there is nothing to show.
+    support: none
+options:
+  store:
+    description: Directory that holds the volumes. Need not exist.
+    type: path
+    default: /var/lib/petal
+  tags:
+    description: Only volumes that have all of these tags.
+    type: dict
+    default: {}
+seealso:
+  - module: petal.hpc.local_volume
+"""
+
+EXAMPLES = r"""
+- name: List what is deployed of a cluster
+  petal.hpc.local_volume_info:
+    tags:
+      petal:cluster: quickstart
+  register: deployed
+"""
+
+RETURN = r"""
+volumes:
+  description: The volumes by name, each as RV(petal.hpc.local_volume#module:volume).
+  returned: success
+  type: list
+  elements: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
+from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._volume.api import VolumeStore
+from ansible_collections.petal.hpc.plugins.module_utils._volume.model import text_tags
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "store": {"type": "path", "default": "/var/lib/petal"},
+            "tags": {"type": "dict", "default": {}},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        store = VolumeStore(Host(module.run_command), module.params["store"])
+        volumes, warnings = store.volumes(text_tags(module.params["tags"]))
+    except PetalError as error:
+        module.fail_json(msg=str(error))
+    for warning in warnings:
+        module.warn(warning)
+    module.exit_json(changed=False, volumes=[{**volume, "existed": True} for volume in volumes])
+
+
+if __name__ == "__main__":
+    main()
