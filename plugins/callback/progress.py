@@ -127,8 +127,6 @@ class CallbackModule(Default):
             message = result.result.get("msg", "")
             for text in message if isinstance(message, list) else str(message).rstrip().splitlines():
                 self._line(str(text))
-        elif self._display.verbosity or result.result.get("diff"):
-            self.v2_on_file_diff(result)
 
     def v2_runner_item_on_ok(self, result: Any) -> None:
         """Items show only by the progress that they report."""
