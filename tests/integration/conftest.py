@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playbooks import loop_devices, mounts
+from playing import loop_devices, mounts
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from playbooks import ROOT, environment
+from playing import ROOT, environment
 
 GALAXY = Path(sys.executable).with_name("ansible-galaxy")
 SEED = "cluster: {name: elsewhere, provider: local}\nsoftware:\n  python_environments: [{name: e, packages: [six]}]\n"
@@ -18,20 +18,23 @@ SEED = "cluster: {name: elsewhere, provider: local}\nsoftware:\n  python_environ
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Path:
     """An empty directory with the collection installed from its archive, and nothing else."""
-    files = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
-    )
-    for name in filter(None, files.stdout.decode().split("\0")):
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    files = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True)
+    for name in filter(None, files.stdout.split("\0")):
         if (ROOT / name).is_file():
             (tmp_path / "source" / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, tmp_path / "source" / name)
     install = tmp_path / "empty"
     install.mkdir()
-    quiet = {"check": True, "stdout": subprocess.DEVNULL, "env": environment(ANSIBLE_CONFIG="")}
-    subprocess.run([GALAXY, "collection", "build", "--output-path", tmp_path], cwd=tmp_path / "source", **quiet)
+    galaxy("build", "--output-path", str(tmp_path), cwd=tmp_path / "source")
     (archive,) = tmp_path.glob("petal-hpc-*.tar.gz")
-    subprocess.run([GALAXY, "collection", "install", "--no-deps", "-p", "collections", archive], cwd=install, **quiet)
+    galaxy("install", "--no-deps", "-p", "collections", str(archive), cwd=install)
     return install
+
+
+def galaxy(*arguments: str, cwd: Path) -> None:
+    command = [str(GALAXY), "collection", *arguments]
+    subprocess.run(command, cwd=cwd, env=environment(ANSIBLE_CONFIG=""), stdout=subprocess.DEVNULL, check=True)
 
 
 def test_the_archive_holds_what_users_need_and_nothing_else(elsewhere: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from kill_build import EXPECTED, SEED, content_is_right
 from kill_build import main as kill_build
-from playbooks import ROOT, command, environment, leftovers, play
+from playing import ROOT, command, environment, leftovers, play
 
 
 @pytest.fixture
@@ -114,9 +114,9 @@ def test_a_deployed_volume_works_in_login_shells_and_goes_away_again(store: Path
         assert re.search(r"^localhost +: ok=\d+ +changed=0 ", again.output, re.MULTILINE), again.output
         for path in EXPECTED:
             assert (Path("/petal-test") / path).exists()
+        line = "module load small && python -c 'import packaging; print(packaging.__version__)'"
         version = subprocess.run(
-            ["runuser", "--login", "--shell", "/bin/bash", "nobody", "--command"]
-            + ["module load small && python -c 'import packaging; print(packaging.__version__)'"],
+            ["runuser", "--login", "--shell", "/bin/bash", "nobody", "--command", line],
             capture_output=True,
             text=True,
             check=True,

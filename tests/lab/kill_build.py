@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from playbooks import leftovers, loop_devices, mounts, play, play_and_kill
+from playing import leftovers, loop_devices, mounts, play, play_and_kill
 
 SEED = """\
 cluster: {name: kill-test, provider: local}
@@ -42,7 +42,8 @@ def content_is_right(store: Path) -> str:
         return f"{len(snapshots)} snapshots instead of one"
     with tempfile.TemporaryDirectory(dir=store) as scratch:
         archive = snapshots[0] / "volume.tar.zst"
-        subprocess.run(["tar", "--extract", "--zstd", "--sparse", f"--file={archive}", f"--directory={scratch}"], check=True)
+        unpack = ["tar", "--extract", "--zstd", "--sparse", f"--file={archive}", f"--directory={scratch}"]
+        subprocess.run(unpack, check=True)
         image = next(path for path in Path(scratch).rglob("*") if path.is_file())
         # -n: a check that repairs nothing; any finding is a fault of the snapshot.
         if subprocess.run(["e2fsck", "-fn", image], capture_output=True, check=False).returncode != 0:
@@ -57,11 +58,11 @@ def content_is_right(store: Path) -> str:
 def one_run(moment: float, store: Path, seed: Path) -> tuple[str, bool]:
     """Kill after so many seconds, run again; (what is wrong, whether something leaked)."""
     before = (mounts(), loop_devices())
-    killed = play_and_kill("build_volume", moment, seed=seed, store=store)
+    play_and_kill("build_volume", moment, seed=seed, store=store)
     again = play("build_volume", seed=seed, store=store)
     if again.rc != 0:
         return f"the rerun failed:\n{again.output[-3000:]}", False
-    wrong = content_is_right(store) if killed else content_is_right(store) or ""
+    wrong = content_is_right(store)
     left = leftovers(store) + sorted(mounts() - before[0]) + sorted(loop_devices() - before[1])
     return "; ".join([wrong] * bool(wrong) + [f"left behind: {left}"] * bool(left)), bool(left)
 
