@@ -378,16 +378,31 @@ class Host:
             if number is None:
                 continue
             if number not in known:
-                known[number] = number in inside or self._sees(pid, wanted)
+                known[number] = number in inside or bool(self._sees(pid, wanted))
             if known[number]:
                 found.append(pid)
         return found
 
-    def _sees(self, pid: int, devices: set[str]) -> bool:
+    def unmount_copies(self, devices: Iterable[str]) -> None:
+        """Unmount devices in the namespaces of others, who got a copy of a mount when they made theirs.
+
+        A copy keeps the device busy though it is gone from here. One that somebody uses stays, as everywhere.
+        """
+        wanted, seen = set(devices), {self.mount_namespace("self")}
+        for pid in self.pids():
+            number = self.mount_namespace(pid)
+            if number is None or number in seen:
+                continue
+            seen.add(number)
+            for target in self._sees(pid, wanted):
+                self.call(["umount", "--namespace", str(PROC / str(pid) / "ns" / "mnt"), "--", target])
+
+    def _sees(self, pid: int, devices: set[str]) -> list[str]:
+        """Where a process has the devices mounted, the topmost first."""
         try:
-            return any(mount.device in devices for mount in self.mounts(str(pid)))
+            return [mount.target for mount in reversed(self.mounts(str(pid))) if mount.device in devices]
         except OSError:
-            return False
+            return []
 
     def environment_has(self, pid: int, variable: str) -> bool:
         """Whether a process was started with ``NAME=value`` in its environment."""

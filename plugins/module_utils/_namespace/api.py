@@ -109,7 +109,8 @@ class MountNamespace:
         self._host.run(tmpfs, doing)
         self._host.run(["mount", "--make-private", str(self.directory)], doing)
         self.file.touch()
-        self._host.run(["unshare", f"--mount={self.file}", "--propagation", "private", "--", "true"], doing)
+        # A slave shows nothing to the host, and lets go of what the host unmounts where the host's mounts are shared.
+        self._host.run(["unshare", f"--mount={self.file}", "--propagation", "slave", "--", "true"], doing)
         number = self.number()
         if number is None:
             raise PetalError(f"{doing}: the kernel did not keep it at {self.file}. Look into the kernel's log (dmesg).")

@@ -223,7 +223,8 @@ class SnapshotStore:
         if fingerprint is None:
             there = [snapshot_id] if snapshot_id and (self._root / check_snapshot_id(snapshot_id)).is_dir() else []
         else:
-            matching = [item for item in self.scan()[0] if item.fingerprint == check_fingerprint(fingerprint)]
+            check_fingerprint(fingerprint)
+            matching = [item for item in self.scan()[0] if item.fingerprint == fingerprint]
             there = [item.snapshot_id for item in matching if snapshot_id in (None, item.snapshot_id)]
         if there and not check:
             with explained(f"deleting from {self._root}"):

@@ -494,6 +494,7 @@ class _Task:
                 self._host.run(["losetup", "--detach", loop.device], f"{self._doing}: freeing {loop.device}")
         deadline = time.monotonic() + LOOP_PATIENCE
         while self._host.loops_of(self.image):
+            self._host.unmount_copies(devices)
             if time.monotonic() > deadline:
                 raise VolumeError(f"{self._doing}: {loops[0].device} does not come free: {self._blame(devices)}")
             time.sleep(0.05)

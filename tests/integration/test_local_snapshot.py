@@ -1,0 +1,211 @@
+"""Snapshots of the local provider: complete or not there, found, restored, refused when damaged."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from modules import fail_module, result_of, run_module, start_module
+
+FINGERPRINT = "sha256:" + "a" * 64
+
+
+@pytest.fixture
+def volume(store: Path, tmp_path: Path) -> Iterator[str]:
+    """A detached volume with one file of 64 MiB that does not compress."""
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    mount_dir = tmp_path / "mount"
+    run_module("local_volume", store=store, name=name, size_gb=1, state="mounted", mount_dir=mount_dir)
+    (mount_dir / "random").write_bytes(os.urandom(64 * 1024**2))
+    (mount_dir / "text").write_text("kept")
+    (mount_dir / "deleted").write_bytes(os.urandom(64 * 1024**2))
+    os.sync()
+    (mount_dir / "deleted").unlink()
+    run_module("local_volume", store=store, name=name, state="detached")
+    yield name
+    for leftover in (name, f"{name}-copy"):
+        run_module("local_volume", store=store, name=leftover, state="absent")
+
+
+def request(store: Path, volume: str, build: str = "b1", **different: Any) -> dict[str, Any]:
+    """Arguments for a snapshot."""
+    return {
+        "store": store,
+        "volume": volume,
+        "fingerprint": FINGERPRINT,
+        "name": "quickstart",
+        "os": "debian12",
+        "architecture": "x86_64",
+        "packages": ["numpy@2.2.1"],
+        "tags": {"petal:build-id": build},
+        **different,
+    }
+
+
+def entries(store: Path) -> list[str]:
+    return sorted(path.name for path in store.glob("snapshots/*"))
+
+
+def test_life_of_a_snapshot(store: Path, volume: str, tmp_path: Path) -> None:
+    assert run_module("local_snapshot", check=True, **request(store, volume))["changed"]
+    assert entries(store) == []
+    made = run_module("local_snapshot", **request(store, volume))
+    record = made["snapshot"]
+    assert made["changed"]
+    assert entries(store) == [record["snapshot_id"]]
+    directory = store / "snapshots" / record["snapshot_id"]
+    assert sorted(path.name for path in directory.iterdir()) == ["snapshot.json", "volume.tar.zst"]
+    assert {path.stat().st_mode & 0o777 for path in directory.iterdir()} == {0o444}
+    assert 64 * 1024**2 < record["stored_bytes"] < 80 * 1024**2, "deleted files are not in it"
+    assert (record["state"], record["provider"], record["region"], record["size_gb"]) == ("completed", "local", None, 1)
+
+    again = run_module("local_snapshot", **request(store, volume))
+    assert (again["changed"], again["snapshot"]) == (False, record)
+    other = run_module("local_snapshot", **request(store, volume, build="b2"))["snapshot"]
+    assert other["snapshot_id"] != record["snapshot_id"]
+
+    found = run_module("snapshot_info", store=store, fingerprint=FINGERPRINT, os="debian12", architecture="x86_64")
+    assert len(found["snapshots"]) == 2
+    assert found["snapshot"]["snapshot_id"] in found["reason"]
+    none = run_module("snapshot_info", store=store, fingerprint=FINGERPRINT, architecture="arm64")
+    assert none["snapshot"] is None
+    assert len(none["passed_over"]) == 2
+
+    # Copies are independent: the volume and the snapshot may go.
+    mount_dir = tmp_path / "copy"
+    run_module("local_volume", store=store, name=volume, state="absent")
+    copy = run_module(
+        "local_volume",
+        store=store,
+        name=f"{volume}-copy",
+        state="mounted",
+        mount_dir=mount_dir,
+        snapshot_id=record["snapshot_id"],
+        size_gb=2,
+        read_only=True,
+    )["volume"]
+    assert (copy["size_gb"], copy["snapshot_id"], copy["existed"]) == (2, record["snapshot_id"], False)
+    assert (mount_dir / "text").read_text() == "kept"
+    deleted = run_module("local_snapshot", store=store, state="absent", snapshot_id=record["snapshot_id"])
+    assert deleted["deleted"] == [record["snapshot_id"]]
+    assert (mount_dir / "text").read_text() == "kept"
+    rest = run_module("local_snapshot", store=store, state="absent", fingerprint=FINGERPRINT)
+    assert rest["deleted"] == [other["snapshot_id"]]
+    assert not run_module("local_snapshot", store=store, state="absent", fingerprint=FINGERPRINT)["changed"]
+    assert entries(store) == []
+
+
+def test_a_volume_in_use_is_refused(store: Path, volume: str, tmp_path: Path) -> None:
+    run_module("local_volume", store=store, name=volume, state="mounted", mount_dir=tmp_path / "mount")
+    assert "detach it first" in fail_module("local_snapshot", **request(store, volume))
+    run_module("local_volume", store=store, name=volume, state="detached")
+    assert "there is no volume" in fail_module("local_snapshot", **request(store, "test-none"))
+
+
+def test_two_at_once_make_one(store: Path, volume: str) -> None:
+    both = [start_module("local_snapshot", **request(store, volume)) for _ in range(2)]
+    results = [result_of(process) for process in both]
+    assert sorted(result["changed"] for result in results) == [False, True]
+    assert entries(store) == [results[0]["snapshot"]["snapshot_id"]]
+
+
+@pytest.mark.parametrize("whole_group", [True, False])
+def test_killed_in_the_middle(store: Path, volume: str, whole_group: bool) -> None:
+    """The writer is killed while zstd runs, with its helpers or without."""
+    process = start_module("local_snapshot", **request(store, volume))
+    deadline = time.monotonic() + 20
+    while not list(store.glob("snapshots/.tmp-*/volume.tar.zst")):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.005)
+    if whole_group:
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert [name for name in entries(store) if not name.startswith(".tmp-")] == []
+    assert run_module("snapshot_info", store=store)["snapshots"] == []
+    made = run_module("local_snapshot", **request(store, volume))
+    assert entries(store) == [made["snapshot"]["snapshot_id"]]
+
+
+def test_a_full_disk_leaves_nothing(store: Path, volume: str) -> None:
+    (store / "snapshots").mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "petal-test", store / "snapshots"], check=True)
+    try:
+        message = fail_module("local_snapshot", **request(store, volume))
+        assert "No space left" in message
+        assert "Free some space" in message
+        assert entries(store) == []
+    finally:
+        subprocess.run(["umount", store / "snapshots"], check=True)
+    snapshot = run_module("local_snapshot", **request(store, volume))["snapshot"]["snapshot_id"]
+
+    run_module("local_volume", store=store, name=volume, state="absent")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "petal-test", store / "volumes"], check=True)
+    try:
+        copy = f"{volume}-copy"
+        assert "are free" in fail_module("local_volume", store=store, name=copy, snapshot_id=snapshot)
+        # What the record does not tell shows while it is unpacked.
+        record = store / "snapshots" / snapshot / "snapshot.json"
+        record.write_text(json.dumps({**json.loads(record.read_text()), "used_bytes": None}))
+        assert "No space left" in fail_module("local_volume", store=store, name=copy, snapshot_id=snapshot)
+        assert list((store / "volumes").iterdir()) == []
+    finally:
+        subprocess.run(["umount", store / "volumes"], check=True)
+
+
+def test_damage_is_named_and_passed_over(store: Path, volume: str) -> None:
+    good = run_module("local_snapshot", **request(store, volume))["snapshot"]["snapshot_id"]
+    root = store / "snapshots"
+    record = json.loads((root / good / "snapshot.json").read_text())
+    cases = {
+        "snap-00000000000000001": None,
+        "snap-00000000000000002": "{ this is no JSON",
+        "snap-00000000000000003": json.dumps({**record, "snapshot_id": "snap-00000000000000003"}),
+        "snap-00000000000000004": json.dumps(record),
+        "snap-00000000000000005": "[" * 100_000,
+        "snap-00000000000000006": " " * (5 * 1024**2),
+        "snap-00000000000000007": json.dumps({**record, "size_gb": "big"}),
+        "strange": json.dumps(record),
+    }
+    for name, text in cases.items():
+        (root / name).mkdir()
+        if text is not None:
+            (root / name / "snapshot.json").write_text(text)
+    found = run_module("snapshot_info", store=store, fingerprint=FINGERPRINT)
+    assert found["snapshot"]["snapshot_id"] == good
+    assert sorted(item["snapshot_id"] for item in found["passed_over"]) == sorted(cases)
+    assert all("damaged" in item["reason"] for item in found["passed_over"])
+
+    archive = root / good / "volume.tar.zst"
+    archive.chmod(0o644)
+    with archive.open("r+b") as stream:
+        stream.seek(archive.stat().st_size // 2)
+        byte = stream.read(1)
+        stream.seek(-1, os.SEEK_CUR)
+        stream.write(bytes([byte[0] ^ 1]))
+    message = fail_module("local_volume", store=store, name=f"{volume}-copy", snapshot_id=good)
+    assert "is damaged" in message
+    assert "sha256" in message
+    assert sorted(path.name for path in store.glob("volumes/*")) == [f"{volume}.img", f"{volume}.json"]
+    with archive.open("ab") as stream:
+        stream.write(b"x")
+    assert "its record says" in fail_module("local_volume", store=store, name=f"{volume}-copy", snapshot_id=good)
+    again = run_module("local_snapshot", **request(store, volume))
+    assert again["changed"], "a damaged one does not count"
+
+
+def test_bad_ids(store: Path) -> None:
+    for snapshot_id in ("../../etc", "snap-1", "snap-00000000000000001"):
+        fail_module("local_volume", store=store, name="test-none", snapshot_id=snapshot_id)
+    assert "expected" in fail_module("local_snapshot", store=store, state="absent", snapshot_id="../x")
+    assert "expected" in fail_module("local_snapshot", store=store, state="absent", fingerprint="x")

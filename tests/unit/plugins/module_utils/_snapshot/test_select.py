@@ -1,0 +1,133 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The choice: exact architecture and OS, smallest sufficient size, newest; and a reason for everything."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria, Refusal, select
+
+FINGERPRINTS = ["sha256:" + letter * 64 for letter in "ab"]
+
+
+def snapshot(number: int = 1, **different: Any) -> Snapshot:
+    base = Snapshot(
+        snapshot_id=f"snap-{number:017x}",
+        fingerprint=FINGERPRINTS[0],
+        name="quickstart",
+        os="debian12",
+        architecture="x86_64",
+        size_gb=2,
+        created=f"2026-01-01T00:00:{number:02d}Z",
+    )
+    return replace(base, **different)
+
+
+SNAPSHOTS = st.lists(
+    st.builds(
+        lambda number, fingerprint, system, arch, size, state: snapshot(
+            number, fingerprint=fingerprint, os=system, architecture=arch, size_gb=size, state=state
+        ),
+        st.integers(0, 59),
+        st.sampled_from(FINGERPRINTS),
+        st.sampled_from(["debian12", "rocky9"]),
+        st.sampled_from(["x86_64", "arm64"]),
+        st.integers(1, 4),
+        st.sampled_from(["completed", "completed", "pending"]),
+    ),
+    max_size=8,
+    unique_by=lambda item: item.snapshot_id,
+)
+CRITERIA = st.builds(
+    Criteria,
+    fingerprint=st.sampled_from([None, *FINGERPRINTS]),
+    os=st.sampled_from([None, "debian12"]),
+    architecture=st.sampled_from([None, "arm64"]),
+    size_gb=st.none() | st.integers(1, 4),
+)
+
+
+@given(SNAPSHOTS, CRITERIA, st.randoms())
+def test_the_choice_is_right_and_does_not_depend_on_the_order(
+    snapshots: list[Snapshot], criteria: Criteria, random: Random
+) -> None:
+    found = select(snapshots, criteria)
+    shuffled = list(snapshots)
+    random.shuffle(shuffled)
+    assert select(shuffled, criteria) == found
+
+    asked = [item for item in snapshots if criteria.means(item)]
+    assert len(found.snapshots) + len(found.passed_over) == len(asked), "nothing is lost in silence"
+    assert [item.created for item in found.snapshots] == sorted((i.created for i in found.snapshots), reverse=True)
+    for item in found.snapshots:
+        assert item.state == "completed"
+        assert criteria.os in (None, item.os)
+        assert criteria.architecture in (None, item.architecture)
+        assert criteria.size_gb is None or item.size_gb <= criteria.size_gb
+    if found.best is None:
+        assert not found.snapshots or len({item.fingerprint for item in found.snapshots}) > 1
+    else:
+        best = found.best
+        assert best in found.snapshots
+        assert all((item.size_gb, item.created) >= (best.size_gb, "") for item in found.snapshots)
+        assert all(item.created <= best.created for item in found.snapshots if item.size_gb == best.size_gb)
+        assert best.snapshot_id in found.reason
+    assert found.reason
+
+
+def test_reasons() -> None:
+    criteria = Criteria(fingerprint=FINGERPRINTS[0], os="debian12", architecture="x86_64", size_gb=2)
+    found = select(
+        [
+            snapshot(1, os="rocky9"),
+            snapshot(2, architecture="arm64"),
+            snapshot(3, size_gb=3),
+            snapshot(4, state="pending"),
+            snapshot(5, fingerprint=FINGERPRINTS[1]),
+        ],
+        criteria,
+        [Refusal("junk", "its entry is damaged")],
+    )
+    assert found.best is None
+    assert "5 passed over" in found.reason
+    assert {item.snapshot_id[-1]: item.reason for item in found.passed_over} == {
+        "1": "it was built for rocky9, not debian12",
+        "2": "it was built for arm64, not x86_64",
+        "3": "it needs 3 GiB, the volume has 2",
+        "4": "its state is pending, not completed",
+        "k": "its entry is damaged",
+    }
+
+
+def test_one_of_several() -> None:
+    by_size = select([snapshot(1, size_gb=1), snapshot(2, size_gb=2)], Criteria(fingerprint=FINGERPRINTS[0]))
+    assert by_size.best == snapshot(1, size_gb=1)
+    assert "smallest" in by_size.reason
+    by_time = select([snapshot(1), snapshot(2)], Criteria(name="quickstart"))
+    assert by_time.best == snapshot(2)
+    assert "newest" in by_time.reason
+    both = select([snapshot(1), snapshot(2), snapshot(3, size_gb=9)], Criteria())
+    assert both.best == snapshot(2)
+    assert "newest" in both.reason
+    assert "smallest" in both.reason
+
+
+def test_several_fingerprints_are_no_choice() -> None:
+    found = select([snapshot(1), snapshot(2, fingerprint=FINGERPRINTS[1])], Criteria(name="quickstart"))
+    assert found.best is None
+    assert len(found.snapshots) == 2
+    assert "2 fingerprints" in found.reason
+    assert found.to_dict()["snapshot"] is None
+
+
+def test_nothing() -> None:
+    assert "no snapshot matches id snap-1" in select([], Criteria(snapshot_ids=("snap-1",))).reason
