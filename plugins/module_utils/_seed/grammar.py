@@ -107,24 +107,32 @@ def image_is_pinned(text: str) -> bool:
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _CLAUSE = r"(?:===|==|~=|!=|<=|>=|<|>)\s*[A-Za-z0-9][A-Za-z0-9._*+!-]*"
 _URL = r"(?:git\+https|https|file)://[A-Za-z0-9%/?:=&#.,_~+-][A-Za-z0-9%/?:@=&#.,_~+-]*"
+_OPERAND = r"(?:[a-z_]+(?:\.[a-z_]+)?|'[^'\"]*'|\"[^'\"]*\")"
+_COMPARISON = rf"[(\s]*{_OPERAND}\s*(?:[<>=!~]=?=?|\bnot\s+in\b|\bin\b)\s*{_OPERAND}[)\s]*"
 _REQUIREMENT = re.compile(
     rf"(?P<name>{_NAME})\s*(?:\[\s*(?P<extras>{_NAME}(?:\s*,\s*{_NAME})*)?\s*\])?\s*"
     rf"(?:(?:\(\s*(?P<in_parentheses>{_CLAUSE}(?:\s*,\s*{_CLAUSE})*)\s*\)"
     rf"|(?P<clauses>{_CLAUSE}(?:\s*,\s*{_CLAUSE})*))"
     rf"|@\s*(?P<url>{_URL}))?"
-    # A marker: names, quoted texts, comparisons. What they mean is the installer's affair.
-    r"\s*(?:;\s*(?P<marker>(?:[A-Za-z_.]+|'[^'\"]*'|\"[^'\"]*\"|[<>=!~]+|[()\s])+))?",
+    rf"\s*(?:;\s*(?P<marker>{_COMPARISON}(?:(?:and|or)\b{_COMPARISON})*))?",
     re.ASCII,
 )
+
+
+def _match_requirement(text: str) -> re.Match[str] | None:
+    # Single spaces only: runs of them would make the expression try every way to divide them.
+    return _REQUIREMENT.fullmatch(re.sub(r"\s+", " ", text).strip(" "))
 
 
 def requirement(text: str) -> str | None:
     """A Python requirement as PEP 508 writes it; never an option, a path or a URL with a password."""
     if text.startswith("-"):
         return "options are not allowed among the packages"
-    match = _REQUIREMENT.fullmatch(text.strip(" "))
+    match = _match_requirement(text)
     if not match:
         return "this is no Python requirement"
+    if text.count("(") != text.count(")"):
+        return "its parentheses do not match"
     if match["url"] and "@" in match["url"].split("//", 1)[1].split("/", 1)[0]:
         return "a URL in a seed may not hold a user name or password"
     return None
@@ -135,7 +143,7 @@ def canonical_requirement(text: str) -> str:
 
     Source: PEP 503 for names, PEP 508 for the rest. Extras and version clauses are sorted, spaces removed.
     """
-    match = _REQUIREMENT.fullmatch(text.strip(" "))
+    match = _match_requirement(text)
     if not match:
         return text
     result = python_name(match["name"])

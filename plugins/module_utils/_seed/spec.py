@@ -5,7 +5,7 @@
 
 Two texts that Spack takes for the same spec have the same canonical form, whatever their spaces, quotes and
 order. What no seed can mean is refused although Spack parses it: specs and dependencies without a name, files,
-several specs in one text, and values that depend on the host at hand (``target=native-like`` words).
+several specs in one text, and words that mean something else on every host (``os=frontend``).
 Whether a package, version or variant exists only Spack with its repository can tell.
 """
 
@@ -14,6 +14,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import groupby
+from operator import itemgetter
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.versions import VersionError, Versions
@@ -255,7 +257,7 @@ class _Draft:
         self.words: dict[str, str] = {}
         self.versions: Versions | None = None
         self.variants: dict[str, Variant] = {}
-        self.flags: dict[tuple[str, bool], list[str]] = {}
+        self.flags: dict[str, list[tuple[str, bool]]] = {}
         self.edges: list[tuple[Edge, _Draft]] = []
 
     def fault(self, reason: str, token: _Token) -> SpecError:
@@ -285,7 +287,7 @@ class _Draft:
         self._add_variant(Variant(name, token.text[0] == "+", width == 2, True), token)
 
     def add_pair(self, token: _Token) -> None:
-        key, sign, value = re.split(r"(:?==?)", token.text, maxsplit=1)
+        key, sign, value = _split(token.text)
         exact, propagate = sign.startswith(":"), sign.endswith("==")
         value = _unquoted(value)
         if any(not c.isprintable() for c in value) or value.endswith("\\") or ("'" in value and '"' in value):
@@ -295,9 +297,11 @@ class _Draft:
         if key in _ARCH_NAMES:
             self._set_architecture(_ARCH_NAMES[key], value, token)
         elif key == "namespace":
+            if not re.fullmatch(rf"{_DOTTED}|{_ID}", value, re.ASCII):
+                raise self.fault("this is no namespace", token)
             self.words["namespace"] = value
         elif key in _FLAG_NAMES:
-            self.flags.setdefault((key, propagate), []).extend(value.split())
+            self.flags.setdefault(key, []).extend((flag, propagate) for flag in value.split())
         elif value.lower() in ("true", "false"):
             self._add_variant(Variant(key, value.lower() == "true", propagate, True), token)
         else:
@@ -321,6 +325,8 @@ class _Draft:
         if key == "arch":
             words = value.split("-")
             parts = dict(zip(("platform", "os", "target"), words)) if len(words) == 3 else {"target": value}
+            if {"platform", "os", "target"} & set(self.words):
+                raise self.fault("a second architecture", token)
         for name, part in parts.items():
             if not re.fullmatch(r"[A-Za-z0-9_.:,*-]+", part, re.ASCII):
                 raise self.fault(f"this is no {name}", token)
@@ -375,7 +381,11 @@ class _Draft:
             name=self.name,
             versions=self.versions or Versions(),
             variants=tuple(self.variants[name] for name in sorted(self.variants)),
-            flags=tuple(Flag(key[0], tuple(self.flags[key]), key[1]) for key in sorted(self.flags) if self.flags[key]),
+            flags=tuple(
+                Flag(name, tuple(flag for flag, _propagate in flags), propagate)
+                for name in sorted(self.flags)
+                for propagate, flags in groupby(self.flags[name], key=itemgetter(1))
+            ),
             # What hangs on the spec itself comes first: behind a ^, a % would belong to that dependency.
             dependencies=tuple(sorted(edges, key=lambda edge: (not edge.direct, str(edge)))),
             **self.words,
@@ -429,7 +439,7 @@ class _Parser:
             return Edge(Spec(), direct, propagate, tuple(sorted(set(token.virtuals)))), token.package
         properties: dict[str, str] = {}
         while (pair := self.take("pair")) is not None:
-            key, sign, value = re.split(r"(:?==?)", pair.text, maxsplit=1)
+            key, sign, value = _split(pair.text)
             if key not in ("deptypes", "virtuals", "when") or sign.endswith("=="):
                 raise SpecError("only deptypes=, virtuals= and when= can stand here", self.text, pair.position)
             properties[key] = _unquoted(value).strip()
@@ -441,8 +451,8 @@ class _Parser:
                 Spec(),
                 direct,
                 propagate,
-                tuple(sorted({*_words(properties.get("virtuals", "")), *end.virtuals})),
-                self._types(properties.get("deptypes", ""), token),
+                tuple(sorted({*self._virtuals(properties.get("virtuals"), token), *end.virtuals})),
+                self._types(properties.get("deptypes"), token),
                 self._condition(properties.get("when", ""), token),
             ),
             end.package,
@@ -469,12 +479,19 @@ class _Parser:
         token = self.peek()
         return len(self.text) if token is None else token.position
 
-    def _types(self, text: str, token: _Token) -> tuple[str, ...]:
-        words = _words(text)
-        wrong = [word for word in words if word not in _DEPENDENCY_TYPES]
-        if wrong:
-            reason = f"{wrong[0]!r} is no type of dependency ({', '.join(_DEPENDENCY_TYPES)})"
-            raise SpecError(reason, self.text, token.position)
+    def _virtuals(self, text: str | None, token: _Token) -> list[str]:
+        words = [] if text is None else text.split(",")
+        for word in words:
+            if not re.fullmatch(_ID, word, re.ASCII):
+                raise SpecError(f"{word!r} is no virtual package", self.text, token.position)
+        return words
+
+    def _types(self, text: str | None, token: _Token) -> tuple[str, ...]:
+        words = [] if text is None else text.split(",")
+        for word in words:
+            if word not in _DEPENDENCY_TYPES:
+                reason = f"{word!r} is no type of dependency ({', '.join(_DEPENDENCY_TYPES)})"
+                raise SpecError(reason, self.text, token.position)
         return tuple(word for word in _DEPENDENCY_TYPES if word in words)
 
     def _condition(self, text: str, token: _Token) -> Spec | None:
@@ -489,8 +506,10 @@ class _Parser:
             raise SpecError(f"the condition is no spec: {error.reason}", self.text, token.position) from error
 
 
-def _words(text: str) -> list[str]:
-    return [word for word in text.split(",") if word]
+def _split(pair: str) -> tuple[str, str, str]:
+    """Key, sign and value of ``key=value``. A value is never empty: in ``x==`` it is the second sign."""
+    match = re.fullmatch(r"([^:=]+)(:?==?)(.+)", pair, re.DOTALL)
+    return (match[1], match[2], match[3]) if match else (pair, "=", "")
 
 
 def _clash(one: tuple[str, ...], two: tuple[str, ...]) -> bool:
@@ -519,6 +538,6 @@ def _unquoted(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    if re.fullmatch(r"[A-Za-z0-9,/_.*+:=-]+", text, re.ASCII):
+    if re.fullmatch(r"(?!=)[A-Za-z0-9,/_.*+:=-]+", text, re.ASCII):
         return text
     return f'"{text}"' if "'" in text else f"'{text}'"

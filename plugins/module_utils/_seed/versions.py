@@ -87,7 +87,8 @@ class Version:
         """A version from its text. Raises VersionError."""
         if not _FORM.fullmatch(text):
             raise VersionError(f"{text!r} is no version")
-        return cls(text, _key(text))
+        # A separator at the end says nothing, and could not be told from a -variant when printed.
+        return cls(text.rstrip("-._") or text, _key(text))
 
 
 _FIRST = Version("", ((), (0,)))
@@ -112,7 +113,7 @@ class Range:
     high: Version
 
     def __post_init__(self) -> None:
-        if self.end < self.low.key:
+        if self.end <= self.low.key:
             raise VersionError(f"the range {self.low.text}:{self.high.text} is empty")
 
     @property

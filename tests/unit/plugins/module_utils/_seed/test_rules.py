@@ -1,0 +1,192 @@
+"""What the keys of a seed must mean together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from seed_samples import DELETE, FULL, LOCAL, changed, faults, seed
+
+from ansible_collections.petal.hpc.plugins.module_utils._seed import rules
+from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import Host
+
+VOLUME = {"name": "software", "mount_dir": "/shared"}
+QUEUE = {"name": "q", "instance_types": ["c5.large"]}
+
+
+def volumes(*entries: dict[str, Any]) -> dict[str, Any]:
+    return changed(FULL, "shared_storage", list(entries))
+
+
+def ebs(**settings: Any) -> dict[str, Any]:
+    return volumes({**VOLUME, "ebs_settings": settings})
+
+
+def environments(*entries: dict[str, Any]) -> dict[str, Any]:
+    return changed(LOCAL, "software", "python_environments", list(entries))
+
+
+def sources(*entries: dict[str, Any]) -> dict[str, Any]:
+    return changed(LOCAL, "snapshot_sources", list(entries))
+
+
+BROKEN: list[tuple[dict[str, Any], str, str]] = [
+    (changed(FULL, "cluster", "region", DELETE), "cluster.region", "needs a region"),
+    (changed(FULL, "compute", DELETE), "compute", "needs the cluster's nodes"),
+    (changed(FULL, "compute", "queues", []), "compute.queues", "at least one queue"),
+    (changed(FULL, "cluster", "name", "1st"), "cluster.name", "no name"),
+    (changed(FULL, "cluster", "name", "x" * 61), "cluster.name", "61 characters"),
+    (changed(FULL, "cluster", "os", "debian12"), "cluster.os", "no images"),
+    (changed(FULL, "cluster", "architecture", "arm64"), "compute.head_node", "is x86_64"),
+    (
+        changed(FULL, "compute", "queues", 0, "instance_types", ["c5.large", "c6g.large"]),
+        "compute.queues[0].instance_types[1]",
+        "is arm64",
+    ),
+    (changed(FULL, "software", "build", "instance_type", "c7g.large"), "software.build.instance_type", "is arm64"),
+    (changed(FULL, "compute", "queues", 0, "min_count", 11), "compute.queues[0].min_count", "larger than max_count"),
+    (changed(FULL, "compute", "queues", [QUEUE, QUEUE]), "compute.queues[1].name", "has this name"),
+    (changed(FULL, "compute", "queues", 0, "name", "default"), "compute.queues[0].name", "no such queue"),
+    (
+        volumes(*({**VOLUME, "name": n, "mount_dir": f"/{n}"} for n in ("software", "a", "b", "c", "d", "e"))),
+        "shared_storage",
+        "at most five",
+    ),
+    (volumes({**VOLUME, "name": "a"}, {"name": "b", "mount_dir": "/b"}), "shared_storage", "must be named software"),
+    (volumes(VOLUME, {**VOLUME, "mount_dir": "/b"}), "shared_storage[1].name", "has this name"),
+    (volumes(VOLUME, {"name": "b", "mount_dir": "/shared"}), "shared_storage[1].mount_dir", "already"),
+    (volumes(VOLUME, {"name": "b", "mount_dir": "/shared/x"}), "shared_storage[1].mount_dir", "nests"),
+    (
+        volumes({"name": "software", "mount_dir": "/shared/x"}, {"name": "b", "mount_dir": "/shared"}),
+        "shared_storage[1].mount_dir",
+        "nests",
+    ),
+    (volumes({**VOLUME, "name": "default"}), "shared_storage[0].name", "no such name"),
+    (volumes({**VOLUME, "name": "x" * 31}), "shared_storage[0].name", "31 characters"),
+    (ebs(iops=2999), "shared_storage[0].ebs_settings.iops", "out of bounds"),
+    (ebs(iops=16001), "shared_storage[0].ebs_settings.iops", "out of bounds"),
+    (ebs(size=10, iops=5001), "shared_storage[0].ebs_settings.iops", "size of the volume"),
+    (ebs(throughput=751), "shared_storage[0].ebs_settings.throughput", "iops"),
+    (ebs(throughput=1001, iops=16000), "shared_storage[0].ebs_settings.throughput", "out of bounds"),
+    (ebs(volume_type="gp2", iops=3000), "shared_storage[0].ebs_settings.iops", "no such setting"),
+    (ebs(volume_type="io2"), "shared_storage[0].ebs_settings.iops", "needs it"),
+    (ebs(volume_type="io1", iops=5000, throughput=125), "shared_storage[0].ebs_settings.throughput", "no such setting"),
+    (ebs(encrypted=False, kms_key_id="alias/x"), "shared_storage[0].ebs_settings.kms_key_id", "without encryption"),
+    (
+        changed(FULL, "data", "s3_mounts", [{"bucket": "abc", "mount_point": "/a"}] * 2),
+        "data.s3_mounts[1].mount_point",
+        "already",
+    ),
+    (changed(LOCAL, "software", "compiler", "clang@17"), "software.compiler", "no package of Spack 1.x"),
+    (changed(LOCAL, "software", "compiler", "zlib"), "software.compiler", "no compiler"),
+    (changed(LOCAL, "software", "compiler", "@12"), "software.compiler", "no Spack spec"),
+    (environments({"name": "a"}, {"name": "a"}), "software.python_environments[1]", "another environment"),
+    (
+        environments({"name": "a", "python": "3.12"}, {"name": "a", "version": "3.12"}),
+        "software.python_environments[1]",
+        "another environment",
+    ),
+    (
+        environments({"name": "a", "version": "1", "default": True}, {"name": "a", "default": True}),
+        "software.python_environments[1].default",
+        "the default already",
+    ),
+    (
+        changed(environments({"name": "a"}), "software", "containers", [{"name": "a", "image": "a:1"}]),
+        "software.containers[0].name",
+        "collide",
+    ),
+    (changed(FULL, "users", [{"name": "a", "uid": 1}, {"name": "b", "uid": 1}]), "users[1].uid", "this uid"),
+    (changed(FULL, "users", [{"name": "a", "uid": 1}, {"name": "a", "uid": 2}]), "users[1].name", "has this name"),
+    (changed(FULL, "users", 0, "uid", 0), "users[0].uid", "out of bounds"),
+    (changed(FULL, "users", 0, "uid", 60001), "users[0].uid", "out of bounds"),
+    (changed(FULL, "users", 0, "name", "root"), "users[0].name", "belongs to the system"),
+    (sources({"type": "organization", "priority": 1}), "snapshot_sources[0].account", "needs an account"),
+    (
+        sources({"type": "local", "priority": 1, "account": "123456789012"}),
+        "snapshot_sources[0].account",
+        "takes no account",
+    ),
+    (
+        sources({"type": "local", "priority": 1}, {"type": "official", "priority": 1}),
+        "snapshot_sources[1].priority",
+        "this priority",
+    ),
+    (sources({"type": "local", "priority": 1}, {"type": "local", "priority": 2}), "snapshot_sources[1]", "twice"),
+    (changed(FULL, "registry", "trusted_accounts", [999888777666]), "registry.trusted_accounts[0]", "a number"),
+]
+
+
+@pytest.mark.parametrize(("data", "path", "message"), BROKEN, ids=[f"{path}: {text}" for _d, path, text in BROKEN])
+def test_errors(data: dict[str, Any], path: str, message: str) -> None:
+    found = faults(data)
+    assert message in found.get(path, ""), found
+
+
+@pytest.mark.parametrize(
+    ("host", "path"), [(Host("fedora40", "x86_64"), "os"), (Host("debian12", "riscv64"), "architecture")]
+)
+def test_unknown_hosts_must_be_named(host: Host, path: str) -> None:
+    assert set(faults(LOCAL, host)) == {f"cluster.{path}"}
+    named = changed(changed(LOCAL, "cluster", "os", "rocky9"), "cluster", "architecture", "arm64")
+    assert faults(named, host) == {}
+
+
+WARNED: list[tuple[dict[str, Any], str, str]] = [
+    (FULL, "compute.custom_ami", "legacy"),
+    ({"cluster": {"name": "x"}}, "software", "nothing to install"),
+    (changed(LOCAL, "software", "spack_packages", ["zlib+x+y", "zlib +y +x"]), "software.spack_packages[1]", "twice"),
+    (changed(LOCAL, "software", "spack_packages", ["zlib/abc"]), "software.spack_packages[0]", "/hash"),
+    (
+        changed(LOCAL, "software", "containers", [{"name": "a", "image": "a"}]),
+        "software.containers[0].image",
+        "no fixed tag",
+    ),
+    (changed(LOCAL, "software", "spack", {"version": "develop"}), "software.spack.version", "branch"),
+    (
+        changed(FULL, "data", "s3_mounts", 0, "mount_point", "/shared"),
+        "data.s3_mounts[0].mount_point",
+        "hide the software volume",
+    ),
+    (
+        changed(FULL, "data", "s3_mounts", 0, "mount_point", "/shared/envs"),
+        "data.s3_mounts[0].mount_point",
+        "hide the software volume",
+    ),
+    (
+        changed(LOCAL, "shared_storage", [{**VOLUME, "ebs_settings": {"encrypted": True}}]),
+        "shared_storage[0].ebs_settings",
+        "does not encrypt",
+    ),
+]
+
+
+@pytest.mark.parametrize(("data", "path", "message"), WARNED, ids=[f"{path}: {text}" for _d, path, text in WARNED])
+def test_warnings(data: dict[str, Any], path: str, message: str) -> None:
+    found = {warning.path: warning.message for warning in seed(data).warnings}
+    assert message in found.get(path, ""), found
+
+
+def test_the_migration_guide_is_named() -> None:
+    (warning,) = seed(FULL).warnings
+    assert "docs/migrate-from-ami.md" in warning.hint
+
+
+def test_ordinary_seeds_have_no_warnings() -> None:
+    assert seed(LOCAL).warnings == ()
+
+
+def test_every_rule_is_in_force() -> None:
+    named = {rule.__name__ for _level, rule in rules.RULES}
+    helpers = {"check", "environment_version", "is_pinned"}
+    defined = {
+        name
+        for name, value in vars(rules).items()
+        if callable(value) and getattr(value, "__module__", "") == rules.__name__ and name.islower() and name[0] != "_"
+    }
+    assert defined - helpers == named
+
+
+def test_limits_themselves_are_allowed() -> None:
+    assert faults(ebs(size=32, iops=16000, throughput=1000)) == {}
+    assert faults(ebs(volume_type="gp2")) == {}
