@@ -40,6 +40,7 @@ _value:
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
+
 from ansible_collections.petal.hpc.plugins.module_utils._lmod.lua import lua_string
 
 

@@ -425,7 +425,7 @@ def archive_hashes(pylock: str) -> dict[str, dict[str, str]]:
         name = _PYLOCK_PACKAGE.search(section)
         if name:
             result[python_name(name.group(1))] = {
-                file.split("?")[0]: digest
+                re.split(r"[?#]", file)[0]: digest
                 for line in section.replace("}, {", "}\n{").splitlines()
                 for file, digest in _PYLOCK_FILE.findall(line)
             }

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible.errors import AnsibleFilterError
+
 from ansible_collections.petal.hpc.plugins.filter.lua_string import FilterModule
 
 

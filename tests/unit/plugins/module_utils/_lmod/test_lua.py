@@ -8,9 +8,10 @@ import shutil
 import subprocess
 
 import pytest
-from ansible_collections.petal.hpc.plugins.module_utils._lmod.lua import lua_string
 from hypothesis import given
 from hypothesis import strategies as st
+
+from ansible_collections.petal.hpc.plugins.module_utils._lmod.lua import lua_string
 
 LUA = next((found for name in ("lua5.3", "lua5.4", "lua5.1", "lua") if (found := shutil.which(name))), None)
 
@@ -48,7 +49,7 @@ def test_nothing_ends_the_literal_early(text: str, multiline: bool) -> None:
 @pytest.mark.skipif(LUA is None, reason="no Lua interpreter on this host")
 @pytest.mark.parametrize("multiline", [False, True])
 def test_lua_reads_the_same_text(multiline: bool) -> None:
-    text = "\n".join(["".join(map(chr, range(0, 256))), '"]] --[[', "\\", "\\n\\1234", "雪 🌸"])
+    text = "\n".join(["".join(map(chr, range(256))), '"]] --[[', "\\", "\\n\\1234", "雪 🌸"])
     program = f"io.write({lua_string(text, multiline)})"
     done = subprocess.run([str(LUA), "-"], input=program.encode(), capture_output=True, check=True)
     assert done.stdout.decode() == text
