@@ -109,8 +109,7 @@ class MountNamespace:
         self._host.run(tmpfs, doing)
         self._host.run(["mount", "--make-private", str(self.directory)], doing)
         self.file.touch()
-        # A slave shows nothing to the host, and lets go of what the host unmounts where the host's mounts are shared.
-        self._host.run(["unshare", f"--mount={self.file}", "--propagation", "slave", "--", "true"], doing)
+        self._unshare(doing)
         number = self.number()
         if number is None:
             raise PetalError(f"{doing}: the kernel did not keep it at {self.file}. Look into the kernel's log (dmesg).")
@@ -125,6 +124,19 @@ class MountNamespace:
         )
         self.wrapper.write_text(wrapper, encoding="utf-8")
         self.wrapper.chmod(0o755)
+
+    def _unshare(self, doing: str) -> None:
+        # A slave shows nothing to the host, and lets go of what the host unmounts where the host's mounts are shared.
+        command = ["unshare", f"--mount={self.file}", "--propagation", "slave", "--", "true"]
+        # The kernel keeps only namespaces that are younger than the one we are in. Since Linux 6.18 it tells age by
+        # numbers that each processor draws from a batch of its own, so that in a container only some may do.
+        processors = [["taskset", "--cpu-list", str(number)] for number in sorted(os.sched_getaffinity(0))]
+        problem = ""
+        for prefix in ([], *processors):
+            status, _output, problem = self._host.call([*prefix, *command])
+            if status == 0:
+                return
+        raise PetalError(f"{doing}: {problem.strip()[-400:]}")
 
     def destroy(self) -> bool:
         """Take the namespace away; True when there was something. Processes inside keep it until they end."""
