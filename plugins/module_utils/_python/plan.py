@@ -243,8 +243,8 @@ def sync_argv(uv: str, python: str, lock: str) -> list[str]:
 
 
 def python_install_argv(uv: str, version: str) -> list[str]:
-    """A CPython of uv's own (into UV_PYTHON_INSTALL_DIR)."""
-    return [uv, "python", "install", "--quiet", "--no-bin", "--compile-bytecode", version]
+    """A CPython of uv's own (into UV_PYTHON_INSTALL_DIR). With --quiet it would keep its errors to itself."""
+    return [uv, "python", "install", "--no-bin", "--compile-bytecode", version]
 
 
 def python_find_argv(uv: str, version: str) -> list[str]:
