@@ -107,7 +107,7 @@ def parse_seed(content: bytes, name: str = "") -> Document:
         root = _Reader(name).read(text)
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        message = f"the character U+{ord(str(error.character)[:1] or '?'):04X} is not allowed in YAML"
+        message = f"the character U+{error.character:04X} is not allowed in YAML"
         raise SeedError([Problem("", message, line=line)], name) from error
     except yaml.MarkedYAMLError as error:
         reason = ", ".join(part for part in (error.context, error.problem) if part)

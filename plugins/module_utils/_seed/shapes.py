@@ -300,9 +300,9 @@ class Record(Shape):
         return clean
 
     def _unknown(self, name: Any, path: Path, report: Report) -> None:
-        text = name if isinstance(name, str) else str(shown(name))
+        text = name if isinstance(name, str) else shown(name)
         near = did_you_mean(text, tuple(self.keys))
-        report.add((*path, _short(text)), "this key is unknown", expected=_listed(self.keys), hint=near)
+        report.add((*path, text), "this key is unknown", expected=_listed(self.keys), hint=near)
 
 
 def path_text(path: Path) -> str:
@@ -312,7 +312,7 @@ def path_text(path: Path) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            text += f".{part}" if text else part
+            text += ("." if text else "") + _short(part)
     return text
 
 
