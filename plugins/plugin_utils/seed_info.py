@@ -55,7 +55,7 @@ def describe(arguments: Mapping[str, Any], playbook_dir: str) -> dict[str, Any]:
         "software_volume": _volume(seed.software_volume),
         # The worker that runs this is a child of the ansible-playbook process.
         "controller": process_identity(os.getppid()),
-        "warnings": [str(problem) for problem in seed.warnings],
+        "warnings": [f"{problem}; {problem.hint}" if problem.hint else str(problem) for problem in seed.warnings],
     }
 
 
