@@ -107,7 +107,7 @@ def test_one_that_cannot_be_seen_expires(locks: Path) -> None:
 
 
 def test_many_at_once(locks: Path) -> None:
-    controllers = [subprocess.Popen(["sleep", "1234"]) for _ in range(4)]
+    controllers = [subprocess.Popen(["sleep", "1234"]) for _copy in range(4)]
     try:
         runs = [
             start_module("build_lock", **arguments(locks, controller.pid, f"b{number}", timeout=0))

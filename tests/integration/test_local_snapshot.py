@@ -111,7 +111,7 @@ def test_a_volume_in_use_is_refused(store: Path, volume: str, tmp_path: Path) ->
 
 
 def test_two_at_once_make_one(store: Path, volume: str) -> None:
-    both = [start_module("local_snapshot", **request(store, volume)) for _ in range(2)]
+    both = [start_module("local_snapshot", **request(store, volume)) for _copy in range(2)]
     results = [result_of(process) for process in both]
     assert sorted(result["changed"] for result in results) == [False, True]
     assert entries(store) == [results[0]["snapshot"]["snapshot_id"]]

@@ -347,7 +347,7 @@ def test_killed_while_it_works(store: Path, name: str, mount_dir: Path) -> None:
 
 
 def test_two_at_once_make_one_volume(store: Path, name: str) -> None:
-    both = [start_module("local_volume", store=store, name=name, size_gb=1) for _ in range(2)]
+    both = [start_module("local_volume", store=store, name=name, size_gb=1) for _copy in range(2)]
     results = [result_of(process) for process in both]
     assert sorted(result["changed"] for result in results) == [False, True]
     assert len({result["volume"]["id"] for result in results}) == 1

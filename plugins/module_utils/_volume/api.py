@@ -402,7 +402,8 @@ class _Task:
         device = found.loops[0].device
         doing = f"{self._doing}: growing it to {size_gb} GiB"
         self._host.run(["losetup", "--set-capacity", device], doing)
-        if not (found.host_mounts or found.namespace_mounts):
+        mounts = [*found.namespace_mounts, *found.host_mounts]
+        if not mounts:
             self._resize(device, doing)
             return
         resize = ["resize2fs", device]
@@ -412,10 +413,9 @@ class _Task:
         if "Permission denied" not in problem:
             raise VolumeError(f"{doing}: resize2fs ended with status {status}: {(problem or output).strip()[-400:]}")
         # Growing a mounted ext4 takes CAP_SYS_RESOURCE, which containers and some virtual machines withhold.
-        mount = (*found.namespace_mounts, *found.host_mounts)[0]
         self._unmount()
         self._grow_file(self.image, size)
-        self._mount_at(mount.target, mount.read_only, bool(found.namespace_mounts))
+        self._mount_at(mounts[0].target, mounts[0].read_only, bool(found.namespace_mounts))
 
     def _truncate(self, image: Path, size: int) -> None:
         with image.open("r+b") as stream:
