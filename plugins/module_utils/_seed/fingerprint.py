@@ -20,10 +20,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
 #: Version of the fingerprint itself; part of what is digested.
 VERSION = 1
 
-_NO_REFS: Mapping[str, str] = {}
 
-
-def fingerprint(seed: Seed, resolved_refs: Mapping[str, str] = _NO_REFS) -> str:
+def fingerprint(seed: Seed, resolved_refs: Mapping[str, str] | None = None) -> str:
     """``sha256:`` and 64 hexadecimal digits. resolved_refs: see content()."""
     return digest(content(seed, resolved_refs))
 
@@ -34,7 +32,7 @@ def digest(value: Mapping[str, Any]) -> str:
     return "sha256:" + hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-def content(seed: Seed, resolved_refs: Mapping[str, str] = _NO_REFS) -> dict[str, Any]:
+def content(seed: Seed, resolved_refs: Mapping[str, str] | None = None) -> dict[str, Any]:
     """What is digested, as plain data.
 
     resolved_refs: commits at which the branches ``spack`` and ``packages`` stand. Releases and commits are the
@@ -46,7 +44,7 @@ def content(seed: Seed, resolved_refs: Mapping[str, str] = _NO_REFS) -> dict[str
         "os": seed.cluster.os,
         "architecture": seed.cluster.architecture,
         "mount_dir": seed.software_volume.mount_dir,
-        "spack": _spack(seed, resolved_refs),
+        "spack": _spack(seed, resolved_refs or {}),
         "containers": sorted(
             ({"name": c.name, "image": c.image, "modules": sorted(set(c.modules))} for c in software.containers),
             key=lambda entry: str(entry["name"]),

@@ -233,7 +233,7 @@ def _tokens(text: str) -> Iterator[_Token]:
         match = _TOKEN.match(text, position)
         if match is None:
             raise SpecError(f"unexpected {text[position]!r}", text, position)
-        kind = next(kind for kind, _expression in _KINDS if match[kind] is not None)
+        kind = match.lastgroup or ""  # the one around all others
         if kind != "space":
             virtuals = match["s_virtuals"] or match["e_virtuals"]
             yield _Token(

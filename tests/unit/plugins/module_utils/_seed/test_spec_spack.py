@@ -57,7 +57,7 @@ class Writer:
             return self.spec()
         if kind < 0.95:
             return self.damaged(self.spec())
-        return "".join(self.pick("abz019_-.@+~%^=:,/[]'\" *\\") for _ in range(self.rng.randint(0, 12)))
+        return "".join(self.pick("abz019_-.@+~%^=:,/[]'\" *\\") for _i in range(self.rng.randint(0, 12)))
 
     def spec(self) -> str:
         names = self.rng.sample(["zlib", "hdf5", "gcc", "openmpi", "py-numpy", "a_b", "7zip", "Git", "intel"], 4)
@@ -69,7 +69,7 @@ class Writer:
     def node(self, name: str) -> str:
         prefix = self.pick(["", "", "", "", "", "builtin.", "my.repo."])
         parts = (self.version, self.variant, self.variant, self.flag, self.architecture, lambda: "/abc123")
-        return prefix + name + "".join(self.pick(parts)() for _ in range(self.pick([0, 0, 1, 1, 2, 3])))
+        return prefix + name + "".join(self.pick(parts)() for _i in range(self.pick([0, 0, 1, 1, 2, 3])))
 
     def edge(self, name: str) -> str:
         sigil = " " + self.pick(["^", "%", "%%"])
@@ -120,7 +120,7 @@ class Writer:
             ref = self.pick(["git.main", "git.foo/bar", "0123456789abcdef0123456789abcdef01234567"])
             return "@" + ref + self.pick(["", "=" + self.number()])
         forms = ("{0}", "{0}", "={0}", "{0}:{1}", "{0}:", ":{0}", ":", "=git.{0}", "={0}:{1}")
-        items = [self.pick(forms).format(self.number(), self.number()) for _ in range(self.pick([1, 1, 2, 3]))]
+        items = [self.pick(forms).format(self.number(), self.number()) for _i in range(self.pick([1, 1, 2, 3]))]
         return self.pick(["@", "@ "]) + self.pick([",", ", ", " ,"]).join(items)
 
     def variant(self) -> str:
@@ -157,7 +157,7 @@ class Writer:
 
     def damaged(self, text: str) -> str:
         letters = list(text)
-        for _ in range(self.rng.randint(1, 3)):
+        for _i in range(self.rng.randint(1, 3)):
             place = self.rng.randrange(len(letters)) if letters else 0
             if letters and self.rng.random() < 0.4:
                 del letters[place]
@@ -183,7 +183,7 @@ def ask(pairs: list[tuple[str, str]], tmp_path: Path) -> list[tuple[str | None, 
         check=True,
         env=environment,
     )
-    return [(fault, same) for fault, same in map(json.loads, answers.stdout.splitlines())]
+    return list(map(json.loads, answers.stdout.splitlines()))
 
 
 def ours(text: str) -> tuple[str | None, str]:
@@ -196,7 +196,7 @@ def ours(text: str) -> tuple[str | None, str]:
 
 def test_both_parsers_agree(tmp_path: Path) -> None:
     writer = Writer(random.Random(1))
-    texts = [writer.text() for _ in range(TEXTS)]
+    texts = [writer.text() for _i in range(TEXTS)]
     forms, reasons = zip(*map(ours, texts))
     answers = ask([(text, form or text) for text, form in zip(texts, forms)], tmp_path)
     wrong = []
@@ -216,7 +216,7 @@ def test_both_parsers_agree(tmp_path: Path) -> None:
 def test_what_is_one_spec_for_spack_is_one_for_us(tmp_path: Path) -> None:
     rng = random.Random(2)
     pairs = []
-    for _ in range(500):
+    for _i in range(500):
         # A value goes on to the next space: a+b is one.
         known = [" +a", " ~b", " ++c", " d=x,y", " e:=z", " f='p q'", " cflags='-O2 -g'", " target=x86_64_v3"]
         parts = rng.sample(known, 4)
