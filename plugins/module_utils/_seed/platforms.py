@@ -30,6 +30,7 @@ OS_ALIASES: Mapping[str, str] = {
     "al2023": "alinux2023",
     "amazonlinux2023": "alinux2023",
     "amazon-linux-2023": "alinux2023",
+    "amazon2023": "alinux2023",
     "amzn2023": "alinux2023",
     "ubuntu22.04": "ubuntu2204",
     "ubuntu-22.04": "ubuntu2204",

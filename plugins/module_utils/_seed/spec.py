@@ -523,7 +523,9 @@ def _merged(one: Variant, two: Variant) -> Variant | None:
     if one.value == two.value:
         return replace(one, propagate=one.propagate and two.propagate, exact=one.exact or two.exact)
     if isinstance(one.value, bool) or isinstance(two.value, bool):
-        return None
+        # name=* asks for any value: the other one decides.
+        decided = one if two.value == () else two if one.value == () else None
+        return decided and replace(decided, propagate=one.propagate and two.propagate)
     every = tuple(sorted({*one.value, *two.value}))
     for variant in (one, two):
         if variant.exact and variant.value != every:
