@@ -12,7 +12,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -124,7 +124,7 @@ class _Reader:
     def __init__(self, name: str) -> None:
         self.name = name
         self.anchors: dict[str, _Node] = {}
-        self.resolver = yaml.resolver.Resolver()
+        self.resolve: Callable[[type[yaml.Node], str, tuple[bool, bool]], str] = yaml.resolver.Resolver().resolve
         self.count = 0
 
     def read(self, text: str) -> _Node:
@@ -207,8 +207,7 @@ class _Reader:
 
     def scalar(self, text: str) -> Any:
         """An unquoted scalar as YAML 1.1 reads it, as far as JSON has it."""
-        tag: str = self.resolver.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
-        kind = tag[len(_TAG) :]
+        kind = self.resolve(yaml.ScalarNode, text, (True, False))[len(_TAG) :]
         if kind == "null":
             return None
         if kind == "bool":

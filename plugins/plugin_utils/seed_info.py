@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -66,7 +67,9 @@ def find_seed(path: str, playbook_dir: str) -> str:
     """
     if not path.strip():
         raise SeedError([Problem("", "no seed is named", hint="name its file: -e seed=FILE")])
-    given = Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises for unknown users
+    given = Path(path)
+    with contextlib.suppress(RuntimeError):  # ~NAME of an unknown user is a file's name
+        given = given.expanduser()
     beside = Path(playbook_dir) / given
     return str(beside if not os.path.lexists(given) and os.path.lexists(beside) else given)
 

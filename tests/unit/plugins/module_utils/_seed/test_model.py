@@ -111,8 +111,9 @@ def test_validation_does_not_change_its_input() -> None:
 
 def test_a_seed_cannot_be_changed() -> None:
     built = seed(FULL)
-    with pytest.raises(FrozenInstanceError):
-        built.cluster.name = "other"  # type: ignore[misc]
+    for name in ("name", "unknown"):
+        with pytest.raises(FrozenInstanceError):
+            setattr(built.cluster, name, "other")
     hash(built.software)
 
 
