@@ -60,7 +60,7 @@ def test_two_builds_of_one_seed_at_once_end_in_one_snapshot(store: Path, seed: P
             stderr=subprocess.STDOUT,
             text=True,
         )
-        for _ in range(2)
+        for _number in range(2)
     ]
     outputs = [build.communicate(timeout=600)[0] for build in builds]
     assert [build.returncode for build in builds] == [0, 0], "\n".join(outputs)

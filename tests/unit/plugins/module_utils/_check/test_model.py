@@ -5,10 +5,11 @@ from __future__ import annotations
 import shlex
 
 import pytest
-from ansible_collections.petal.hpc.plugins.module_utils._check.model import Check, Result, tail, verdict
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from ansible_collections.petal.hpc.plugins.module_utils._check.model import Check, Result, tail, verdict
+from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 
 def test_modules_are_loaded_in_order_and_the_command_comes_last() -> None:
