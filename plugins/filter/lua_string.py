@@ -26,9 +26,9 @@ options:
 EXAMPLES = r"""
 - name: Show a line of a modulefile
   ansible.builtin.debug:
-    msg: whatis({{ ('Name: ' ~ name) | petal.hpc.lua_string }})
+    msg: "whatis({{ text | petal.hpc.lua_string }})"
   vars:
-    name: 'the "best" stack'
+    text: 'Description: the "best" stack'
 """
 
 RETURN = r"""

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # Throw-away Debian hosts for role tests: an overlay on a root that is made once and cached.
 #
 #   chroot_root.sh root          make the cached root if it is not there; print its path
@@ -18,7 +18,7 @@ die() { say "$*"; exit 1; }
 
 # The distribution's own archives, as this machine's apt is configured to reach them.
 sources() {
-    apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)|$(ORIGIN)|$(TARGET_OF)' 'Created-By: Packages' |
+    apt-get indextargets --format "deb \$(REPO_URI) \$(RELEASE) \$(COMPONENT)|\$(ORIGIN)|\$(TARGET_OF)" 'Created-By: Packages' |
         while IFS='|' read -r line origin of; do
             [ "${origin,,}:$of" != "$ID:deb" ] || echo "$line"
         done | sort -u
@@ -48,9 +48,9 @@ make_root() {
         }
         say "making $root (once, about half a minute)"
         rm -rf "$cache"/.new-*
-        local new=$cache/.new-$$ hook='true'
-        if compgen -G '/usr/local/share/ca-certificates/*.crt' >/dev/null; then
-            hook='mkdir -p "$1"/usr/local/share/ca-certificates && cp /usr/local/share/ca-certificates/*.crt "$1"/usr/local/share/ca-certificates/ && chroot "$1" update-ca-certificates'
+        local new=$cache/.new-$$ certificates=/usr/local/share/ca-certificates hook=true
+        if compgen -G "$certificates/*.crt" >/dev/null; then
+            hook="mkdir -p \"\$1\"$certificates && cp $certificates/*.crt \"\$1\"$certificates/ && chroot \"\$1\" update-ca-certificates"
         fi
         mmdebstrap --quiet --variant=minbase --include="$packages" --customize-hook="$hook" \
             "$VERSION_CODENAME" "$new" - <<<"$lines" >&2
@@ -75,8 +75,14 @@ hold() {
     mount --rbind /dev dev
     mount -t tmpfs tmpfs run
     cat /etc/resolv.conf >etc/resolv.conf
-    echo "$pid" >"$dir/pid.new"
-    mv "$dir/pid.new" "$dir/pid"
+    # Nothing of the machine's own mounts stays in here, where it would hold on to them.
+    mkdir -p .outside
+    pivot_root . .outside
+    cd /
+    echo "$pid" >"/.outside$dir/pid.new"
+    mv "/.outside$dir/pid.new" "/.outside$dir/pid"
+    umount --lazy /.outside
+    rmdir /.outside
     while :; do sleep 3600 & wait $!; done
 }
 
@@ -100,10 +106,10 @@ start() {
 #!/bin/bash
 # enter IGNORED COMMAND [ARGUMENT...]
 shift
-exec nsenter --target=$pid --mount --pid -- env -i \\
+exec nsenter --target=$pid --mount --pid --root --wd -- env -i \\
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \\
     \${http_proxy:+http_proxy="\$http_proxy"} \${https_proxy:+https_proxy="\$https_proxy"} \${no_proxy:+no_proxy="\$no_proxy"} \\
-    chroot "$dir/merged" "\$@"
+    "\$@"
 ENTER
     chmod 0755 "$dir/enter"
 }

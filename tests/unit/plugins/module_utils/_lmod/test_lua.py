@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.petal.hpc.plugins.module_utils._lmod.lua import lua_string
 
-LUA = next((found for name in ("lua5.3", "lua5.4", "lua5.1", "lua") if (found := shutil.which(name))), None)
+LUA = next(filter(None, map(shutil.which, ("lua5.3", "lua5.4", "lua5.1", "lua"))), None)
 
 
 @pytest.mark.parametrize(
