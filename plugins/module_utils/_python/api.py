@@ -79,8 +79,10 @@ def scratch_directory(cache_dir: str) -> Iterator[str]:
     everything = os.open(root, os.O_RDONLY)
     fcntl.flock(everything, fcntl.LOCK_EX)
     try:
-        for leftover in root.iterdir():
-            _remove_leftover(leftover)
+        if not [leftover for leftover in root.iterdir() if not _removed(leftover)]:
+            # Nobody works in here now: what uv was writing into its cache when it was killed is nobody's.
+            for rest in Path(cache_dir, "uv").glob(".tmp*"):
+                shutil.rmtree(rest, ignore_errors=True)
         path = tempfile.mkdtemp(dir=root)
         mine = os.open(path, os.O_RDONLY)
         fcntl.flock(mine, fcntl.LOCK_EX)
@@ -93,14 +95,28 @@ def scratch_directory(cache_dir: str) -> Iterator[str]:
         os.close(mine)
 
 
-def _remove_leftover(path: Path) -> None:
+def _removed(path: Path) -> bool:
     """Remove a directory, unless somebody holds a lock on it."""
     handle = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(path, ignore_errors=True)
     except BlockingIOError:
-        pass
+        return False
+    else:
+        shutil.rmtree(path, ignore_errors=True)
+        return True
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Hold the lock of a directory, which is made where it is missing; waits for others."""
+    directory.mkdir(parents=True, exist_ok=True)
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
     finally:
         os.close(handle)
 
@@ -114,6 +130,7 @@ class Builder:
         self._layout = Layout(mount_dir, environment.name, environment.version)
         self._settings = settings
         self._host = socket.gethostname()
+        self._prefix: list[str] | None = None
         self._digest = plan.input_digest(environment, self._layout)
 
     def ensure(self, default: bool) -> dict[str, Any]:
@@ -130,10 +147,14 @@ class Builder:
         # Everybody reads what is built here, whatever the umask of the connection.
         os.umask(0o022)
         before = _text(self._layout.lock)
-        record = plan.completed(_text(self._layout.marker), self._digest, before)
-        changed = record is None or not os.access(self._layout.python, os.X_OK)
-        if record is None or changed:
-            record = self._make()
+        record = self._completed()
+        changed = record is None
+        if record is None and self._module.check_mode:
+            record = self._preview()
+        elif record is None:
+            # Work that outlived its controller may be at it still: what it completes need not be done again.
+            with _alone(Path(self._layout.path).parent):
+                record = self._completed() or self._build()
         result = {
             "changed": changed,
             "environment": self._result(record),
@@ -149,15 +170,16 @@ class Builder:
             }
         return result
 
-    def _make(self) -> dict[str, Any]:
-        check_mode = self._module.check_mode
-        if not os.access(self._settings.uv, os.X_OK):
-            if check_mode:
-                return {"packages": [_unknown(name) for name in self._environment.requested]}
-            raise PythonEnvironmentError(f"there is no uv at {self._settings.uv}; petal.hpc.uv installs it")
+    def _completed(self) -> dict[str, Any] | None:
+        record = plan.completed(_text(self._layout.marker), self._digest, _text(self._layout.lock))
+        return record if os.access(self._layout.python, os.X_OK) else None
+
+    @contextmanager
+    def _working(self) -> Iterator[str]:
+        """A directory for temporary files, with the environment set for uv."""
         with scratch_directory(self._settings.cache_dir) as scratch:
             _set_environment(plan.uv_variables(os.environ, self._settings, self._layout, scratch))
-            return self._preview(scratch) if check_mode else self._build(scratch)
+            yield scratch
 
     def _result(self, record: dict[str, Any]) -> dict[str, Any]:
         result: dict[str, Any] = {
@@ -171,24 +193,32 @@ class Builder:
             result[key] = record.get(key)
         return result
 
-    def _preview(self, scratch: str) -> dict[str, Any]:
+    def _preview(self) -> dict[str, Any]:
         """What a build would install, as far as that can be told without changing anything."""
-        version = self._environment.python
-        interpreter = self._system_python() or Interpreter("", version or "", "managed")
-        compiled = self._compile(scratch, interpreter)
+        if not os.access(self._settings.uv, os.X_OK):
+            return {"packages": [_unknown(name) for name in self._environment.requested]}
+        with self._working() as scratch:
+            interpreter = self._system_python() or Interpreter("", self._environment.python or "", "managed")
+            compiled = self._compile(scratch, interpreter)
         requested = set(self._environment.requested)
         packages = [{**_unknown(n), "version": v, "requested": n in requested} for n, v in plan.locked(compiled)]
         return {"python": interpreter.to_dict(), "packages": packages}
 
-    def _build(self, scratch: str) -> dict[str, Any]:
+    def _build(self) -> dict[str, Any]:
         layout = self._layout
+        if not os.access(self._settings.uv, os.X_OK):
+            raise PythonEnvironmentError(f"there is no uv at {self._settings.uv}; petal.hpc.uv installs it")
         # Without its marker an environment counts as broken off, whatever happens from here on.
         Path(layout.marker).unlink(missing_ok=True)
         if Path(layout.path).is_symlink() or Path(layout.path).is_file():
             raise PythonEnvironmentError(f"{layout.path} is no directory; remove what stands there")
         if Path(layout.path).exists():
             shutil.rmtree(layout.path)
-        Path(layout.path).parent.mkdir(parents=True, exist_ok=True)
+        with self._working() as scratch:
+            return self._build_in(scratch)
+
+    def _build_in(self, scratch: str) -> dict[str, Any]:
+        layout = self._layout
         interpreter = self._interpreter()
         compiled = self._compile(scratch, interpreter)
         lock = plan.lock_text(self._environment, self._digest, interpreter, compiled)
@@ -268,7 +298,7 @@ class Builder:
         """A CPython of uv's on the volume, downloaded where it is not there yet."""
         uv = self._settings.uv
         Path(self._layout.pythons).mkdir(parents=True, exist_ok=True)
-        rc, _stdout, stderr = self._module.run_command(plan.python_install_argv(uv, version))
+        rc, _stdout, stderr = self._module.run_command([*self._dying_with_us(), *plan.python_install_argv(uv, version)])
         if rc != 0 and plan.is_unreachable(stderr):
             raise PythonEnvironmentError(plan.unreachable_python(self._environment, self._settings, self._host))
         if rc != 0:
@@ -283,10 +313,19 @@ class Builder:
         return Interpreter(path, self._run("ask", [path, "-I", "-c", _PROBE]).splitlines()[1], "managed")
 
     def _run(self, what: str, argv: list[str], cwd: str = "/") -> str:
-        rc, stdout, stderr = self._module.run_command(argv, cwd=cwd)
+        rc, stdout, stderr = self._module.run_command([*self._dying_with_us(), *argv], cwd=cwd)
         if rc != 0:
             raise self._failure(what, stderr or stdout)
         return str(stdout)
+
+    def _dying_with_us(self) -> list[str]:
+        """What makes a command end when this process is killed: nothing may go on writing where we start anew."""
+        if self._prefix is None:
+            prefix = ["setpriv", "--pdeathsig", "KILL"]
+            found = shutil.which(prefix[0]) is not None
+            # Before util-linux 2.33 it cannot do that.
+            self._prefix = prefix if found and self._module.run_command([*prefix, "true"])[0] == 0 else []
+        return self._prefix
 
     def _failure(self, what: str, output: str) -> PythonEnvironmentError:
         hint = plan.network_hint(output, self._settings, self._host)
@@ -302,10 +341,13 @@ def ensure_uv(module: AnsibleModule, version: str, digests: Sequence[str], setti
     Raises PythonEnvironmentError.
     """
     requirement = plan.uv_requirement(version, digests)
-    if os.access(settings.uv, os.X_OK):
-        return False
+    there = os.access(settings.uv, os.X_OK)
     if module.check_mode:
-        return True
+        return not there
+    if there:
+        with scratch_directory(settings.cache_dir):
+            # Whatever a killed build left behind has gone now, even where nothing is left to build.
+            return False
     os.umask(0o022)
     target = Path(settings.uv)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ class Host:
         self.ran: list[str] = []
 
     def run_command(self, argv: list[str], cwd: str = "/", **_options: Any) -> tuple[int, str, str]:
+        argv = argv[3:] if argv[0] == "setpriv" else argv
         self.ran.append(" ".join(argv))
         if self.fails and self.fails in argv:
             return 1, "", self.says
@@ -174,10 +176,32 @@ def test_a_python_that_cannot_be_downloaded(tmp_path: Path) -> None:
     assert "\n" not in message
 
 
+def test_work_that_goes_on_is_waited_for(tmp_path: Path) -> None:
+    """Another process completes the environment while this one waits for its lock: nothing is left to do."""
+    parent = tmp_path / "mnt/envs/small"
+    parent.mkdir(parents=True)
+    subject = builder(Host(), tmp_path, IDNA)
+    handle = os.open(parent, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    waiting = threading.Thread(target=subject.ensure, kwargs={"default": False})
+    waiting.start()
+    waiting.join(0.3)
+    assert waiting.is_alive()
+    assert not list(parent.iterdir())
+    os.close(handle)
+    waiting.join(10)
+    assert (parent / "1" / plan.MARKER).exists()
+    host = Host()
+    builder(host, tmp_path, IDNA).ensure(default=False)
+    assert host.ran == []
+
+
 def test_leftovers_of_the_dead_are_removed_and_work_of_others_is_not(tmp_path: Path) -> None:
     work = tmp_path / "work"
     (work / "dead").mkdir(parents=True)
     (work / "alive").mkdir()
+    cached = tmp_path / "uv" / ".tmpXYZ"
+    cached.mkdir(parents=True)
     handle = os.open(work / "alive", os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
     try:
@@ -186,3 +210,7 @@ def test_leftovers_of_the_dead_are_removed_and_work_of_others_is_not(tmp_path: P
     finally:
         os.close(handle)
     assert [path.name for path in work.iterdir()] == ["alive"]
+    assert cached.exists()
+    with api.scratch_directory(str(tmp_path)):
+        assert not cached.exists()
+    assert not list(work.iterdir())
