@@ -1,0 +1,350 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a build cache of Spack's holds: where things are in it, and how they are written there.
+
+Layout 3 (Spack 1.0 and later): ``v3/manifests/spec/NAME/NAME-VERSION-HASH.spec.manifest.json`` names two blobs by
+digest, the archive and the spec; ``v3/manifests/key`` and ``v3/manifests/index`` do the same for keys and the index.
+Layout 2 (Spack 0.23): ``build_cache/….spec.json.sig`` beside ``build_cache/…/….spack``.
+Source: ``lib/spack/spack/url_buildcache.py`` of Spack 1.2, ``binary_distribution.py`` of Spack 0.23.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+
+#: What Spack puts at the top of a cache of layout 3.
+LAYOUT_FILE = "v3/layout.json"
+LAYOUT_TEXT = '{"signing": "gpg"}'
+INDEX = "v3/manifests/index/index.manifest.json"
+#: Where this collection notes which packages a seed needs. Spack looks at neither.
+SEEDS = "petal/seeds/"
+
+_ARCHIVE = "application/vnd.spack.install.v2.tar+gzip"
+_SPEC_PREFIX = "application/vnd.spack.spec."
+_HASH = re.compile(r"[a-z2-7]{32}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_V3_SPEC = re.compile(r"v3/manifests/spec/[^/]+/[^/]+-([a-z2-7]{32})\.spec\.manifest\.json")
+_V3_KEY = re.compile(r"v3/manifests/key/([0-9A-F]{40})\.key\.manifest\.json")
+_V2_SPEC = re.compile(r"build_cache/[^/]+-([a-z2-7]{32})\.spec\.json(?:\.sig)?")
+_V2_ARCHIVE = re.compile(r"build_cache/.+-([a-z2-7]{32})\.spack")
+_V2_KEY = re.compile(r"build_cache/_pgp/([0-9A-F]{40})\.pub")
+_SEED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+_CLEARSIGNED = "-----BEGIN PGP SIGNED MESSAGE-----\n"
+_SIGNATURE = "\n-----BEGIN PGP SIGNATURE-----\n"
+
+
+class BuildcacheError(PetalError):
+    """Something about a build cache cannot be done."""
+
+
+@dataclass(frozen=True)
+class Cache:
+    """One build cache. ``name`` is its mirror's name in Spack, ``url`` is ``file://``, ``s3://`` or ``https://``.
+
+    endpoint_url: of an S3 store that is not Amazon's; region: of its bucket; both empty where they do not matter.
+    """
+
+    name: str
+    url: str
+    endpoint_url: str = ""
+    region: str = ""
+
+    @property
+    def scheme(self) -> str:
+        """``file``, ``s3`` or ``http``."""
+        return {"https": "http"}.get(self.url.split("://", 1)[0], self.url.split("://", 1)[0])
+
+
+@dataclass(frozen=True)
+class Item:
+    """One object of a cache: path below its URL, size in bytes, time of its last change (seconds since 1970)."""
+
+    path: str
+    size: int
+    modified: float
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package of a lock: ``dependencies`` are (hash, whether it is needed at link or run time)."""
+
+    name: str
+    version: str
+    hash: str
+    external: bool = False
+    dependencies: tuple[tuple[str, bool], ...] = ()
+
+    @property
+    def label(self) -> str:
+        """``zlib@1.3.1/abcdefg``."""
+        return f"{self.name}@{self.version}/{self.hash[:7]}"
+
+
+@dataclass(frozen=True)
+class Lock:
+    """What Spack decided to install: packages by hash, and the hashes of those that were asked for."""
+
+    packages: Mapping[str, Package]
+    roots: tuple[str, ...] = ()
+
+    @property
+    def wanted(self) -> list[Package]:
+        """What a cache can hold, by name: everything but externals."""
+        return sorted((p for p in self.packages.values() if not p.external), key=lambda p: (p.name, p.hash))
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a cache says about one package: where its archive and its spec are, their digests and sizes.
+
+    ``size`` is -1 where it is not said (layout 2); ``spec`` is empty where the manifest is the spec itself.
+    """
+
+    archive: str
+    sha256: str
+    size: int
+    spec: str = ""
+    spec_sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A listing, sorted: manifests and archives by hash, keys by fingerprint, seeds by name, and all items by path."""
+
+    items: Mapping[str, Item] = field(default_factory=dict)
+    manifests: Mapping[str, Item] = field(default_factory=dict)
+    archives: Mapping[str, Item] = field(default_factory=dict)
+    keys: Mapping[str, Item] = field(default_factory=dict)
+    seeds: Mapping[str, Item] = field(default_factory=dict)
+
+
+def parse_cache(name: str, url: str, endpoint_url: str = "", region: str = "") -> Cache:
+    """A cache from what a user writes: a directory, or a URL.
+
+    Raises BuildcacheError for what is neither, or has credentials in it.
+    """
+    text = url.rstrip("/")
+    if text.startswith("/"):
+        text = f"file://{text}"
+    found = re.fullmatch(r"(file|s3|https?)://([^\s?#]*)", text)
+    if not found or not found.group(2) or (found.group(1) == "file") != found.group(2).startswith("/"):
+        raise BuildcacheError(
+            f"build cache {name}: {url!r} is no place for one; expected an absolute directory, s3://BUCKET/PREFIX, or https://…"
+        )
+    if "@" in found.group(2).split("/", 1)[0]:
+        raise BuildcacheError(
+            f"build cache {name}: its URL holds a user name or password; give credentials through the environment of "
+            "the build host or its instance profile"
+        )
+    if ".." in text.split("/"):
+        raise BuildcacheError(f"build cache {name}: {url!r} has '..' in it; expected a plain path")
+    return Cache(name, text, endpoint_url.rstrip("/"), region)
+
+
+def parse_lock(text: str, where: str) -> Lock:
+    """Read a ``spack.lock`` (lock file versions 5 and later).
+
+    Raises BuildcacheError where it is none; ``where`` is named in the message.
+    """
+    try:
+        document = json.loads(text)
+        specs: dict[str, Any] = document["concrete_specs"]
+        packages = {key: _package(key, spec) for key, spec in specs.items()}
+        roots = tuple(root["hash"] for root in document.get("roots", []))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BuildcacheError(f"{where} is no spack.lock: {type(error).__name__}: {error}") from error
+    return Lock(packages, roots)
+
+
+def _package(key: str, spec: Mapping[str, Any]) -> Package:
+    if not _HASH.fullmatch(key):
+        raise ValueError(f"{key!r} is no hash of a package")
+    return Package(str(spec["name"]), str(spec["version"]), key, bool(spec.get("external")), tuple(_dependencies(spec)))
+
+
+def _dependencies(spec: Mapping[str, Any]) -> Iterable[tuple[str, bool]]:
+    for entry in spec.get("dependencies", []):
+        kinds = entry.get("parameters", {}).get("deptypes", entry.get("type", ()))
+        yield str(entry["hash"]), bool({"link", "run"} & set(kinds))
+
+
+def parse_index(text: str) -> dict[str, Package]:
+    """The packages that a cache's index lists, by hash: those whose archive is there.
+
+    Raises BuildcacheError where it is no index.
+    """
+    try:
+        installs = json.loads(text)["database"]["installs"]
+        return {
+            key: _package(key, entry["spec"])
+            for key, entry in installs.items()
+            if entry.get("in_buildcache") and not entry["spec"].get("external")
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BuildcacheError(f"the index of the cache cannot be read: {type(error).__name__}: {error}") from error
+
+
+def sort_listing(items: Iterable[Item], layout: int) -> Contents:
+    """Sort what a cache holds, of one layout (2 or 3)."""
+    spec, key = (_V3_SPEC, _V3_KEY) if layout == 3 else (_V2_SPEC, _V2_KEY)
+    everything = {item.path: item for item in items}
+    manifests: dict[str, Item] = {}
+    archives: dict[str, Item] = {}
+    keys: dict[str, Item] = {}
+    seeds: dict[str, Item] = {}
+    for path, item in everything.items():
+        if (found := spec.fullmatch(path)) is not None:
+            # Of a signed and an unsigned one Spack 0.23 takes the signed one.
+            if found.group(1) not in manifests or path.endswith(".sig"):
+                manifests[found.group(1)] = item
+        elif (found := key.fullmatch(path)) is not None:
+            keys[found.group(1)] = item
+        elif layout == 2 and (found := _V2_ARCHIVE.fullmatch(path)) is not None:
+            archives[found.group(1)] = item
+        elif path.startswith(SEEDS) and path.endswith(".json"):
+            seeds[path[len(SEEDS) : -len(".json")]] = item
+    return Contents(everything, manifests, archives, keys, seeds)
+
+
+def manifest_path(package: Package) -> str:
+    """Where layout 3 has a package's manifest, for caches that cannot be listed."""
+    version = re.sub(r"[^\w.=@+-]", "_", package.version)
+    return f"v3/manifests/spec/{package.name}/{package.name}-{version}-{package.hash}.spec.manifest.json"
+
+
+def key_path(fingerprint: str, layout: int) -> str:
+    """Where a published key is: its manifest in layout 3, the key itself in layout 2."""
+    if layout == 3:
+        return f"v3/manifests/key/{fingerprint}.key.manifest.json"
+    return f"build_cache/_pgp/{fingerprint}.pub"
+
+
+def blob_path(digest: str) -> str:
+    """Where layout 3 has what bears a SHA-256 digest."""
+    return f"blobs/sha256/{digest[:2]}/{digest}"
+
+
+def single_blob(text: str) -> str:
+    """The path of the one blob that a manifest of a key or an index names.
+
+    Raises BuildcacheError where it names none.
+    """
+    try:
+        digest = str(json.loads(text)["data"][0]["checksum"])
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise BuildcacheError("a manifest of the cache cannot be read") from error
+    if not _SHA256.fullmatch(digest):
+        raise BuildcacheError(f"a manifest of the cache names {digest!r}, which is no SHA-256 digest")
+    return blob_path(digest)
+
+
+def payload(text: str) -> tuple[str, bool]:
+    """What a manifest says, and whether it is signed at all: exactly one clear-signed message and nothing else.
+
+    The signature is not checked here. Raises BuildcacheError for anything else, such as text beside the message:
+    a reader might take that for signed.
+    """
+    if "-----BEGIN PGP" not in text:
+        return text, False
+    text = text.replace("\r\n", "\n")
+    body, found, tail = text.partition(_SIGNATURE)
+    ended = tail.rstrip("\n").endswith("\n-----END PGP SIGNATURE-----") or not tail
+    head, blank, message = body.partition("\n\n")
+    if (
+        not found
+        or not blank
+        or not ended
+        or not head.startswith(_CLEARSIGNED)
+        or text.count("-----BEGIN PGP") != 2
+        or text.count("-----END PGP") != 1
+        or not re.fullmatch(r"(?:Hash: [\w,-]+\n?)*", head[len(_CLEARSIGNED) :])
+    ):
+        raise BuildcacheError("its signature is malformed")
+    return re.sub(r"(?m)^- ", "", message), True
+
+
+def parse_record(text: str, package: Package, contents: Contents, layout: int) -> Record:
+    """Read the payload of a package's manifest.
+
+    Raises BuildcacheError where it is broken, or says that it is another package's.
+    """
+    try:
+        document = json.loads(text)
+        if layout == 3:
+            return _record_v3(document)
+        check_identity(text, package)
+        checksum = document["binary_cache_checksum"]
+        digest = str(checksum["hash"])
+        if checksum["hash_algorithm"] != "sha256" or not _SHA256.fullmatch(digest):
+            raise ValueError(digest)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BuildcacheError("its manifest cannot be read") from error
+    archive = contents.archives.get(package.hash)
+    return Record(archive.path if archive else "", digest, -1)
+
+
+def _record_v3(document: Mapping[str, Any]) -> Record:
+    if document["version"] != 3:
+        raise ValueError(document["version"])
+    found: dict[str, tuple[str, int]] = {}
+    for entry in document["data"]:
+        kind = "spec" if str(entry["mediaType"]).startswith(_SPEC_PREFIX) else str(entry["mediaType"])
+        digest = str(entry["checksum"])
+        if entry["checksumAlgorithm"] != "sha256" or not _SHA256.fullmatch(digest):
+            raise ValueError(digest)
+        found[kind] = (digest, int(entry["contentLength"]))
+    digest, size = found[_ARCHIVE]
+    spec = found["spec"][0]
+    return Record(blob_path(digest), digest, size, blob_path(spec), spec)
+
+
+def check_identity(text: str, package: Package) -> None:
+    """Whether a spec in a cache (its JSON) is the package that its name promises.
+
+    Spack does not ask: a manifest that was signed for one package and copied to another's place would be installed.
+    Raises BuildcacheError where it is another one, or cannot be read.
+    """
+    try:
+        nodes = json.loads(text)["spec"]["nodes"]
+        root = nodes[0]
+        said = (str(root["name"]), str(root["hash"]))
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise BuildcacheError("its spec cannot be read") from error
+    if said != (package.name, package.hash):
+        raise BuildcacheError(f"it is {said[0]}/{said[1][:7]} under another package's name")
+
+
+def seed_path(name: str) -> str:
+    """Where a cache notes what a seed needs.
+
+    Raises BuildcacheError for a name that would leave the directory.
+    """
+    if not _SEED.fullmatch(name):
+        raise BuildcacheError(f"{name!r} is no name of a seed; expected letters, digits, dots, hyphens, underscores")
+    return f"{SEEDS}{name}.json"
+
+
+def seed_text(name: str, fingerprint: str, lock: Lock) -> str:
+    """What a cache notes of a seed: its name, its fingerprint and every hash of its lock."""
+    hashes = sorted(package.hash for package in lock.wanted)
+    note = {"schema": 1, "name": name, "fingerprint": fingerprint, "hashes": hashes}
+    return json.dumps(note, indent=1, sort_keys=True) + "\n"
+
+
+def parse_seed(text: str, where: str) -> frozenset[str]:
+    """The hashes that a seed needs, from a cache's note. Raises BuildcacheError where it cannot be read."""
+    try:
+        hashes = frozenset(json.loads(text)["hashes"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise BuildcacheError(f"{where} cannot be read, and so not what its seed needs: repair or remove it") from error
+    if not all(isinstance(key, str) and _HASH.fullmatch(key) for key in hashes):
+        raise BuildcacheError(f"{where} holds what is no hash of a package: repair or remove it")
+    return hashes

@@ -1,0 +1,167 @@
+#!/usr/bin/python
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: spack_buildcache_keys
+short_description: Trust the keys that are named, and no other
+version_added: "0.1.0"
+description:
+  - Whoever's key is in the keyring of a Spack can sign what that Spack installs. This module makes the keyring hold the
+    keys that are named by fingerprint, and removes others.
+  - A key comes from a file, or from what a cache publishes. Either way it is imported only if its fingerprint is
+    the one that was asked for, and nothing else comes with it.
+author:
+  - petal.hpc contributors (@petal-hpc)
+extends_documentation_fragment:
+  - petal.hpc.buildcache
+attributes:
+  check_mode:
+    description: Says what would change; key files are checked, keys are not made.
+    support: full
+  diff_mode:
+    description: Shows the fingerprints before and after.
+    support: full
+options:
+  keys:
+    description: The keys to trust.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Whose key it is, for messages.
+        type: str
+        required: true
+      fingerprint:
+        description: Its fingerprint, 40 hex digits; spaces do not matter. Key ids are refused, they can be forged.
+        type: str
+        required: true
+      file:
+        description: Where its public part is on this host. Without it O(caches) are asked.
+        type: path
+  caches:
+    description: Caches that may publish keys, in the order in which they are asked.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of its mirror.
+        type: str
+        required: true
+      url:
+        description: A directory, C(s3://BUCKET/PREFIX), or C(https://…).
+        type: str
+        required: true
+      endpoint_url:
+        description: Endpoint of an S3 store that is not Amazon's.
+        type: str
+        default: ""
+      region:
+        description: Region of the bucket.
+        type: str
+        default: ""
+  spack:
+    description: The Spack whose boto3 reaches caches in S3. Not needed for others.
+    type: path
+  signing_key:
+    description: The key that signs what this host pushes. It is trusted too.
+    type: dict
+    suboptions:
+      file:
+        description: Where its secret part is on this host, without a passphrase, readable by its owner only.
+        type: path
+      fingerprint:
+        description: Its fingerprint. Without it that of the file's only key.
+        type: str
+      create:
+        description: Make one where there is no O(signing_key.file); its public part goes to C(FILE.pub).
+        type: bool
+        default: false
+      user:
+        description: User id of a key that is made.
+        type: str
+        default: petal.hpc build cache
+  exclusive:
+    description: Remove keys that nobody named.
+    type: bool
+    default: true
+"""
+
+EXAMPLES = r"""
+- name: Trust the laboratory's key
+  petal.hpc.spack_buildcache_keys:
+    gnupghome: /var/cache/petal/spack/gpg
+    keys:
+      - name: laboratory
+        fingerprint: 0123 4567 89AB CDEF 0123  4567 89AB CDEF 0123 4567
+        file: /etc/petal/keys/laboratory.pub
+"""
+
+RETURN = r"""
+keys:
+  description: The keys that were named, as C(name), C(fingerprint) and whether they were C(imported) now.
+  returned: success
+  type: list
+  elements: dict
+trusted:
+  description: Every fingerprint whose signatures count now, the signing key's included.
+  returned: success
+  type: list
+  elements: str
+removed:
+  description: Fingerprints of keys that nobody named.
+  returned: success
+  type: list
+  elements: str
+signing_key:
+  description:
+    - The signing key as C(fingerprint), C(file), C(public_file) and whether it was C(created) now. The fingerprint is
+      empty where there is none, as in check mode before one is made.
+  returned: success
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.petal.hpc.plugins.module_utils._buildcache.api import CACHE, KEYRING, ensure_keys
+from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+
+KEY = {
+    "name": {"type": "str", "required": True},
+    "fingerprint": {"type": "str", "required": True},
+    "file": {"type": "path"},
+}
+SIGNING_KEY = {
+    "file": {"type": "path"},
+    "fingerprint": {"type": "str"},
+    "create": {"type": "bool", "default": False},
+    "user": {"type": "str", "default": "petal.hpc build cache"},
+}
+
+
+def main() -> None:
+    """Arguments in, the state of the keyring out."""
+    module = AnsibleModule(
+        argument_spec={
+            **KEYRING,
+            "keys": {"type": "list", "elements": "dict", "default": [], "no_log": False, "options": KEY},
+            "caches": {"type": "list", "elements": "dict", "default": [], "options": CACHE},
+            "spack": {"type": "path"},
+            "signing_key": {"type": "dict", "no_log": False, "options": SIGNING_KEY},
+            "exclusive": {"type": "bool", "default": True},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**ensure_keys(module))
+    except PetalError as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()
