@@ -90,5 +90,7 @@ def leftovers(store: Path) -> list[str]:
     found = [str(path.relative_to(store)) for path in store.glob("volumes/*")]
     found += [str(path.relative_to(store)) for path in store.glob("snapshots/.*")]
     found += [line for line in loop_devices() if str(store) in line]
-    found += [line for line in mounts() if str(store) in line or "/run/petal/build-" in line]
+    # A fingerprint's lock file stays; its first digits name the build's volume and mount namespace.
+    built = [f"/run/petal/build-{path.stem.removeprefix('build-')[:20]}" for path in store.glob("locks/build-*.json")]
+    found += [line for line in mounts() if any(mark in line for mark in [str(store), *built])]
     return found
