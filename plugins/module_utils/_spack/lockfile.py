@@ -1,0 +1,90 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Read spack.lock, and the database of Spack's store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible_collections.petal.hpc.plugins.module_utils._spack.model import RUNTIME, Node, SpackError
+
+
+def parse_lock(text: str) -> dict[str, Node]:
+    """The packages of a spack.lock by hash; versions 4 to 7 of the file, as Spack 0.23 to 1.2 write them.
+
+    Raises SpackError when it is none.
+    """
+    try:
+        lock = json.loads(text)
+        roots = {entry["hash"]: entry["spec"] for entry in lock["roots"]}
+        return {key: _node(key, value, roots.get(key)) for key, value in lock["concrete_specs"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SpackError(f"spack.lock is not what Spack writes: {error!r}. Remove it and run again.") from error
+
+
+def _node(key: str, value: Mapping[str, Any], root: str | None) -> Node:
+    external = value.get("external") or {}
+    return Node(
+        name=value["name"],
+        version=str(value["version"]),
+        hash=key,
+        external=(external.get("path") or "") if external else None,
+        root=root,
+        dependencies={item["hash"]: _kinds(item) for item in value.get("dependencies", [])},
+    )
+
+
+def _kinds(dependency: Mapping[str, Any]) -> frozenset[str]:
+    parameters = dependency.get("parameters") or {}
+    return frozenset(parameters.get("deptypes", dependency.get("type", ())))
+
+
+def parse_database(text: str) -> dict[str, str]:
+    """Prefixes by hash of all that a store's ``index.json`` has as installed; empty when it cannot be read."""
+    try:
+        installs = json.loads(text)["database"]["installs"]
+        return {key: str(record.get("path") or "") for key, record in installs.items() if record.get("installed")}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def ordered(nodes: Mapping[str, Node]) -> list[Node]:
+    """Packages so that each stands behind what it depends on; otherwise by name."""
+    done: dict[str, Node] = {}
+
+    def visit(key: str) -> None:
+        if key in done or key not in nodes:
+            return
+        for dependency in sorted(nodes[key].dependencies, key=lambda item: _place(nodes, item)):
+            visit(dependency)
+        done[key] = nodes[key]
+
+    for key in sorted(nodes, key=lambda item: _place(nodes, item)):
+        visit(key)
+    return list(done.values())
+
+
+def _place(nodes: Mapping[str, Node], key: str) -> tuple[str, str]:
+    return (nodes[key].name, key) if key in nodes else ("", key)
+
+
+def needed(nodes: Mapping[str, Node], installed: Iterable[str], cached: Iterable[str]) -> set[str]:
+    """Hashes of what an installation has to bring: what is there is left out, and so is what only builds something
+    that comes from a cache. Packages of the operating system take no time, and are left out too.
+    """
+    there, hits = set(installed), set(cached)
+    found: set[str] = set()
+    waiting = [key for key, node in nodes.items() if node.root is not None]
+    while waiting:
+        key = waiting.pop()
+        if key in found or key in there or key not in nodes:
+            continue
+        found.add(key)
+        for dependency, kinds in nodes[key].dependencies.items():
+            if key not in hits or kinds & RUNTIME:
+                waiting.append(dependency)
+    return {key for key in found if nodes[key].external is None}

@@ -1,0 +1,149 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What went wrong, for people: the telling part of a build log, Spack's reasons, and one message."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from ansible_collections.petal.hpc.plugins.module_utils._spack.model import Failure, Node
+from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import FAILED, Progress
+
+TAIL_LINES = 20
+_LONGEST_LINE = 400
+
+# Paths on the volume are filled up to a fixed length, so that binaries can be moved: nobody wants to read that.
+_PAD = "__spack_path_placeholder__"
+_PADDING = re.compile(
+    rf"(?:/{_PAD})+(?:/(?:{'|'.join(_PAD[:length] for length in range(len(_PAD) - 1, 0, -1))})(?=/|$))?", re.MULTILINE
+)
+_COLOR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+# How compilers, linkers, make, CMake, configure and Python begin the line that matters.
+_TELLING = re.compile(
+    r"(?:\bfatal error:|(?<![\w-])error:|\bundefined reference to\b|\bcannot find -l|\bNo rule to make target\b"
+    r"|CMake Error|configure: error|\bcommand not found\b|: not found$|\bSegmentation fault\b|\bNo space left on device"
+    r"|internal compiler error|Killed\b|^\s*\w*(?:Error|Exception): )"
+)
+# Spack's own lines about the failed command, which stand last and say nothing new.
+_OWN = re.compile(r"^(?:==> |ProcessError|Command exited with status|\s*'?/\S+' '-j|Traceback |  File \")")
+
+
+def without_padding(text: str) -> str:
+    """Text without the padding of Spack's prefixes, and without colors.
+
+    >>> without_padding("/shared/spack/opt/__spack_path_placeholder__/__spack_path_placeholder__/__spack_pat/zlib")
+    '/shared/spack/opt/…/zlib'
+    """
+    return _COLOR.sub("", _PADDING.sub("/…", text))
+
+
+def tail(log: str, lines: int = TAIL_LINES) -> str:
+    """The telling end of a build log, at most ``lines`` lines.
+
+    The end of a parallel build is often about something else, so the first errors come first where they are not
+    among the last lines anyway.
+    """
+    everything = [line.rstrip()[:_LONGEST_LINE] for line in without_padding(log).splitlines() if line.strip()]
+    end = everything[-lines:]
+    start = len(everything) - len(end)
+    early = [number for number in range(start) if _tells(everything[number])]
+    if not early:
+        return "\n".join(end)
+    room = lines // 2
+    first: list[str] = []
+    for number in early[: room // 2]:
+        # A compiler shows the place below its message.
+        first += [line for line in everything[number : number + 2] if line not in first]
+    first = first[: room - 1]
+    return "\n".join([*first, "[…]", *everything[-(lines - len(first) - 1) :]])
+
+
+def _tells(line: str) -> bool:
+    return bool(_TELLING.search(line)) and not _OWN.match(line)
+
+
+def reason(output: str, limit: int = 3000) -> str:
+    """Why Spack refused: what stands behind its last ``==> Error:``, without its advice on how to call it."""
+    text = without_padding(output)
+    start = text.rfind("==> Error: ")
+    if start >= 0:
+        text = text[start + len("==> Error: ") :]
+    lines = [line.rstrip() for line in text.strip().splitlines()]
+    lines = [line for line in lines if line and not line.startswith(("==> ", "Run with --"))]
+    text = "\n".join(lines) or "no message"
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def failures(progress: Progress, nodes: Iterable[Node], logs: Sequence[str]) -> list[Failure]:
+    """What failed, with the ends of the logs.
+
+    :param logs: text of the log of each failed package of ``progress``, in its order; empty where there is none.
+    """
+    known = list(nodes)
+    found = []
+    for item, log in zip(progress.in_state(FAILED), logs):
+        full = [node.hash for node in known if node.name == item.name and node.hash.startswith(item.hash)]
+        found.append(
+            Failure(
+                package=item.name,
+                version=item.version,
+                hash=full[0] if full else item.hash,
+                phase=item.phase,
+                log=without_padding(item.log),
+                tail=tail(log),
+            )
+        )
+    return found
+
+
+def failed_message(name: str, failed: Sequence[Failure], errors: Sequence[str], log: str, host: str) -> str:
+    """One message for an installation that failed.
+
+    :param errors: Spack's own error lines, for the case that no package is to blame.
+    :param log: the log of the whole installation.
+    """
+    if not failed:
+        told = "; ".join(dict.fromkeys(without_padding(error) for error in errors)) or "no message"
+        return (
+            f"Spack could not install the environment {name} on {host}: {told}. The log is {log}. Everything that was "
+            "finished stays: correct the cause and run again."
+        )
+    first = failed[0]
+    phase = f" in its phase {first.phase}" if first.phase else ""
+    others = ", ".join(failure.label for failure in failed[1:])
+    lines = [
+        f"{first.label} did not build on {host}: it failed{phase}."
+        + (f" So did {others}." if others else "")
+        + (f" Its log is {first.log}." if first.log else f" The log is {log}."),
+    ]
+    if first.tail:
+        lines += ["The end of it:", *(f"    {line}" for line in first.tail.splitlines())]
+    lines.append("Everything that was finished stays: correct the spec or the cause and run again.")
+    return "\n".join(lines)
+
+
+def refused_message(name: str, output: str) -> str:
+    """One message for specs that Spack's solver refuses."""
+    return (
+        f"Spack refuses the specs of the environment {name}, nothing was built: {reason(output)}\n"
+        "Change the specs so that they can be had together."
+    )
+
+
+def ended_message(name: str, working: Sequence[str], log: str, seconds: int | None) -> str:
+    """One message for an installation that was ended: by its time-out (``seconds``), or from outside (None)."""
+    doing = f" It was at work on {', '.join(working)}." if working else ""
+    if seconds is not None:
+        return (
+            f"The installation of the environment {name} was ended after its time-out of {seconds} s.{doing} "
+            f"Everything that was finished stays: give it more time (timeout) and run again. The log is {log}."
+        )
+    return (
+        f"The installation of the environment {name} was killed from outside again and again without finishing "
+        f"anything.{doing} Look for the kernel's out-of-memory killer (dmesg), lower the concurrency, and run again. "
+        f"The log is {log}."
+    )

@@ -1,0 +1,183 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Records of a Spack environment: what is wanted, what the solver chose, what became of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._seed.spec import canonical
+
+# Where a package comes from.
+INSTALLED = "installed"
+CACHE = "cache"
+SOURCE = "source"
+EXTERNAL = "external"
+
+#: Kinds of dependencies that a package needs after it was built (Spack's deptypes).
+RUNTIME = frozenset({"link", "run"})
+
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+class SpackError(PetalError):
+    """Something about a Spack environment went wrong.
+
+    environment: the record as far as it goes, for the structure that a task returns.
+    """
+
+    def __init__(self, message: str, environment: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.environment: dict[str, Any] = dict(environment or {})
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What an environment shall be.
+
+    specs: in the order of the seed. from_source: specs that are never taken from a cache. compiler: what builds the
+    rest; None is whatever the configuration prefers. target: None is the configuration's.
+    """
+
+    name: str
+    specs: tuple[str, ...]
+    compiler: str | None = None
+    target: str | None = None
+    from_source: tuple[str, ...] = ()
+    deprecated: bool = True
+
+    @classmethod
+    def checked(cls, given: Mapping[str, Any]) -> Wanted:
+        """From a module's options. Raises PetalError where a spec cannot be read, or the name cannot be a directory."""
+        name = given["name"]
+        if not NAME.fullmatch(name):
+            raise SpackError(
+                f"name {name!r} is not allowed: expected letters, digits, '.', '_' and '-', a letter or digit first"
+            )
+        specs, from_source = (tuple(canonical(text) for text in given[key]) for key in ("specs", "build_from_source"))
+        compiler = canonical(given["compiler"]) if given["compiler"] else None
+        return cls(name, specs, compiler, given["target"] or None, from_source, given["deprecated"])
+
+
+@dataclass(frozen=True)
+class Node:
+    """One concrete package of a spack.lock.
+
+    dependencies: kinds by hash. root: the spec of the environment that it stands for, None for a dependency.
+    """
+
+    name: str
+    version: str
+    hash: str
+    external: str | None = None
+    root: str | None = None
+    dependencies: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        return f"{self.name}@{self.version}"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a package is, as Spack's store says.
+
+    cached: a binary mirror lists it, and it may be taken from there.
+    """
+
+    prefix: str
+    installed: bool
+    cached: bool = False
+    deprecated: bool = False
+
+
+@dataclass(frozen=True)
+class Package:
+    """One package of a finished or planned environment. seconds: what its installation took, None if not known."""
+
+    name: str
+    version: str
+    hash: str
+    prefix: str
+    origin: str
+    seconds: float | None
+    spec: str
+    explicit: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One package that did not build. phase: of its build; log: path, empty if there is none; tail: its telling end."""
+
+    package: str
+    version: str
+    hash: str
+    phase: str
+    log: str
+    tail: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @property
+    def label(self) -> str:
+        return f"{self.package}@{self.version}" if self.version else self.package
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What ``scripts/probe.py`` found out from Spack.
+
+    version: Spack's. closed: packages that the solver may leave out. external: whether the compiler is one of the
+    host. languages: what the compiler compiles, of c, cxx, fortran. compiled: the specs that need one. root: where
+    Spack is. repositories: where its packages are.
+    """
+
+    version: tuple[int, ...]
+    closed: tuple[str, ...] = ()
+    external: bool = True
+    languages: tuple[str, ...] = ()
+    compiled: tuple[str, ...] = ()
+    root: str = ""
+    repositories: tuple[str, ...] = ()
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Probe:
+        return cls(
+            version=version_tuple(str(value["version"])),
+            closed=tuple(value.get("closed", ())),
+            external=bool(value.get("external", True)),
+            languages=tuple(value.get("languages", ())),
+            compiled=tuple(value.get("compiled", ())),
+            root=str(value.get("root", "")),
+            repositories=tuple(value.get("repositories", ())),
+        )
+
+
+def version_tuple(text: str) -> tuple[int, ...]:
+    """The leading numbers of a version.
+
+    >>> version_tuple("1.2.0.dev0")
+    (1, 2, 0)
+    """
+    numbers: list[int] = []
+    for part in text.split("."):
+        if not part.isdigit():
+            break
+        numbers.append(int(part))
+    return tuple(numbers)
+
+
+def progress(done: int, total: int, items: Sequence[str]) -> dict[str, Any]:
+    """How far it is, as the progress callback reads it."""
+    return {"done": done, "total": total, "item": ", ".join(items)}

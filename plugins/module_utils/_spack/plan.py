@@ -1,0 +1,265 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What to do about a Spack environment: its files, its digest, how much at once, and what the result is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ansible_collections.petal.hpc.plugins.module_utils._seed.spec import COMPILERS, LEGACY_COMPILERS, Edge, Spec, parse
+from ansible_collections.petal.hpc.plugins.module_utils._seed.versions import VersionError
+from ansible_collections.petal.hpc.plugins.module_utils._spack import lockfile
+from ansible_collections.petal.hpc.plugins.module_utils._spack.model import (
+    CACHE,
+    EXTERNAL,
+    INSTALLED,
+    SOURCE,
+    Node,
+    Package,
+    Place,
+    Probe,
+    Wanted,
+)
+from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import DONE, Progress
+
+# A new format of state.json, or other rules of concretizing: environments made before are solved again.
+SCHEMA = 1
+
+GIB = 1024**3
+# Large C++ files take about this much.
+MEMORY_PER_JOB = 2 * GIB
+# Builds wait: for configure scripts, downloads, links. Measured with real packages on 2 cores.
+JOBS_AT_LEAST = 8
+JOBS_PER_CORE = 2
+
+# Spack 1.0 made compilers packages; 1.2 brought groups, filters of mirrors, and the installer with one job server.
+COMPILERS_ARE_PACKAGES = (1, 0)
+NEW_INSTALLER = (1, 2)
+CAN_PRUNE = (1, 0)
+HAS_GROUPS = (1, 2)
+
+LANGUAGES = frozenset({"c", "cxx", "fortran"})
+
+
+def jobs(cores: int, memory: int, wanted: int = 0) -> int:
+    """How many jobs at once: compilers of one package and packages beside each other share them.
+
+    :param cores: that this process may use.
+    :param memory: bytes that the host has.
+    :param wanted: what the user asks for; 0 for as many as the host carries.
+    """
+    if wanted > 0:
+        return wanted
+    return max(1, min(memory // MEMORY_PER_JOB, max(JOBS_AT_LEAST, JOBS_PER_CORE * cores)))
+
+
+def digest(wanted: Wanted, sources: Mapping[str, str]) -> str:
+    """``sha256:…`` of all that decides what the solver chooses.
+
+    :param sources: digests of Spack, its packages and its configuration, by path.
+    """
+    value = {
+        "schema": SCHEMA,
+        "specs": sorted(wanted.specs),
+        "compiler": wanted.compiler,
+        "target": wanted.target,
+        "from_source": sorted(wanted.from_source),
+        "deprecated": wanted.deprecated,
+        "sources": dict(sources),
+    }
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+# --- files ----------------------------------------------------------------------------------------------------------
+
+
+def split_compiler(wanted: Wanted) -> tuple[list[str], list[str]]:
+    """The specs that stand for the compiler, and the others; the compiler itself where no spec does."""
+    if wanted.compiler is None:
+        return [], list(wanted.specs)
+    compiler = parse(wanted.compiler)
+    mine = [text for text in wanted.specs if _stands_for(parse(text), compiler)]
+    return mine or [wanted.compiler], [text for text in wanted.specs if text not in mine]
+
+
+def _stands_for(spec: Spec, compiler: Spec) -> bool:
+    if spec.name != compiler.name:
+        return False
+    try:
+        spec.versions.intersection(compiler.versions)
+    except VersionError:
+        return False
+    return True
+
+
+def own_compilers(text: str) -> list[str]:
+    """The compilers that a spec asks for itself, for its package (``%llvm@17``, ``%c=gcc@12``) or one below it."""
+    found: dict[str, None] = {}
+    waiting = [parse(text)]
+    while waiting:
+        for edge in waiting.pop().dependencies:
+            waiting.append(edge.spec)
+            if edge.direct and edge.spec.name in (*COMPILERS, *LEGACY_COMPILERS) and set(edge.virtuals) <= LANGUAGES:
+                found[_short(edge.spec)] = None
+    return list(found)
+
+
+def _short(spec: Spec) -> str:
+    return spec.name if spec.versions.is_any else f"{spec.name}@{spec.versions}"
+
+
+def with_compiler(text: str, compiler: str) -> str:
+    """A spec that is built with a compiler: ``hdf5 %gcc@13 ^openmpi``. Behind ``^`` it would mean the dependency."""
+    spec = parse(text)
+    edge = Edge(parse(_short(parse(compiler))), direct=True)
+    return str(replace(spec, dependencies=(edge, *spec.dependencies)))
+
+
+def spack_yaml(wanted: Wanted, probe: Probe) -> str:
+    """The spack.yaml of an environment, as JSON, which is YAML.
+
+    One solution for all specs (unify): one version of each package, as users of modules expect. A compiler that has
+    to be built makes a group of its own, which the rest needs.
+    """
+    environment: dict[str, Any] = {
+        "view": False,
+        "concretizer": {"unify": True},
+        "config": {"deprecated": wanted.deprecated},
+    }
+    packages: dict[str, Any] = {}
+    if wanted.target:
+        packages["all"] = {"require": [f"target={wanted.target}"]}
+    if wanted.compiler is None or not _is_new(probe, COMPILERS_ARE_PACKAGES):
+        environment["specs"] = list(wanted.specs)
+        if wanted.compiler is not None:
+            packages.setdefault("all", {}).setdefault("require", []).append(f"%{wanted.compiler}")
+    elif probe.external:
+        environment["specs"] = list(wanted.specs)
+        packages.update(_compiler_rules(wanted, probe))
+    else:
+        environment["specs"] = _groups(wanted, probe)
+    if packages:
+        environment["packages"] = packages
+    return json.dumps({"spack": environment}, indent=2) + "\n"
+
+
+def _is_new(probe: Probe, version: tuple[int, ...]) -> bool:
+    return probe.version >= version
+
+
+def _compiler_rules(wanted: Wanted, probe: Probe) -> dict[str, Any]:
+    """The host's compiler for all languages that it has, and beside it those that specs ask for themselves."""
+    mine = str(wanted.compiler)
+    others = [
+        text for spec in wanted.specs for text in own_compilers(spec) if not _stands_for(parse(text), parse(mine))
+    ]
+    choices = [_short(parse(mine)), *dict.fromkeys(others)]
+    rule: list[Any] = choices if len(choices) == 1 else [{"any_of": choices}]
+    # The colon replaces what the configuration of the host says of this language.
+    return {f"{language}:": {"require": rule} for language in probe.languages}
+
+
+def _groups(wanted: Wanted, probe: Probe) -> list[dict[str, Any]]:
+    """A compiler that has to be built, and what it builds.
+
+    Its own libraries have another compiler, and are part of the second solution too: there it can be required of the
+    roots only, and is preferred for the rest.
+    """
+    mine = _short(parse(str(wanted.compiler)))
+    compilers, others = split_compiler(wanted)
+    first = {"group": "compiler", "specs": compilers}
+    if not others:
+        return [first]
+    specs = [
+        with_compiler(text, mine) if text in probe.compiled and not own_compilers(text) else text for text in others
+    ]
+    # The colon replaces what the configuration of the host says of this language.
+    rules = {f"{language}:": {"prefer": [mine]} for language in probe.languages}
+    return [first, {"group": "software", "needs": ["compiler"], "specs": specs, "override": {"packages": rules}}]
+
+
+def closed_packages(probe: Probe) -> str:
+    """packages.yaml of the scope that tells the solver what it may leave out, as JSON."""
+    return json.dumps({"packages": {name: {"buildable": False} for name in probe.closed}}, indent=1) + "\n"
+
+
+# --- results --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What an earlier installation of a package was: its origin, and the seconds it took."""
+
+    origin: str
+    seconds: float | None
+
+
+def brought(found: Progress, nodes: Mapping[str, Node]) -> dict[str, Brought]:
+    """What an installation has brought so far, by hash."""
+    return {
+        key: Brought(item.origin, item.seconds)
+        for key, item in found.by_hash(nodes).items()
+        if item.state == DONE and nodes[key].external is None
+    }
+
+
+def packages(nodes: Mapping[str, Node], places: Mapping[str, Place], history: Mapping[str, Brought]) -> list[Package]:
+    """The packages of an environment, dependencies first.
+
+    Those that only build others which are there already, or come from a cache, are left out: they are not installed.
+    The origin of what is there is how it came, where that is known.
+    """
+    installed = {key for key, place in places.items() if place.installed}
+    cached = {key for key, place in places.items() if place.cached}
+    coming = lockfile.needed(nodes, installed, cached)
+    return [
+        _package(node, places[node.hash], history.get(node.hash))
+        for node in lockfile.ordered(nodes)
+        if node.external is not None or node.hash in installed or node.hash in coming
+    ]
+
+
+def _package(node: Node, place: Place, before: Brought | None) -> Package:
+    if node.external is not None:
+        origin = EXTERNAL
+    elif place.installed:
+        origin = before.origin if before else INSTALLED
+    else:
+        origin = CACHE if place.cached else SOURCE
+    return Package(
+        name=node.name,
+        version=node.version,
+        hash=node.hash,
+        prefix=place.prefix,
+        origin=origin,
+        seconds=before.seconds if before and place.installed else None,
+        spec=node.root or node.label,
+        explicit=node.root is not None,
+    )
+
+
+def listing(packages_: Sequence[Package]) -> str:
+    """Packages as lines, for a difference."""
+    return "".join(f"{item.name}@{item.version} /{item.hash[:7]}\n" for item in packages_ if item.origin != EXTERNAL)
+
+
+def source_order(nodes: Mapping[str, Node], from_source: Sequence[str], missing: Iterable[str]) -> list[str]:
+    """Packages to build from source one after another, dependencies first, as ``name/hash``.
+
+    For a Spack whose mirrors have no filters. Only names are compared: what a spec says beyond its name is met by the
+    solver's choice for it, of which there is one.
+    """
+    names = {parse(text).name for text in from_source}
+    wanted = set(missing)
+    return [
+        f"{node.name}/{node.hash}"
+        for node in lockfile.ordered(nodes)
+        if node.name in names and node.hash in wanted and node.external is None
+    ]

@@ -1,0 +1,161 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Read what an installation prints: Spack's new installer (1.2), and the one before it (0.23, 1.0, 1.1).
+
+Neither writes anything else for programs while it runs. The new installer, when it does not write to a terminal,
+prints one line at each change of a package; the old one prints headings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ansible_collections.petal.hpc.plugins.module_utils._spack.model import CACHE, SOURCE, Node
+
+BUILDING = "building"
+DONE = "done"
+FAILED = "failed"
+
+_FROM_CACHE = ("fetching from build cache", "relocating")
+
+# [ ] zqnjruo seqtk@1.4 install (1m04s)
+_LINE = re.compile(r"\[(?P<sign>.)\] (?P<hash>[a-z0-9]{7}) (?P<name>[^\s@]+)@(?P<version>\S+)(?: (?P<text>.*))?")
+_DURATION = re.compile(r" ?\((?:(\d+)h)?(?:(\d+)m)?(\d+(?:\.\d+)?)s\)$")
+
+_HEADING = re.compile(r"==> Installing (?P<name>.+?)-(?P<version>[^-\s]\S*)-(?P<hash>[a-z0-9]{32})(?: \[\d+/\d+\])?$")
+_PHASE = re.compile(r"==> (?P<name>\S+): Executing phase: '(?P<phase>[^']+)'")
+_EXTRACT = re.compile(r"==> Extracting (?P<slug>\S+) (?:/\S+ )?from binary cache")
+_SUCCESS = re.compile(r"==> (?P<name>\S+): Successfully installed (?P<slug>\S+)-(?P<hash>[a-z0-9]{32})")
+_TOTAL = re.compile(r"\bTotal: (?:(\d+)h )?(?:(\d+)m )?(\d+(?:\.\d+)?)s")
+_OLD_LOG = re.compile(r"^\s+(?P<log>/\S*spack-build-out\.txt)$")
+_ERROR = re.compile(r"^==> Error: (?P<text>.*)$")
+
+
+@dataclass
+class Item:
+    """What is known of one package from the output. hash: seven or more characters; seconds: what it took."""
+
+    name: str
+    version: str
+    hash: str
+    state: str = BUILDING
+    phase: str = ""
+    origin: str = SOURCE
+    seconds: float | None = None
+    log: str = ""
+
+    @property
+    def label(self) -> str:
+        return f"{self.name}@{self.version}"
+
+
+@dataclass
+class Progress:
+    """The packages in the order in which they were begun, and the lines in which Spack names errors."""
+
+    items: dict[str, Item] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+
+    def in_state(self, state: str) -> list[Item]:
+        """The packages in a state, in the order in which they were begun."""
+        return [item for item in self.items.values() if item.state == state]
+
+    def by_hash(self, nodes: Mapping[str, Node]) -> dict[str, Item]:
+        """The packages by their full hashes; what is not in ``nodes`` is left out."""
+        found = {}
+        for item in self.items.values():
+            for key in _matching(item, nodes):
+                found[key] = item
+        return found
+
+
+def _matching(item: Item, nodes: Mapping[str, Node]) -> list[str]:
+    if item.hash in nodes:
+        return [item.hash]
+    return [key for key, node in nodes.items() if key.startswith(item.hash) and node.name == item.name]
+
+
+def read_output(lines: Iterable[str]) -> Progress:
+    """Read the output of ``spack install``, as far as it goes; both formats, told apart line by line."""
+    found = Progress()
+    old = _OldInstaller(found)
+    for line in lines:
+        text = line.rstrip("\n")
+        error = _ERROR.match(text)
+        if error:
+            found.errors.append(error["text"])
+        match = _LINE.fullmatch(text)
+        if match:
+            _take(found, match)
+        else:
+            old.read(text, bool(error))
+    return found
+
+
+def _take(found: Progress, match: re.Match[str]) -> None:
+    text = match["text"] or ""
+    duration = _DURATION.search(text)
+    if duration:
+        text = text[: duration.start()]
+    item = found.items.setdefault(match["hash"], Item(match["name"], match["version"], match["hash"]))
+    sign = match["sign"]
+    if sign in "+e":
+        item.state = DONE
+        # A package that another process installed meanwhile has no phase here; where it came from is not known.
+    elif sign == "x":
+        item.state = FAILED
+        item.log = text.partition("failed: ")[2]
+    else:
+        item.state, item.phase = BUILDING, text
+        item.origin = CACHE if text in _FROM_CACHE else SOURCE
+    if sign != " " and duration:
+        item.seconds = _seconds(duration)
+
+
+def _seconds(match: re.Match[str]) -> float:
+    hours, minutes, seconds = match.groups()
+    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds)
+
+
+class _OldInstaller:
+    """Headings: a package begins with one, and its lines follow until the next one of the same process."""
+
+    def __init__(self, found: Progress) -> None:
+        self._found = found
+        self._now: Item | None = None
+        self._timed: Item | None = None
+
+    def read(self, text: str, error: bool) -> None:
+        heading = _HEADING.fullmatch(text)
+        if heading:
+            self._now = Item(heading["name"], heading["version"], heading["hash"], phase="staging")
+            self._found.items[self._now.hash] = self._now
+            return
+        success = _SUCCESS.match(text)
+        total = _TOTAL.search(text)
+        if success:
+            self._timed = self._found.items.get(success["hash"])
+            if self._timed:
+                self._timed.state = DONE
+        elif total and self._timed:
+            self._timed.seconds, self._timed = _seconds(total), None
+        elif self._now:
+            self._follow(self._now, text, error)
+
+    def _follow(self, now: Item, text: str, error: bool) -> None:
+        phase = _PHASE.match(text)
+        log = _OLD_LOG.match(text)
+        if phase and phase["name"] == now.name:
+            now.phase = phase["phase"]
+        elif _EXTRACT.match(text):
+            now.phase, now.origin = "relocating", CACHE
+        elif text.startswith("[+] /"):
+            now.state, self._now = DONE, None
+        elif log:
+            now.log = log["log"]
+        elif error and now.state == BUILDING:
+            now.state = FAILED

@@ -1,0 +1,166 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs on its own, in a session of its own: the steps of an installation, their time-out, and how they ended.
+
+    python3 runner.py DIRECTORY LOG
+
+This file travels as text, so it imports nothing of the collection. DIRECTORY has ``request.json`` (steps: a list of
+commands; timeout: seconds, 0 for none). ``session.json`` names this process while it runs, ``result.json`` is written
+last. LOG gets all output.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+DONE = "done"
+TIMEOUT = "timeout"
+TERMINATED = "terminated"
+# How long Spack may take to write its database and to end its builds.
+PATIENCE = 15.0
+POLL = 0.1
+PROC = Path("/proc")
+
+
+class TerminatedError(Exception):
+    """Somebody asked this session to end."""
+
+
+def write(path: Path, value: dict[str, Any]) -> None:
+    """Write JSON in one step, so that nobody reads half of it."""
+    draft = path.with_name(f".{path.name}.tmp")
+    with draft.open("w", encoding="utf-8") as stream:
+        json.dump(value, stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+    draft.replace(path)
+
+
+def stat(pid: int) -> list[str]:
+    """Fields of /proc/PID/stat from the third on (proc_pid_stat(5)); none when the process is gone."""
+    try:
+        return (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def others() -> list[int]:
+    """The living processes of this session but this one."""
+    mine, found = str(os.getsid(0)), []
+    for entry in PROC.iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            fields = stat(int(entry.name))
+            if len(fields) > 3 and fields[3] == mine and fields[0] not in "ZX":
+                found.append(int(entry.name))
+    return found
+
+
+def kill(pid: int, number: int) -> None:
+    """Send a signal to a process that may have ended."""
+    with contextlib.suppress(OSError):
+        os.kill(pid, number)
+
+
+def status_of(pid: int) -> int | None:
+    """Exit status of a child, negative for a signal; None while it runs."""
+    found, status = os.waitpid(pid, os.WNOHANG)
+    if not found:
+        return None
+    return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+def end(pid: int) -> None:
+    """End a step: Spack finishes its books at an interrupt; whatever is left of the session then is killed."""
+    kill(pid, signal.SIGINT)
+    deadline = time.monotonic() + PATIENCE
+    status = None
+    while time.monotonic() < deadline and (status is None or others()):
+        status = status_of(pid) if status is None else status
+        time.sleep(POLL)
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and others():
+        for other in others():
+            kill(other, signal.SIGKILL)
+        time.sleep(POLL)
+
+
+def run(step: list[str], deadline: float | None) -> tuple[int, str]:
+    """Run one step; gives its status and why it ended."""
+    # Whoever started this may have been told to ignore interrupts; Spack must not.
+    handled = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    pid = os.posix_spawn(step[0], step, dict(os.environ), setsigdef=handled)
+    try:
+        while True:
+            status = status_of(pid)
+            if status is not None:
+                return status, DONE
+            if deadline is not None and time.monotonic() >= deadline:
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+                end(pid)
+                return 124, TIMEOUT
+            time.sleep(POLL)
+    except TerminatedError:
+        end(pid)
+        return 143, TERMINATED
+
+
+def terminate(_number: int, _frame: FrameType | None) -> None:
+    """Handle SIGTERM, once."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise TerminatedError
+
+
+def redirect(log: str) -> None:
+    """Read from nothing, write to the log, and stand nowhere."""
+    os.chdir("/")
+    source = os.open(os.devnull, os.O_RDONLY)
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for descriptor, wanted in ((source, 0), (target, 1), (target, 2)):
+        os.dup2(descriptor, wanted)
+
+
+def main(directory: Path) -> None:
+    """Run the steps of a request one after another, up to the first that fails."""
+    lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, terminate)
+    request = json.loads((directory / "request.json").read_text(encoding="utf-8"))
+    started = time.time()
+    identity = {
+        "id": request["id"],
+        "pid": os.getpid(),
+        "start_time": int(stat(os.getpid())[19]),
+        "boot_id": (PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip(),
+        "pid_namespace": str((PROC / "self/ns/pid").stat().st_ino),
+        "started": started,
+    }
+    write(directory / "session.json", identity)
+    deadline = time.monotonic() + request["timeout"] if request["timeout"] else None
+    status, reason = 0, DONE
+    try:
+        for step in request["steps"]:
+            status, reason = run(step, deadline)
+            if status != 0:
+                break
+    except TerminatedError:
+        status, reason = 143, TERMINATED
+    result = {"id": request["id"], "status": status, "reason": reason, "seconds": round(time.time() - started, 1)}
+    write(directory / "result.json", result)
+
+
+if __name__ == "__main__":
+    redirect(sys.argv[2])
+    main(Path(sys.argv[1]))

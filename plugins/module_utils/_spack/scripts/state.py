@@ -1,0 +1,155 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs inside ``spack python``: what of an environment is there already, and what a cache has.
+
+    spack python state.py ARGUMENTS.json OUTPUT.json
+
+This file travels as text and is run by Spack's own Python, so it imports nothing of the collection.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def module(name: str) -> Any:
+    """A module of Spack, whose types nobody knows outside of it."""
+    return importlib.import_module(f"spack.{name}")
+
+
+def adopt(store: Any, specs: list[Any], finished: set[str], roots: set[str]) -> list[str]:
+    """Enter packages into the database that were finished when their installer was killed; gives their hashes.
+
+    Spack's new installer writes its database some seconds after a package is finished. ``finished`` are those that it
+    reported as finished; their builds had ended well by then. Dependencies come first in ``specs``.
+    """
+    found = []
+    with store.db.write_transaction():
+        for spec in specs:
+            key = spec.dag_hash()
+            if key not in finished or spec.external or store.db.installed(spec):
+                continue
+            needs = spec.dependencies(deptype=("link", "run"))
+            if not all(item.external or store.db.installed(item) for item in needs):
+                continue
+            if in_place(store, spec):
+                store.db.add(spec, explicit=key in roots)
+                found.append(key)
+    return found
+
+
+def in_place(store: Any, spec: Any) -> bool:
+    """Whether the prefix of a package is there, and is the one of this very package."""
+    try:
+        store.layout.ensure_installed(spec)
+    except module("error").SpackError:
+        return False
+    return True
+
+
+class Database:
+    """The store's database by hash, whatever the release calls it."""
+
+    def __init__(self, database: Any) -> None:
+        self._database = database
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    def record(self, spec: Any) -> Any:
+        return self._database.query_by_spec_hash(spec.dag_hash())[1]
+
+    def installed(self, spec: Any) -> bool:
+        record = self.record(spec)
+        return bool(record and record.installed)
+
+
+class Store:
+    """The store with its database."""
+
+    def __init__(self, store: Any) -> None:
+        self.db = Database(store.db)
+        self.layout = store.layout
+
+
+def binary_mirrors() -> Any:
+    """The mirrors with binaries, in their order."""
+    try:
+        mirror = module("mirrors.mirror")
+    except ImportError:
+        mirror = module("mirror")
+    return mirror.MirrorCollection(binary=True)
+
+
+def cached(specs: list[Any]) -> set[str]:
+    """The hashes that the index of a mirror with binaries has."""
+    if not specs or not binary_mirrors():
+        return set()
+    index = module("binary_distribution").BINARY_INDEX
+    try:
+        index.update()
+    except Exception as error:  # a mirror that does not answer: the others count
+        sys.stderr.write(f"{error}\n")
+    return {spec.dag_hash() for spec in specs if index.find_by_hash(spec.dag_hash())}
+
+
+def filtered_mirrors(from_source: list[str]) -> dict[str, Any] | None:
+    """The mirrors as configured, but for binaries of ``from_source``; None where mirrors have no such filter."""
+    if "exclude_binary" not in getattr(module("schema.mirrors"), "overridable_per_direction", {}):
+        return None
+    found: dict[str, Any] = {}
+    for name, entry in (module("config").CONFIG.get("mirrors") or {}).items():
+        mirror = {"url": entry} if isinstance(entry, str) else dict(entry)
+        mirror["exclude_binary"] = [*mirror.get("exclude_binary", []), *from_source]
+        found[str(name)] = mirror
+    return found
+
+
+def is_deprecated(spec: Any) -> bool:
+    """Whether its recipe calls a version deprecated."""
+    try:
+        versions = module("repo").PATH.get_pkg_class(spec.name).versions
+    except Exception:  # a recipe that is gone says nothing
+        return False
+    return bool(versions.get(spec.version, {}).get("deprecated"))
+
+
+def main(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Answer for ``environment`` (its directory), ``adopt`` (hashes) and ``from_source`` (specs)."""
+    environment = module("environment").Environment(arguments["environment"])
+    roots = {spec.dag_hash() for spec in environment.concrete_roots()}
+    specs = list(module("traverse").traverse_nodes(environment.concrete_roots(), order="post", deptype="all"))
+    store = Store(module("store").STORE)
+    adopted = adopt(store, specs, set(arguments.get("adopt", ())), roots) if arguments.get("adopt") else []
+    from_source = [module("spec").Spec(text) for text in arguments.get("from_source", ())]
+    missing = [spec for spec in specs if not spec.external and not store.db.installed(spec)]
+    hits = cached([spec for spec in missing if not any(spec.satisfies(item) for item in from_source)])
+    nodes = {}
+    for spec in specs:
+        record, key = store.db.record(spec), spec.dag_hash()
+        there = bool(record and record.installed)
+        path = record.path if there else None
+        nodes[key] = {
+            "prefix": str(spec.external_path if spec.external else path or store.layout.path_for_spec(spec)),
+            "installed": there and not spec.external,
+            "cached": key in hits,
+            "deprecated": not spec.external and is_deprecated(spec),
+            "explicit": bool(there and record.explicit),
+        }
+    return {
+        "nodes": nodes,
+        "adopted": adopted,
+        "database": str(store.db._index_path),
+        "mirrors": filtered_mirrors(arguments["from_source"]) if from_source and binary_mirrors() else {},
+    }
+
+
+if __name__ == "__main__":
+    answer = main(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    Path(sys.argv[2]).write_text(json.dumps(answer), encoding="utf-8")

@@ -1,0 +1,254 @@
+#!/usr/bin/python
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: spack_environment
+short_description: Solve and install a Spack environment
+version_added: "0.1.0"
+description:
+  - Lets Spack choose the packages for a list of specs, and installs them from binary caches where those have them and
+    from source where they do not.
+  - The installation runs detached on the host. It survives the end of this module, of the connection and of the
+    controller; the next call takes it up again, and one call waits no longer than O(wait_s). Repeat the task until
+    RV(environment.finished).
+  - What was finished when an installation was killed is not built again.
+  - The solver leaves out what the specs cannot come to need, which makes it several times faster. Where it finds no
+    solution so, it solves again with everything.
+  - Works with Spack 1.2, and with 1.0, 1.1 and 0.23.
+author:
+  - petal.hpc contributors (@petal-hpc)
+attributes:
+  check_mode:
+    description:
+      - Says for each package whether it is there, would come from a cache, or would be built from source.
+      - Solves the specs for that, which fills Spack's own caches and nothing else.
+    support: full
+  diff_mode:
+    description: Shows the packages before and after.
+    support: full
+options:
+  spack:
+    description: The command C(spack), as the role P(petal.hpc.spack#role) makes it.
+    type: path
+    required: true
+  name:
+    description: Name of the environment.
+    type: str
+    required: true
+  work_dir:
+    description:
+      - Directory off the volume for the environment's files (C(envs/NAME)). It is made where it is missing.
+    type: path
+    required: true
+  specs:
+    description: What is wanted, as Spack writes specs.
+    type: list
+    elements: str
+    required: true
+  compiler:
+    description:
+      - The compiler that builds everything, as a spec such as V(gcc@13.3.0). Where it is none of the host's own, it is
+        built first, and then builds the rest; those of O(specs) that it matches say how.
+      - Without it Spack's configuration decides.
+    type: str
+  target:
+    description: The microarchitecture to build for, such as V(x86_64_v3). Without it Spack's configuration decides.
+    type: str
+  build_from_source:
+    description: Specs or names of packages that are never taken from a cache.
+    type: list
+    elements: str
+    default: []
+  deprecated:
+    description: Whether versions that Spack calls deprecated may be had where a spec asks for one; a warning names
+      them.
+    type: bool
+    default: true
+  concurrency:
+    description:
+      - Jobs at once, compilers of one package and packages beside each other taken together.
+      - V(0) means as many as the host carries, from its processors and 2 GiB of memory for each.
+    type: int
+    default: 0
+  timeout:
+    description: Seconds after which the installation is ended; V(0) for none. It counts from each start.
+    type: int
+    default: 0
+  wait_s:
+    description: Seconds that one call waits for the installation.
+    type: float
+    default: 15
+  fail_fast:
+    description: Whether the first package that fails ends the installation. Otherwise all that can be built is.
+    type: bool
+    default: true
+  prune:
+    description: Whether the solver leaves out what the specs cannot come to need.
+    type: bool
+    default: true
+  state:
+    description:
+      - V(concretized) solves the specs and installs nothing.
+      - V(started) starts the installation, if it does not run, and does not wait for it.
+      - V(present) starts it too, and waits for its end, at most O(wait_s).
+      - V(finished) waits for the end of an installation, at most O(wait_s), and starts none.
+    type: str
+    choices: [concretized, started, finished, present]
+    default: present
+"""
+
+EXAMPLES = r"""
+- name: Install the software
+  petal.hpc.spack_environment:
+    spack: /var/cache/petal/spack/bin/spack
+    work_dir: /var/cache/petal/spack
+    name: bio-cluster
+    specs: [gcc@13.3.0, openmpi@5, samtools]
+    compiler: gcc@13.3.0
+    timeout: 43200
+  register: software
+  until: software.environment.finished
+  retries: 100000
+  delay: 0
+
+- name: Say what would come from where
+  petal.hpc.spack_environment:
+    spack: /var/cache/petal/spack/bin/spack
+    work_dir: /var/cache/petal/spack
+    name: bio-cluster
+    specs: [samtools]
+  check_mode: true
+"""
+
+RETURN = r"""
+environment:
+  description: The environment. A task that failed returns it too.
+  returned: always
+  type: dict
+  contains:
+    name:
+      description: Its name.
+      type: str
+    changed:
+      description: Whether this call changed it, or took the end of an installation into the books.
+      type: bool
+    finished:
+      description: Whether there is nothing left to wait for.
+      type: bool
+    path:
+      description: Directory of its files.
+      type: str
+    lock:
+      description: Its spack.lock.
+      type: str
+    log:
+      description: The log of its installation.
+      type: str
+    packages:
+      description:
+        - Its packages, dependencies first, without those that are only needed to build what is there or cached.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: Name of the package.
+          type: str
+        version:
+          description: Its version.
+          type: str
+        hash:
+          description: Spack's hash of it, 32 characters.
+          type: str
+        prefix:
+          description: Where it is, or would be.
+          type: str
+        origin:
+          description:
+            - V(source) or V(cache), where it comes from or came from; V(installed) for one that was there before;
+              V(external) for one of the host.
+          type: str
+        seconds:
+          description: What its installation took. Null where that is not known.
+          type: float
+        spec:
+          description: The spec that it stands for, or its name and version.
+          type: str
+        explicit:
+          description: Whether O(specs) ask for it.
+          type: bool
+    failed:
+      description:
+        - The packages that failed, as C(package), C(version), C(hash), C(phase), C(log) (path of its log) and C(tail)
+          (the telling part of it).
+      type: list
+      elements: dict
+    concretize_s:
+      description: Seconds that solving took.
+      type: float
+    pruned:
+      description: Whether the solution was found with what cannot be needed left out.
+      type: bool
+    solves:
+      description: How often the solver ran for it.
+      type: int
+    install_s:
+      description: Seconds that its installations took, all together.
+      type: float
+progress:
+  description: How far the installation is, as C(done), C(total) and C(item).
+  returned: success
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._spack.api import PRESENT, STATES, Environment, Options
+from ansible_collections.petal.hpc.plugins.module_utils._spack.model import Wanted
+
+
+def main() -> None:
+    """Arguments in, record out."""
+    module = AnsibleModule(
+        argument_spec={
+            "spack": {"type": "path", "required": True},
+            "name": {"type": "str", "required": True},
+            "work_dir": {"type": "path", "required": True},
+            "specs": {"type": "list", "elements": "str", "required": True},
+            "compiler": {"type": "str"},
+            "target": {"type": "str"},
+            "build_from_source": {"type": "list", "elements": "str", "default": []},
+            "deprecated": {"type": "bool", "default": True},
+            "concurrency": {"type": "int", "default": 0},
+            "timeout": {"type": "int", "default": 0},
+            "wait_s": {"type": "float", "default": 15},
+            "fail_fast": {"type": "bool", "default": True},
+            "prune": {"type": "bool", "default": True},
+            "state": {"type": "str", "choices": list(STATES), "default": PRESENT},
+        },
+        supports_check_mode=True,
+    )
+    given = module.params
+    try:
+        wanted = Wanted.checked(given)
+        options = Options(
+            spack=given["spack"],
+            work_dir=given["work_dir"],
+            jobs=given["concurrency"],
+            timeout=given["timeout"],
+            wait=given["wait_s"],
+            fail_fast=given["fail_fast"],
+            prune=given["prune"],
+        )
+        result = Environment(module, wanted, options).ensure(given["state"])
+    except PetalError as error:
+        module.fail_json(msg=str(error), environment={"finished": True, **getattr(error, "environment", {})})
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
