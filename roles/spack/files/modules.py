@@ -1,0 +1,307 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks Spack about its Lmod hierarchy; run as ``spack python modules.py JSON`` (Spack 0.23 to 1.2).
+
+JSON: roots (hashes of the packages that somebody asked for), state (file in which the last answer is kept),
+commands (name of an external -> its command on a node), describe (whether to answer in full).
+
+Prints one line of JSON: current (whether the module tree fits what is installed), mark (hashes of compilers whose
+modules users must see), clashes (specs whose modules would have the same name), and, where it is current or asked
+for, modules and requires as a manifest has them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import signal
+import stat
+import subprocess  # noqa: S404
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+import spack.config
+import spack.modules
+import spack.store
+import spack.user_environment
+from spack.modules import lmod
+
+SET = "default"
+#: How a module is named whose short name is not unique.
+WITH_HASH = "{name}/{version}-{hash:7}"
+#: Ask a program for no more than this: nobody has been found that writes a file or waits for input then.
+QUESTIONS = (("--version",), ("--help",), ("-h",))
+SECONDS = 20
+PROGRAMS = 8
+NOBODY = 65534
+
+
+class Module:
+    """One installed package and where its module is, as Spack's own configuration says."""
+
+    def __init__(self, record, explicit: bool) -> None:
+        self.spec = record.spec
+        self.explicit = explicit
+        make = getattr(lmod.LmodConfiguration, "make_layout", None) or lmod.make_layout
+        self.layout = make(self.spec, SET, explicit)
+        self.conf = self.layout.conf
+
+    @property
+    def visible(self) -> bool:
+        return not (self.conf.excluded or self.conf.hidden)
+
+    @property
+    def name(self) -> str:
+        return self.layout.use_name
+
+    @property
+    def file(self) -> str:
+        return self.layout.filename
+
+    def compiler(self):
+        """What compiled it, None for a compiler of the first level."""
+        value = self.conf.requires["compiler"]
+        return None if self.layout.token_to_path("compiler", value) == "Core" else value
+
+    def provider(self, token: str):
+        return self.conf.requires.get(token)
+
+
+class Tree:
+    """All modules of an installation, by hash."""
+
+    def __init__(self, roots) -> None:
+        records = spack.store.STORE.db.query_local(installed=True)
+        by_hash = {s.dag_hash(): spack.store.STORE.db.query_local_by_spec_hash(s.dag_hash()) for s in records}
+        self.modules = {h: Module(r, bool(r.explicit) or h in roots) for h, r in by_hash.items()}
+        self.recorded = {h: bool(r.explicit) for h, r in by_hash.items()}
+        self.roots = [h for h in roots if h in self.modules]
+
+    def find(self, spec):
+        """The module of a concrete package, or of a compiler by name and version (before Spack 1.0)."""
+        if getattr(spec, "concrete", False) and hasattr(spec, "dag_hash"):
+            return self.modules.get(spec.dag_hash())
+        for module in self.modules.values():
+            if module.spec.name == spec.name and str(module.spec.version) == str(spec.version):
+                return module
+        return None
+
+    def load(self, module, seen=()) -> list:
+        """Names in the order in which they must be loaded."""
+        order = []
+        for token in ("compiler", "mpi", *sorted(set(module.conf.hierarchy_tokens) - {"compiler", "mpi"})):
+            needed = module.compiler() if token == "compiler" else module.provider(token)
+            opener = self.find(needed) if needed is not None else None
+            if opener is not None and opener is not module and opener.name not in seen:
+                order += self.load(opener, (*seen, module.name))
+        return list(dict.fromkeys([*order, module.name]))
+
+    def compilers(self) -> list:
+        """Compilers that open a level in which there is something to see."""
+        found = {}
+        for module in self.modules.values():
+            value = module.compiler() if module.explicit else None
+            opener = self.find(value) if value is not None else None
+            if opener is not None:
+                found[opener.spec.dag_hash()] = opener
+        return list(found.values())
+
+    def marks(self) -> list:
+        openers = [opener.spec.dag_hash() for opener in self.compilers()]
+        return sorted(h for h in {*openers, *self.roots} if not self.recorded[h])
+
+    def clashes(self) -> list:
+        alike = defaultdict(list)
+        for module in self.modules.values():
+            if module.visible:
+                where = (str(Path(module.file).parent), module.spec.name, str(module.spec.version))
+                alike[where].append(module)
+        found = set()
+        for (_where, name, version), modules in alike.items():
+            named = {module.file for module in modules}
+            ours = all(m.name.endswith("-" + m.spec.dag_hash(7)) for m in modules)
+            if len(modules) > 1 and (len(named) < len(modules) or ours):
+                found.add(f"{name}@={version}")
+        return sorted(found)
+
+    def digest(self) -> str:
+        """Changes with what is installed and with how modules are made of it."""
+        state = sorted((h, m.file, self.recorded[h], m.visible) for h, m in self.modules.items())
+        settings = spack.config.get("modules")
+        text = json.dumps([state, settings], sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def complete(self) -> bool:
+        return all(Path(m.file).is_file() for m in self.modules.values() if not m.conf.excluded)
+
+    def requires(self, commands) -> list:
+        """What a node must have of its own for what was asked for, and for the compilers of the hierarchy."""
+        users = defaultdict(set)
+        for h in self.roots:
+            for spec in self.modules[h].spec.traverse(deptype=("link", "run")):
+                if spec.external and spec.name in commands:
+                    users[os.path.join(str(spec.prefix), "bin", commands[spec.name])].add(self.modules[h].name)
+        for opener in self.compilers():
+            if opener.spec.external:
+                for path in opener.spec.extra_attributes.get("compilers", {}).values():
+                    users[path].add(opener.name)
+        return [{"path": path, "reason": f"{', '.join(sorted(names)[:3])} uses it"} for path, names in sorted(users.items())]
+
+
+def programs(module) -> list:
+    """The programs of a package, the one that is called like it first."""
+    spec = module.spec
+    plain = re.sub(r"^(py|perl|r|lua)-", "", spec.name)
+    directory = Path(str(spec.prefix)) / "bin"
+    if spec.external:
+        named = list((getattr(spec, "extra_attributes", None) or {}).get("compilers", {}).values())
+        own = [Path(path) for path in named] or [directory / name for name in (spec.name, plain, "mpirun", "mpicc")]
+        return [path for path in own if path.is_file()]
+    try:
+        found = [p for p in sorted(directory.iterdir()) if p.is_file() and os.access(str(p), os.X_OK)]
+    except OSError:
+        return []
+    rank = lambda p: (p.name != spec.name, p.name != plain, not p.name.startswith(plain), len(p.name), p.name)
+    return sorted(found, key=rank)[:PROGRAMS]
+
+
+def libraries(module) -> list:
+    root = Path(str(module.spec.prefix))
+    if module.spec.external:
+        return []
+    return sorted({p.resolve() for d in ("lib", "lib64") for p in (root / d).glob("*.so*") if is_elf(p)})[:PROGRAMS]
+
+
+def is_elf(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"\x7fELF"
+    except OSError:
+        return False
+
+
+def succeeds(argv, env, directory) -> bool:
+    """Whether a command ends well and says something, as nobody, without input, in a directory of its own."""
+    def drop() -> None:
+        os.setsid()
+        if os.geteuid() == 0:
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+
+    process = subprocess.Popen(  # noqa: S603
+        argv, env=env, cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        preexec_fn=drop,  # noqa: PLW1509
+    )
+    try:
+        output, _none = process.communicate(timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return False
+    return process.returncode == 0 and bool(output.strip())
+
+
+LINKED = "p=$(command -v %s) && ldd \"$p\" >/dev/null && ! ldd \"$p\" | grep 'not found'"
+
+
+def check(module, env, directory) -> list:
+    """A command that shows that a package works and changes nothing; it is tried before it is promised."""
+    found = programs(module)
+    imports = python_imports(module)
+    tries = [["python3", "-c", "import " + name] for name in imports]
+    for argv in tries:
+        if succeeds([argv[0], "-c", argv[2] + "; print(1)"], env, directory):
+            return argv
+    for program in found:
+        for question in QUESTIONS:
+            if succeeds([str(program), *question], env, directory):
+                return [program.name, *question]
+    for program in found:
+        if is_elf(program) and re.fullmatch(r"[A-Za-z0-9._+-]+", program.name):
+            line = LINKED % program.name
+            if subprocess.run(["sh", "-c", line], env=env, stdout=subprocess.PIPE, check=False).returncode == 0:
+                return ["sh", "-c", line]
+    for library in libraries(module):
+        line = "ldd \"$0\" >/dev/null && ! ldd \"$0\" | grep 'not found'"
+        if subprocess.run(["sh", "-c", line, str(library)], env=env, stdout=subprocess.PIPE, check=False).returncode == 0:
+            return ["sh", "-c", line, str(library)]
+    return ["test", "-d", str(module.spec.prefix)]
+
+
+def python_imports(module) -> list:
+    if not module.spec.name.startswith("py-"):
+        return []
+    try:
+        names = {name.split(".")[0] for name in module.spec.package.import_modules}
+    except Exception:
+        return []
+    plain = module.spec.name[3:].replace("-", "_")
+    good = sorted((n for n in names if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", n)), key=lambda n: (n.lower() != plain, n))
+    return good[:3]
+
+
+def run_environment(module) -> dict:
+    """As it is after `module load` in a login shell."""
+    env = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8", "TERM": "dumb"}
+    spack.user_environment.environment_modifications_for_specs(module.spec).apply_modifications(env)
+    return env
+
+
+def describe(tree: Tree, commands) -> dict:
+    modules = []
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO)
+        for h, module in sorted(tree.modules.items()):
+            if not module.visible:
+                continue
+            env = {**run_environment(module), "HOME": directory, "TMPDIR": directory}
+            modules.append(
+                {
+                    "name": module.name,
+                    "kind": "spack",
+                    "load": tree.load(module),
+                    "check": check(module, env, directory),
+                    "default": False,
+                    "summary": summary(module),
+                    "package": module.spec.name,
+                    "version": str(module.spec.version),
+                    "hash": h,
+                }
+            )
+    return {"modules": sorted(modules, key=lambda m: (m["name"], m["load"])), "requires": tree.requires(commands)}
+
+
+def summary(module) -> str:
+    """The first sentence of what the package's recipe says of it."""
+    text = " ".join((module.spec.package.__doc__ or module.spec.name).split())
+    return re.split(r"(?<=[.!?])\s", text)[0][:200]
+
+
+def main() -> None:
+    wanted = json.loads(sys.argv[1])
+    state = Path(wanted["state"])
+    tree = Tree(wanted["roots"])
+    digest = tree.digest()
+    answer = {"current": False, "mark": tree.marks(), "clashes": tree.clashes(), "modules": [], "requires": []}
+    try:
+        kept = json.loads(state.read_text())
+    except (OSError, ValueError):
+        kept = {}
+    if kept.get("digest") == digest and kept.get("roots") == sorted(tree.roots) and not answer["mark"] and tree.complete():
+        answer.update(kept["answer"], current=True)
+    elif wanted.get("describe"):
+        answer.update(describe(tree, wanted["commands"]))
+        kept = {"digest": digest, "roots": sorted(tree.roots), "answer": {k: answer[k] for k in ("clashes", "modules", "requires")}}
+        new = state.with_suffix(".new")
+        new.write_text(json.dumps(kept))
+        new.replace(state)
+    print("PETAL " + json.dumps(answer))  # noqa: T201
+
+
+main()
