@@ -133,7 +133,8 @@ misses:
   type: list
   elements: dict
 refused:
-  description: What a cache has and nobody may use, as C(name), C(version), C(hash), C(cache) and C(reason).
+  description: What a cache has and nobody may use, as C(name), C(version), C(hash), C(cache), C(reason)
+    and C(spack_refuses); where that is false, Spack would install it, and must not be given the cache.
   returned: with O(lock)
   type: list
   elements: dict

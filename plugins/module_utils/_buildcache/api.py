@@ -29,6 +29,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._buildcache.model import
     BuildcacheError,
     Cache,
     Contents,
+    DisguisedError,
     Item,
     Lock,
     Package,
@@ -665,15 +666,20 @@ class Inspector:
         texts = store.read(list(paths.values()))
         held = [package for package in packages if paths.get(package.hash) in texts]
         payloads = {package.hash: _payload(texts[paths[package.hash]]) for package in held}
-        signed = [package for package in held if not payloads[package.hash][1]]
+        signed = [package for package in held if isinstance(payloads[package.hash], str)]
         verdicts = self._keyring.verify({p.hash: texts[paths[p.hash]] for p in signed}, self._trusted)
-        reasons = {package.hash: payloads[package.hash][1] or verdicts[package.hash] for package in held}
-        good = [package for package in held if not reasons[package.hash]]
-        records = {p.hash: _record(payloads[p.hash][0], p, contents or Contents(), self._layout) for p in good}
-        offers = {key: Offer(name, reason) for key, reason in reasons.items() if reason}
-        offers.update({key: Offer(name, record) for key, record in records.items() if isinstance(record, str)})
-        read = {key: record for key, record in records.items() if isinstance(record, Record)}
-        offers.update(self._blobs(store, contents, [p for p in good if p.hash in read], read, archives))
+        found: dict[str, Record | BuildcacheError] = {}
+        for package in held:
+            said, reason = payloads[package.hash], verdicts.get(package.hash)
+            if isinstance(said, BuildcacheError):
+                found[package.hash] = said
+            elif reason:
+                found[package.hash] = BuildcacheError(reason)
+            else:
+                found[package.hash] = _record(said, package, contents or Contents(), self._layout)
+        records = {key: record for key, record in found.items() if isinstance(record, Record)}
+        offers = {key: _refusal(name, error) for key, error in found.items() if isinstance(error, BuildcacheError)}
+        offers.update(self._blobs(store, contents, [p for p in held if p.hash in records], records, archives))
         return offers
 
     def _blobs(
@@ -694,35 +700,12 @@ class Inspector:
         offers: dict[str, Offer] = {}
         for package in packages:
             record = records[package.hash]
-            reason = self._reason(package, record, specs, sizes, digests if archives else None)
-            offers[package.hash] = Offer(store.cache.name, reason, sizes.get(record.archive, 0))
+            try:
+                _check(package, record, specs, sizes, digests if archives else None)
+                offers[package.hash] = Offer(store.cache.name, "", sizes[record.archive])
+            except BuildcacheError as error:
+                offers[package.hash] = _refusal(store.cache.name, error)
         return offers
-
-    def _reason(
-        self,
-        package: Package,
-        record: Record,
-        specs: Mapping[str, bytes],
-        sizes: Mapping[str, int],
-        digests: Mapping[str, str] | None,
-    ) -> str:
-        size = sizes.get(record.archive)
-        if size is None:
-            return "its archive is missing"
-        if -1 not in (record.size, size) and record.size != size:
-            return f"its archive is corrupted: {size} bytes instead of {record.size}"
-        if digests is not None and digests.get(record.archive) != record.sha256:
-            return "its archive is corrupted: its SHA-256 is not the one that was signed"
-        if not record.spec:
-            return ""
-        data = specs.get(record.spec, b"")
-        if hashlib.sha256(data).hexdigest() != record.spec_sha256:
-            return "its spec is missing or corrupted"
-        try:
-            model.check_identity(_gunzip(data), package)
-        except BuildcacheError as error:
-            return str(error)
-        return ""
 
     def survey(self, stores: Sequence[tuple[Store, Contents | None]], lock: Lock, archives: bool) -> Survey:
         """A lock held against caches in their order; each is asked for what those before it do not have."""
@@ -735,21 +718,47 @@ class Inspector:
         return decide.survey(lock.wanted, offers)
 
 
-def _payload(text: bytes) -> tuple[str, str]:
-    """What a manifest says, and why it is refused before its signature is looked at; empty where it is not."""
+def _refusal(cache: str, error: BuildcacheError) -> Offer:
+    return Offer(cache, str(error), 0, not isinstance(error, DisguisedError))
+
+
+def _payload(text: bytes) -> str | BuildcacheError:
+    """What a manifest says, or why it is refused before its signature is looked at."""
     try:
         said, signed = model.payload(text.decode("utf-8", "replace"))
     except BuildcacheError as error:
-        return "", str(error)
-    return said, "" if signed else "it is not signed"
+        return error
+    return said if signed else BuildcacheError("it is not signed")
 
 
-def _record(text: str, package: Package, contents: Contents, layout: int) -> Record | str:
+def _record(text: str, package: Package, contents: Contents, layout: int) -> Record | BuildcacheError:
     """A manifest's record, or why there is none."""
     try:
         return model.parse_record(text, package, contents, layout)
     except BuildcacheError as error:
-        return str(error)
+        return error
+
+
+def _check(
+    package: Package,
+    record: Record,
+    specs: Mapping[str, bytes],
+    sizes: Mapping[str, int],
+    digests: Mapping[str, str] | None,
+) -> None:
+    """Hold what a cache has against what was signed. Raises BuildcacheError where it differs."""
+    size = sizes.get(record.archive)
+    if size is None:
+        raise BuildcacheError("its archive is missing")
+    if -1 not in (record.size, size) and record.size != size:
+        raise BuildcacheError(f"its archive is corrupted: {size} bytes instead of {record.size}")
+    if digests is not None and digests.get(record.archive) != record.sha256:
+        raise BuildcacheError("its archive is corrupted: its SHA-256 is not the one that was signed")
+    if record.spec:
+        data = specs.get(record.spec, b"")
+        if hashlib.sha256(data).hexdigest() != record.spec_sha256:
+            raise BuildcacheError("its spec is missing or corrupted")
+        model.check_identity(_gunzip(data), package)
 
 
 def _gunzip(data: bytes) -> str:

@@ -24,11 +24,15 @@ _UNITS = {"h": 3600, "d": 86400, "w": 7 * 86400}
 
 @dataclass(frozen=True)
 class Offer:
-    """What one cache has of one package. ``reason`` says why it is refused; empty where it is a hit."""
+    """What one cache has of one package. ``reason`` says why it is refused; empty where it is a hit.
+
+    spack_refuses: whether Spack would refuse it too; where not, it must not even be asked for.
+    """
 
     cache: str
     reason: str = ""
     size: int = 0
+    spack_refuses: bool = True
 
 
 @dataclass
@@ -66,7 +70,9 @@ def survey(packages: Sequence[Package], offers: Mapping[str, Sequence[Offer]]) -
             result.misses.append(entry)
         else:
             result.hits.append({**entry, "cache": good.cache, "size": good.size})
-        result.refused += [{**entry, "cache": o.cache, "reason": o.reason} for o in made if o.reason]
+        result.refused += [
+            {**entry, "cache": o.cache, "reason": o.reason, "spack_refuses": o.spack_refuses} for o in made if o.reason
+        ]
     return result
 
 

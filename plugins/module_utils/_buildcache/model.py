@@ -45,6 +45,10 @@ class BuildcacheError(PetalError):
     """Something about a build cache cannot be done."""
 
 
+class DisguisedError(BuildcacheError):
+    """What a cache offers is signed and whole, and yet not what it is said to be: Spack would install it."""
+
+
 @dataclass(frozen=True)
 class Cache:
     """One build cache. ``name`` is its mirror's name in Spack, ``url`` is ``file://``, ``s3://`` or ``https://``.
@@ -249,8 +253,8 @@ def single_blob(text: str) -> str:
 def payload(text: str) -> tuple[str, bool]:
     """What a manifest says, and whether it is signed at all: exactly one clear-signed message and nothing else.
 
-    The signature is not checked here. Raises BuildcacheError for anything else, such as text beside the message:
-    a reader might take that for signed.
+    The signature is not checked here. Raises DisguisedError for anything else, such as text beside the message: a reader
+    might take that for signed.
     """
     if "-----BEGIN PGP" not in text:
         return text, False
@@ -267,7 +271,7 @@ def payload(text: str) -> tuple[str, bool]:
         or text.count("-----END PGP") != 1
         or not re.fullmatch(r"(?:Hash: [\w,-]+\n?)*", head[len(_CLEARSIGNED) :])
     ):
-        raise BuildcacheError("its signature is malformed")
+        raise DisguisedError("its signature is malformed")
     return re.sub(r"(?m)^- ", "", message), True
 
 
@@ -310,7 +314,7 @@ def check_identity(text: str, package: Package) -> None:
     """Whether a spec in a cache (its JSON) is the package that its name promises.
 
     Spack does not ask: a manifest that was signed for one package and copied to another's place would be installed.
-    Raises BuildcacheError where it is another one, or cannot be read.
+    Raises DisguisedError where it is another one, BuildcacheError where it cannot be read.
     """
     try:
         nodes = json.loads(text)["spec"]["nodes"]
@@ -319,7 +323,7 @@ def check_identity(text: str, package: Package) -> None:
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise BuildcacheError("its spec cannot be read") from error
     if said != (package.name, package.hash):
-        raise BuildcacheError(f"it is {said[0]}/{said[1][:7]} under another package's name")
+        raise DisguisedError(f"it is {said[0]}/{said[1][:7]} under another package's name")
 
 
 def seed_path(name: str) -> str:

@@ -1,0 +1,571 @@
+"""Build caches with the real Spack and small upstream packages: made, filled, used elsewhere, poisoned, cleared, in S3."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import io
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tarfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from modules import fail_module, run_module
+from playing import play
+
+MIRROR = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "petal", "mirror")
+SPACK = "9377a7b31dab3cb3880326de764d0ebb4f782d4f"
+PACKAGES = "v2026.06.0"
+# Upstream recipes and nothing else: Spack reads them in a second, and has little to decide.
+RECIPES = ["tree", "samblaster", "gcc", "gcc_runtime", "glibc", "compiler_wrapper", "gmake", "musl"]
+SOURCES = [
+    "0160c535bff2b0dc6a830b9944e981e3427380f63e748da96ced7071faebabf6",  # tree 2.1.0
+    "6b42a53d64a3ed340852028546693a24c860f236fd70e90c2b24fde9dcc4fd63",  # samblaster 0.1.26
+]
+SECRET = "not-in-any-file-or-log"
+NICE = ["nice", "-n", "5"]
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A Spack of its own: prefix, keyring, caches."""
+
+    root: Path
+
+    @property
+    def command(self) -> Path:
+        return self.root / "bin" / "spack"
+
+    @property
+    def gnupghome(self) -> Path:
+        return self.root / "off" / "gpg"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "env" / "spack.lock"
+
+    @property
+    def tree(self) -> Path:
+        return self.root / "vol" / "opt"
+
+    @property
+    def site(self) -> Path:
+        return self.root / "spack" / "etc" / "spack" / "site"
+
+    @property
+    def keyring(self) -> dict[str, Any]:
+        return {"gnupghome": self.gnupghome, "spack": self.command}
+
+    def facts(self) -> dict[str, Any]:
+        """As role spack describes it."""
+        return {
+            "command": str(self.command),
+            "work_dir": str(self.root / "off"),
+            "site_dir": str(self.site),
+            "version": "1.2.0",
+            "user": "root",
+        }
+
+    def spack(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [*NICE, self.command, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def mirrors(self, **caches: dict[str, str]) -> None:
+        """The caches that it asks, as role spack_buildcache writes them."""
+        entries = {name: {"source": False, "binary": True, "signed": True, **cache} for name, cache in caches.items()}
+        sources = {"url": f"file://{MIRROR}/sources", "source": True, "binary": False}
+        (self.site / "mirrors.yaml").write_text(json.dumps({"mirrors:": {**entries, "sources": sources}}))
+
+    def install(self) -> dict[str, str]:
+        """Install the environment from nothing: where each package came from, ``cache`` or ``source``."""
+        shutil.rmtree(self.tree, ignore_errors=True)
+        output = self.spack("-e", str(self.root / "env"), "install", "--fail-fast", "-j", "2")
+        assert len(re.findall(r"(?m)^\[\+\] ", output)) >= 3, output
+        built = set(re.findall(r"(?m)^\[ \] \S+ ([\w-]+)@\S+ staging", output))
+        done = re.findall(r"(?m)^\[\+\] \S+ ([\w-]+)@", output)
+        return {name: "source" if name in built else "cache" for name in done}
+
+    def program(self, name: str) -> Path:
+        return next(self.tree.rglob(f"bin/{name}"))
+
+
+def hashes(lock: Path) -> dict[str, str]:
+    """Hash by name of what is no external."""
+    specs = json.loads(lock.read_text())["concrete_specs"]
+    return {spec["name"]: key for key, spec in specs.items() if "external" not in spec}
+
+
+def write_recipes(target: Path) -> None:
+    """A repository of a few upstream recipes, without the dependencies that others would have."""
+    wanted = ["build_systems", "repo.yaml", "__init__.py", *(f"packages/{name}" for name in RECIPES)]
+    archive = subprocess.run(
+        ["git", f"--git-dir={MIRROR}/spack-packages.git", "archive", PACKAGES, "--"]
+        + [f"repos/spack_repo/builtin/{path}" for path in wanted],
+        check=True,
+        capture_output=True,
+    ).stdout
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        tar.extractall(target, filter="data")
+    known = {name.replace("_", "-") for name in RECIPES} | {"c", "cxx", "fortran", "libc"}
+
+    class Strip(ast.NodeTransformer):
+        def generic_visit(self, node: ast.AST) -> ast.AST:
+            super().generic_visit(node)
+            body = getattr(node, "body", None)
+            if isinstance(body, list):
+                node.body = [part for part in body if not self.foreign(part)] or [ast.Pass()]  # type: ignore[attr-defined]
+            return node
+
+        def foreign(self, part: ast.stmt) -> bool:
+            if not (isinstance(part, ast.Expr) and isinstance(part.value, ast.Call)):
+                return False
+            call = part.value
+            if not isinstance(call.func, ast.Name) or call.func.id != "depends_on":
+                return False
+            spec = call.args[0]
+            name = re.match(r"[\w-]+", spec.value) if isinstance(spec, ast.Constant) else None
+            return name is None or name.group() not in known
+
+    for recipe in target.glob("repos/spack_repo/builtin/packages/*/package.py"):
+        recipe.write_text(ast.unparse(Strip().visit(ast.parse(recipe.read_text()))))
+
+
+def make_instance(root: Path, lab: Path, checkout: Path, padding: int) -> Instance:
+    instance = Instance(root)
+    for path in ("bin", "env", "off/home", "off/stage", "vol"):
+        (root / path).mkdir(parents=True)
+    subprocess.run(["git", "clone", "--quiet", "--shared", checkout, root / "spack"], check=True, capture_output=True)
+    instance.site.mkdir(parents=True, exist_ok=True)
+    off = f"{root}/off"
+    compilers = {"c": "/usr/bin/gcc", "cxx": "/usr/bin/g++"}
+    version = subprocess.run(["gcc", "-dumpfullversion"], check=True, capture_output=True, text=True).stdout.strip()
+    gcc = {"spec": f"gcc@{version} languages='c,c++'", "prefix": "/usr", "extra_attributes": {"compilers": compilers}}
+    settings: dict[str, Any] = {
+        "config": {
+            "install_tree": {
+                "root": str(instance.tree),
+                "padded_length": padding,
+                "projections": {"all": "{name}-{version}-{hash:7}"},
+            },
+            "build_stage:": [f"{off}/stage"],
+            "source_cache": f"{off}/sources",
+            "misc_cache": f"{off}/misc",
+        },
+        "bootstrap:": {"enable": True, "root": f"{off}/bootstrap", "sources": [], "trusted": {}},
+        "concretizer": {"reuse": False, "static_analysis": True, "targets": {"host_compatible": False}},
+        "repos:": {"builtin": f"{lab}/recipes/repos/spack_repo/builtin"},
+        "packages": {
+            "all": {"require": ["target=x86_64"]},
+            "gcc": {"buildable": False, "externals": [gcc]},
+            "gmake": {"buildable": False, "externals": [{"spec": "gmake@4.3", "prefix": "/usr"}]},
+        },
+    }
+    for name, content in settings.items():
+        (instance.site / f"{name.rstrip(':')}.yaml").write_text(json.dumps({name: content}))
+    instance.mirrors()
+    instance.command.write_text(
+        "#!/bin/sh\n"
+        f"export LANG=C.UTF-8 HOME={off}/home PATH=/usr/sbin:/usr/bin:/sbin:/bin PYTHONPATH={lab}/python\n"
+        f"export SPACK_PYTHON={sys.executable} SPACK_DISABLE_LOCAL_CONFIG=1 SPACK_USER_CACHE_PATH={off}/cache\n"
+        f'export SPACK_GNUPGHOME={off}/gpg\nexec {root}/spack/bin/spack "$@"\n'
+    )
+    instance.command.chmod(0o755)
+    return instance
+
+
+@dataclass(frozen=True)
+class Lab:
+    """Two Spacks with different prefixes and paddings; ``first`` has built what ``lock`` says."""
+
+    first: Instance
+    second: Instance
+    key: Path
+    fingerprint: str
+
+    @property
+    def lock(self) -> Path:
+        return self.first.lock
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    for name in ("spack.git", "spack-packages.git", "sources"):
+        if not (MIRROR / name).exists():
+            pytest.skip(f"no Spack at hand: {MIRROR / name} is missing")
+    missing = [h for h in SOURCES if not list(MIRROR.glob(f"sources/_source-cache/archive/{h[:2]}/{h}.*"))]
+    if missing:
+        pytest.skip(f"the mirror lacks the source of tree or samblaster: {missing[0]}")
+    lab = tmp_path_factory.mktemp("buildcache")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]
+    wheels = ["--find-links", str(MIRROR / "bootstrap")] if (MIRROR / "bootstrap").is_dir() else []
+    got = subprocess.run(
+        [*pip, *wheels, "--target", lab / "python", "clingo"], capture_output=True, text=True, check=False
+    )
+    if got.returncode != 0:
+        pytest.skip(f"Spack's solver cannot be had: {got.stderr.strip().splitlines()[-1]}")
+    checkout = lab / "checkout"
+    fetch = ["fetch", "--quiet", "--depth", "1", f"file://{MIRROR}/spack.git", SPACK]
+    for arguments in (["init", "--quiet"], fetch, ["checkout", "--quiet", "--detach", "FETCH_HEAD"]):
+        checkout.mkdir(exist_ok=True)
+        subprocess.run(["git", "-C", checkout, *arguments], check=True, capture_output=True)
+    write_recipes(lab / "recipes")
+    first = make_instance(lab / "first", lab, checkout, 128)
+    second = make_instance(lab / "somewhere-else" / "second", lab, checkout, 192)
+    specs = {"specs": ["tree@2.1.0", "samblaster@0.1.26"], "view": False, "concretizer": {"unify": True}}
+    (first.root / "env" / "spack.yaml").write_text(json.dumps({"spack": specs}))
+    first.spack("-e", str(first.root / "env"), "concretize")
+    assert set(first.install().values()) == {"source"}
+    for name in ("spack.yaml", "spack.lock"):
+        shutil.copy(first.root / "env" / name, second.root / "env" / name)
+    key = lab / "keys" / "lab.key"
+    made = run_module("spack_buildcache_keys", **first.keyring, signing_key={"file": key, "create": True})
+    assert made["changed"]
+    assert key.stat().st_mode & 0o077 == 0
+    yield Lab(first, second, key, made["signing_key"]["fingerprint"])
+
+
+def cache_at(path: Path) -> dict[str, str]:
+    return {"name": "site", "url": str(path)}
+
+
+def fill(lab: Lab, **cache: Any) -> dict[str, Any]:
+    """Make a cache and push all that was built."""
+    mirror = {key: value for key, value in cache.items() if key == "endpoint_url"}
+    url = cache["url"] if "://" in cache["url"] else f"file://{cache['url']}"
+    lab.first.mirrors(site={"url": url, **mirror})
+    run_module("spack_buildcache", **lab.first.keyring, **cache, state="present", signing_key=lab.fingerprint)
+    return run_module(
+        "spack_buildcache", **lab.first.keyring, **cache, state="pushed", signing_key=lab.fingerprint, lock=lab.lock
+    )
+
+
+def look(lab: Lab, instance: Instance, **options: Any) -> dict[str, Any]:
+    return run_module(
+        "spack_buildcache_info", **instance.keyring, trusted=[lab.fingerprint], **{"lock": lab.lock, **options}
+    )
+
+
+def manifest(cache: Path, name: str) -> Path:
+    return next(cache.glob(f"v3/manifests/spec/{name}/*.spec.manifest.json"))
+
+
+def archive(cache: Path, name: str) -> Path:
+    """The archive that a package's manifest names first."""
+    found = re.search(r'"checksum":"([0-9a-f]{64})"', manifest(cache, name).read_text())
+    assert found
+    return cache / "blobs" / "sha256" / found.group(1)[:2] / found.group(1)
+
+
+def names(entries: list[dict[str, Any]]) -> list[str]:
+    return sorted(entry["name"] for entry in entries)
+
+
+EVERYTHING = ["compiler-wrapper", "gcc-runtime", "samblaster", "tree"]
+
+
+@pytest.fixture(scope="module")
+def filled(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache in a directory, with everything in it, made and filled step by step."""
+    cache = tmp_path_factory.mktemp("site") / "cache"
+    options = {**lab.first.keyring, **cache_at(cache)}
+    lab.first.mirrors(site={"url": f"file://{cache}"})
+    present = {**options, "state": "present", "signing_key": lab.fingerprint}
+    assert run_module("spack_buildcache", check=True, **present)["actions"] == ["made", "marked", "key published"]
+    assert not cache.exists(), "check mode changes nothing"
+    before = look(lab, lab.first, caches=[cache_at(cache)])
+    assert "the action init makes it" in before["warnings"][0]
+    assert names(before["misses"]) == EVERYTHING
+    assert run_module("spack_buildcache", **present)["changed"]
+    assert not run_module("spack_buildcache", **present)["changed"]
+
+    pushed = {**options, "state": "pushed", "signing_key": lab.fingerprint, "lock": lab.lock, "seed": "lab"}
+    assert names(run_module("spack_buildcache", check=True, **pushed)["pushed"]) == EVERYTHING
+    assert names(look(lab, lab.first, caches=[cache_at(cache)])["misses"]) == EVERYTHING
+    assert names(run_module("spack_buildcache", **pushed)["pushed"]) == EVERYTHING
+    again = run_module("spack_buildcache", **pushed)
+    assert not again["changed"]
+    assert again["already"] == len(EVERYTHING)
+
+    after = look(lab, lab.first, caches=[cache_at(cache)], verify_archives=True)
+    assert names(after["hits"]) == EVERYTHING
+    assert after["miss_count"] == after["refused_count"] == 0
+    (counted,) = after["caches"]
+    assert counted["packages"] == len(EVERYTHING)
+    assert counted["bytes"] == sum(path.stat().st_size for path in cache.rglob("*") if path.is_file())
+    assert counted["keys"] == [lab.fingerprint]
+    assert counted["seeds"] == ["lab"]
+    assert counted["oldest"] <= counted["newest"]
+    return cache
+
+
+def trust(lab: Lab, instance: Instance, cache: Path, **options: Any) -> dict[str, Any]:
+    keys = [{"name": "lab", "fingerprint": lab.fingerprint}]
+    return run_module("spack_buildcache_keys", **instance.keyring, caches=[cache_at(cache)], keys=keys, **options)
+
+
+def test_keys_are_trusted_by_fingerprint_and_nothing_else(lab: Lab, filled: Path, tmp_path: Path) -> None:
+    home = {"gnupghome": tmp_path / "gpg"}
+    stranger = tmp_path / "stranger.key"
+    run_module("spack_buildcache_keys", gnupghome=tmp_path / "s", signing_key={"file": stranger, "create": True})
+    wanted = {"name": "lab", "fingerprint": lab.fingerprint}
+    wrong = fail_module("spack_buildcache_keys", **home, keys=[{**wanted, "file": f"{stranger}.pub"}])
+    assert f"expected exactly {lab.fingerprint}" in wrong
+    both = tmp_path / "both.pub"
+    both.write_text(Path(f"{lab.key}.pub").read_text() + Path(f"{stranger}.pub").read_text())
+    assert "expected exactly" in fail_module("spack_buildcache_keys", **home, keys=[{**wanted, "file": both}])
+    short = {**wanted, "fingerprint": lab.fingerprint[-16:], "file": f"{lab.key}.pub"}
+    assert "is no fingerprint" in fail_module("spack_buildcache_keys", **home, keys=[short])
+    nowhere = {**wanted, "fingerprint": "0" * 40}
+    missing = fail_module("spack_buildcache_keys", **home, keys=[nowhere], caches=[cache_at(filled)])
+    assert "is not published by" in missing
+
+    def held() -> list[str]:
+        listed = subprocess.run(
+            ["gpg", "--homedir", tmp_path / "gpg", "--list-keys", "--with-colons"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return re.findall(r"(?m)^fpr:+([0-9A-F]{40}):", listed.stdout)
+
+    file = {**wanted, "fingerprint": lab.fingerprint.lower(), "file": f"{lab.key}.pub"}
+    assert run_module("spack_buildcache_keys", check=True, **home, keys=[file])["changed"]
+    assert run_module("spack_buildcache_keys", **home, keys=[file])["changed"]
+    assert held() == [lab.fingerprint]
+    assert not run_module("spack_buildcache_keys", **home, keys=[file])["changed"]
+    subprocess.run(
+        ["gpg", "--homedir", tmp_path / "gpg", "--batch", "--import", f"{stranger}.pub"],
+        capture_output=True,
+        check=True,
+    )
+    assert len(held()) == 2
+    assert run_module("spack_buildcache_keys", **home, keys=[file])["removed"] != []
+    assert held() == [lab.fingerprint], "whoever got in beside us is out again"
+
+
+def test_another_prefix_and_padding_take_all_from_the_cache(lab: Lab, filled: Path) -> None:
+    second = lab.second
+    trust(lab, second, filled)
+    second.mirrors(site={"url": f"file://{filled}"})
+    began = time.monotonic()
+    origins = second.install()
+    print(f"install from the cache: {time.monotonic() - began:.1f} s")
+    assert set(origins.values()) == {"cache"}, origins
+    shown = subprocess.run([second.program("tree"), "--version"], capture_output=True, text=True, check=True)
+    assert "tree v2.1.0" in shown.stdout
+    program = second.program("samblaster").read_bytes()
+    assert str(lab.first.root).encode() not in program
+    assert len(str(second.program("tree"))) > 192
+
+
+def test_a_poisoned_cache_is_refused_said_and_built_around(lab: Lab, filled: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    shutil.copytree(filled, cache)
+    unsigned = manifest(cache, "tree")
+    body = unsigned.read_text().split("\n\n", 1)[1].split("-----BEGIN PGP SIGNATURE")[0]
+    unsigned.write_text(body)
+    foreign = manifest(cache, "gcc-runtime")
+    stranger = run_module(
+        "spack_buildcache_keys", gnupghome=tmp_path / "s", signing_key={"file": tmp_path / "s.key", "create": True}
+    )["signing_key"]["fingerprint"]
+    plain = tmp_path / "plain"
+    plain.write_text(foreign.read_text().split("\n\n", 1)[1].split("-----BEGIN PGP SIGNATURE")[0])
+    foreign.unlink()
+    sign = ["gpg", "--homedir", tmp_path / "s", "--batch", "--clearsign", "--output", foreign, plain]
+    subprocess.run(sign, check=True, capture_output=True)
+    damaged = archive(cache, "samblaster")
+    content = bytearray(damaged.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    damaged.write_bytes(content)
+
+    second = lab.second
+    trust(lab, second, filled)
+    second.mirrors(site={"url": f"file://{cache}"})
+    before = look(lab, second, caches=[cache_at(cache)])
+    assert {entry["name"]: entry["reason"] for entry in before["refused"]} == {
+        "tree": "it is not signed",
+        "gcc-runtime": f"it is signed by {stranger}, which is not trusted",
+    }
+    origins = second.install()
+    assert {name for name, origin in origins.items() if origin == "source"} >= {"tree", "gcc-runtime", "samblaster"}
+    known = hashes(lab.lock)
+    built = [known[name] for name, origin in origins.items() if origin == "source"]
+    after = look(lab, second, caches=[cache_at(cache)], hashes=built, verify_archives=True)
+    reasons = {entry["name"]: entry["reason"] for entry in after["refused"]}
+    assert reasons["samblaster"] == "its archive is corrupted: its SHA-256 is not the one that was signed"
+    told = [w for w in after["warnings"] if w.startswith("samblaster@0.1.26/")]
+    assert told == [
+        f"samblaster@0.1.26/{known['samblaster'][:7]} is refused from build cache site: {reasons['samblaster']}; "
+        "it is built from source"
+    ]
+    assert subprocess.run([second.program("tree"), "--version"], capture_output=True, check=True).stdout.startswith(
+        b"tree v2"
+    )
+
+    # A push puts right what nobody may use.
+    lab.first.mirrors(site={"url": f"file://{cache}"})
+    healed = run_module(
+        "spack_buildcache",
+        **lab.first.keyring,
+        **cache_at(cache),
+        state="pushed",
+        signing_key=lab.fingerprint,
+        lock=lab.lock,
+        replace=[known["samblaster"]],
+    )
+    assert names(healed["pushed"]) == ["gcc-runtime", "samblaster", "tree"]
+    assert healed["replaced"] == 3
+    assert names(look(lab, second, caches=[cache_at(cache)], verify_archives=True)["hits"]) == EVERYTHING
+
+
+def test_a_manifest_in_another_packages_place_is_refused(lab: Lab, filled: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    shutil.copytree(filled, cache)
+    shutil.copy(manifest(cache, "tree"), manifest(cache, "samblaster"))
+    found = look(lab, lab.first, caches=[cache_at(cache)])
+    (refused,) = found["refused"]
+    assert refused["reason"] == f"it is tree/{hashes(lab.lock)['tree'][:7]} under another package's name"
+    assert refused["spack_refuses"] is False
+
+
+def test_clearing_keeps_what_is_needed(lab: Lab, filled: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    shutil.copytree(filled, cache)
+    lab.first.mirrors(site={"url": f"file://{cache}"})
+    old = time.time() - 100 * 86400
+    for path in cache.rglob("*"):
+        os.utime(path, (old, old))
+    fresh = time.time()
+    for path in (manifest(cache, "tree"), cache / "v3/manifests/index/index.manifest.json"):
+        os.utime(path, (fresh, fresh))
+    options = {**lab.first.keyring, **cache_at(cache), "state": "pruned", "max_age": "90d"}
+    kept = run_module("spack_buildcache", **options)
+    assert not kept["changed"]
+    assert (kept["removed"], kept["kept_for_seeds"], kept["seeds"]) == ([], 3, ["lab"])
+    planned = run_module("spack_buildcache", check=True, **options, forget=["lab"])
+    assert [name.rsplit("-", 1)[0] for name in planned["removed"]] == ["compiler-wrapper-1.1.0", "samblaster-0.1.26"]
+    assert look(lab, lab.first, caches=[cache_at(cache)])["hit_count"] == len(EVERYTHING)
+    done = run_module("spack_buildcache", **options, forget=["lab"])
+    assert sorted(done["removed"]) == sorted(planned["removed"])
+    assert done["kept_for_packages"] == 1, "tree runs with gcc-runtime"
+    assert done["freed_bytes"] > 0
+    assert names(look(lab, lab.first, caches=[cache_at(cache)], verify_archives=True)["hits"]) == [
+        "gcc-runtime",
+        "tree",
+    ]
+    assert "samblaster" not in lab.first.spack("buildcache", "list", "--allarch"), "the index was updated"
+    assert not run_module("spack_buildcache", **options)["changed"]
+    locked = run_module("spack_buildcache", check=True, **{**options, "max_age": "0h"}, keep_locks=[lab.lock])
+    assert locked["removed"] == []
+    assert len(run_module("spack_buildcache", **{**options, "max_age": "0h"})["removed"]) == 2
+    assert look(lab, lab.first, caches=[cache_at(cache)])["hit_count"] == 0
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """A real S3 API on the loopback; the credentials are in the environment and nowhere else."""
+    if find_spec("moto") is None or find_spec("flask") is None:
+        pytest.skip("moto[server] is not installed")
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATEST")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    endpoint = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(100):
+            try:
+                urllib.request.urlopen(f"{endpoint}/moto-api/data.json", timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.2)
+        yield endpoint
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def test_a_cache_in_s3(lab: Lab, s3: str) -> None:
+    cache = {"name": "site", "url": "s3://lab-spack-cache/bio", "endpoint_url": s3, "region": "eu-central-1"}
+    missing = look(lab, lab.first, caches=[cache])
+    assert "the action init makes it" in missing["caches"][0]["problem"]
+    assert names(fill(lab, **cache)["pushed"]) == EVERYTHING
+    found = look(lab, lab.first, caches=[cache], verify_archives=True)
+    assert names(found["hits"]) == EVERYTHING
+    assert found["caches"][0]["packages"] == len(EVERYTHING)
+    assert found["caches"][0]["keys"] == [lab.fingerprint]
+
+    second = lab.second
+    second.mirrors(site={"url": cache["url"], "endpoint_url": s3})
+    shutil.rmtree(second.gnupghome, ignore_errors=True)
+    keys = [{"name": "lab", "fingerprint": lab.fingerprint}]
+    run_module("spack_buildcache_keys", **second.keyring, caches=[cache], keys=keys)
+    assert set(second.install().values()) == {"cache"}
+
+    cleared = run_module("spack_buildcache", **lab.first.keyring, **cache, state="pruned", max_age="0h")
+    assert len(cleared["removed"]) == len(EVERYTHING)
+    assert look(lab, lab.first, caches=[cache])["hit_count"] == 0
+    for text in (SECRET, base64.b64encode(SECRET.encode()).decode()):
+        leaked = subprocess.run(
+            ["grep", "-rlF", text, lab.first.root.parent], capture_output=True, text=True, check=False
+        )
+        assert leaked.stdout == ""
+
+
+def test_the_playbook(lab: Lab, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    given = tmp_path / "given.json"
+    given.write_text(
+        json.dumps(
+            {
+                "spack_instance": lab.first.facts(),
+                "spack_buildcache_signing_key_file": str(lab.key),
+                "spack_buildcache_lock": str(lab.lock),
+            }
+        )
+    )
+    extra = ["-e", f"@{given}"]
+    made = play("cache", *extra, action="init", cache=cache)
+    assert made.rc == 0, made.output
+    assert f"fingerprint: {lab.fingerprint}" in made.output
+    built = play("cache", *extra, action="build", cache=cache)
+    assert built.rc == 0, built.output
+    assert "4 of 4 packages are in the caches" in built.output
+    assert "Pushed 4 packages" in built.output
+    cleared = play("cache", *extra, "--check", action="clear", cache=cache, max_age="0h")
+    assert cleared.rc == 0, cleared.output
+    assert "4 packages older than 0h would be removed" in cleared.output
+    wrong = play("cache", *extra, action="sweep", cache=cache)
+    assert wrong.rc != 0
+    assert "expected -e action=status, init, build or clear" in wrong.output
+    mirrors = yaml.safe_load((lab.first.site / "mirrors.yaml").read_text())
+    assert mirrors["mirrors:"]["site"] == {"url": f"file://{cache}", "source": False, "binary": True, "signed": True}
+    assert mirrors["mirrors:"]["sources"]["binary"] is False
