@@ -224,7 +224,7 @@ def install(spec: str, variables: Mapping[str, str]) -> tuple[float, float]:
     started = time.monotonic()
     begun = None
     process = subprocess.Popen(
-        ["spack", "install", spec],
+        ["spack", "install", *spec.split()],
         env=variables,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

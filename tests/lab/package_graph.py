@@ -62,7 +62,8 @@ GRAPH = {
     "r8": Package("cmake", ("b3",)),
 }
 ROOTS = tuple(name for name in GRAPH if name.startswith("r"))
-SPECS = tuple(PREFIX + name for name in ROOTS)
+#: What is asked for. MPI is named: Spack would prefer another one.
+SPECS = tuple(f"{PREFIX}{name} ^{PREFIX}mpi" if GRAPH[name].mpi else PREFIX + name for name in ROOTS)
 
 
 def needs(name: str) -> tuple[str, ...]:
