@@ -83,5 +83,5 @@ def _spack(seed: Seed, resolved_refs: Mapping[str, str]) -> dict[str, Any] | Non
     }
 
 
-def _pinned(ref: str, commit: str | None) -> str:
-    return ref if commit is None or rules.is_pinned(ref) else commit
+def _pinned(ref: str | None, commit: str | None) -> str | None:
+    return ref if ref is None or commit is None or rules.is_pinned(ref) else commit

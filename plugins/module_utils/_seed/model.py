@@ -8,6 +8,7 @@ Field names are the keys of the YAML file; what a seed leaves out stands here wi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
@@ -17,10 +18,13 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import ERRO
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import UNKNOWN_HOST, Host
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import NO_SOURCE, Report, Source
 
-#: Release of Spack that builds the packages of a seed which names none, and the release of its package
-#: repository that fits it. A change of either changes the fingerprint of such seeds, as it should.
-DEFAULT_SPACK_REF = "v1.1.0"
-DEFAULT_SPACK_PACKAGES_REF = "v2025.11.0"
+#: The Spack that builds the packages of a seed which names none (the commit that release 1.2.0 was made from), and
+#: the release of its package repository that fits it. A change of either changes the fingerprint of such seeds, as
+#: it should.
+DEFAULT_SPACK_REF = "9377a7b31dab3cb3880326de764d0ebb4f782d4f"
+DEFAULT_SPACK_PACKAGES_REF = "v2026.06.0"
+#: The same for other releases of Spack. Source: the release notes of the package repository.
+SPACK_PACKAGES_REFS = {(1, 0): "v2025.07.0", (1, 1): "v2025.11.0"}
 
 #: Length to which Spack pads its install prefix, so that binaries of this volume fit anywhere else.
 DEFAULT_PADDED_LENGTH = 128
@@ -78,8 +82,10 @@ class Storage:
 
 @dataclass(frozen=True)
 class Spack:
+    """packages is None where this release of Spack carries its packages itself."""
+
     version: str = DEFAULT_SPACK_REF
-    packages: str = DEFAULT_SPACK_PACKAGES_REF
+    packages: str | None = DEFAULT_SPACK_PACKAGES_REF
     target: str = platforms.DEFAULT_TARGETS[platforms.X86_64]
     padded_length: int = DEFAULT_PADDED_LENGTH
 
@@ -292,9 +298,11 @@ def _software(entry: Mapping[str, Any], draft: rules.Draft) -> Software:
     cache = entry.get("binary_cache")
     target = platforms.DEFAULT_TARGETS[draft.architecture]
     instance_type = platforms.DEFAULT_BUILD_INSTANCES[draft.architecture]
+    given = entry.get("spack", {})
+    packages_ref = given.get("packages") or _packages_ref(given.get("version"))
     return Software(
         spack_packages=packages,
-        spack=Spack(**{"target": target, **entry.get("spack", {})}),
+        spack=Spack(**{"target": target, **given, "packages": packages_ref}),
         compiler=compiler,
         build_from_source=_specs(entry, "build_from_source"),
         in_ami=_specs(entry, "in_ami"),
@@ -309,6 +317,15 @@ def _software(entry: Mapping[str, Any], draft: rules.Draft) -> Software:
         lmod=Lmod(**entry.get("lmod", {})),
         build=Build(**{"instance_type": instance_type, **entry.get("build", {})}),
     )
+
+
+def _packages_ref(spack_ref: str | None) -> str | None:
+    """The package repository's release that fits a reference of Spack; before 1.0 Spack has its packages built in."""
+    release = re.match(r"(?:releases/)?v?(\d+)\.(\d+)", spack_ref or "")
+    numbers = (int(release[1]), int(release[2])) if release else None
+    if numbers and numbers < (1, 0):
+        return None
+    return SPACK_PACKAGES_REFS.get(numbers, DEFAULT_SPACK_PACKAGES_REF) if numbers else DEFAULT_SPACK_PACKAGES_REF
 
 
 def _specs(entry: Mapping[str, Any], key: str) -> tuple[str, ...]:

@@ -198,7 +198,7 @@ SOFTWARE = Record(
             Record(
                 {
                     "version": Key(GIT_REF),
-                    "packages": Key(GIT_REF),
+                    "packages": Key(GIT_REF, null=True),
                     "target": Key(
                         Text(
                             "a processor target of Spack such as x86_64_v3 or neoverse_v1",

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seed_samples import DELETE, FULL, HOST, LOCAL, changed, faults, problems, seed
 
+from ansible_collections.petal.hpc.plugins.module_utils._seed import model
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import SeedError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import Host
@@ -80,6 +81,25 @@ def test_the_first_compiler_among_the_packages_builds_the_rest() -> None:
     assert seed(changed(LOCAL, "software", "spack_packages", packages)).software.compiler == "llvm@17+clang"
     assert seed(LOCAL).software.compiler is None
     assert seed(changed(LOCAL, "software", "compiler", "gcc@13")).software.compiler == "gcc@13"
+
+
+@pytest.mark.parametrize(
+    ("version", "packages"),
+    [
+        (None, model.DEFAULT_SPACK_PACKAGES_REF),
+        ("develop", model.DEFAULT_SPACK_PACKAGES_REF),
+        ("9" * 40, model.DEFAULT_SPACK_PACKAGES_REF),
+        ("v1.2.0", model.DEFAULT_SPACK_PACKAGES_REF),
+        ("v1.1.0", "v2025.11.0"),
+        ("releases/v1.1", "v2025.11.0"),
+        ("v1.0.2", "v2025.07.0"),
+        ("v0.23.1", None),
+    ],
+)
+def test_packages_fit_the_release_of_spack(version: str | None, packages: str | None) -> None:
+    found = seed(changed(LOCAL, "software", "spack", {"version": version} if version else {}))
+    assert found.software.spack.packages == packages
+    assert seed(found.to_dict()) == found
 
 
 def test_version_of_an_environment() -> None:
