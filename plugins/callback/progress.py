@@ -156,7 +156,7 @@ class CallbackModule(Default):
         if self._tracker is None:
             super().v2_runner_on_failed(result, ignore_errors)
             return
-        self._handle_warnings_and_exception(result)
+        self._handle_warnings(result.result)
         if not ignore_errors:
             host = result.host.get_name()
             message = str(result.result.get("msg", "")).strip() or "no message; run it again with -v"
