@@ -82,7 +82,7 @@ docs: setup-dev ## render the documentation of every plugin
 	@tests/run docs
 
 bench: setup-dev ## install one package graph by script and by role: table and ratios (BENCH="--seconds 6 …")
-	@$(SUDO) env PYTHONPATH=.collections:tests/lab $(BIN)/python -B tests/bench/bench.py $(BENCH)
+	@$(SUDO) env HOME="$$HOME" PYTHONPATH=.collections:tests/lab $(BIN)/python -B tests/bench/bench.py $(BENCH)
 
 seeds-check: setup-dev ## concretize every shipped seed with the real Spack
 	@PYTHONPATH=.collections:tests/lab $(BIN)/python -B tests/lab/seeds_check.py

@@ -157,13 +157,13 @@ def _makefile(name: str, sleep: float) -> str:
     objects = " ".join(["lib.o", *(f"part{part}.o" for part in range(PARTS))])
     return (
         f"PREFIX ?= /usr/local\nCC ?= cc\nCFLAGS ?= -O2 -fPIC\nall: {full}\n"
-        f"slow:\n\t{f'sleep {sleep:g}' if sleep else ':'}\n"
-        f"%.o: %.c slow\n\t$(CC) $(CFLAGS) -c -o $@ $<\n"
+        f"waited:\n\t{f'sleep {sleep:g}' if sleep else ':'}\n\ttouch waited\n"
+        f"%.o: %.c | waited\n\t$(CC) $(CFLAGS) -c -o $@ $<\n"
         f"lib{full}.so: {objects}\n\t$(CC) -shared -o $@ {objects} {libraries}\n"
         f"{full}: main.o lib{full}.so\n\t$(CC) -o $@ main.o -L. -Wl,-rpath,$(PREFIX)/lib -l{full} {libraries}\n"
         f"install: all\n\tmkdir -p $(PREFIX)/bin $(PREFIX)/lib\n"
         f"\tcp {full} $(PREFIX)/bin/\n\tcp lib{full}.so $(PREFIX)/lib/\n"
-        ".PHONY: all install slow\n"
+        ".PHONY: all install\n"
     )
 
 
@@ -173,8 +173,9 @@ def _cmakelists(name: str, sleep: float) -> str:
     sources = " ".join(["lib.c", *(f"part{part}.c" for part in range(PARTS))])
     return (
         f"cmake_minimum_required(VERSION 3.10)\nproject({name} C)\n"
-        f"add_custom_target(slow COMMAND {f'sleep {sleep:g}' if sleep else 'true'})\n"
-        f"add_library({full} SHARED {sources})\nadd_dependencies({full} slow)\n"
+        f"add_custom_command(OUTPUT waited COMMAND {f'sleep {sleep:g}' if sleep else 'true'} COMMAND touch waited)\n"
+        "add_custom_target(wait DEPENDS waited)\n"
+        f"add_library({full} SHARED {sources})\nadd_dependencies({full} wait)\n"
         f"target_link_libraries({full} {libraries})\n"
         f"add_executable({full}-program main.c)\ntarget_link_libraries({full}-program {full})\n"
         f"set_target_properties({full}-program PROPERTIES OUTPUT_NAME {full})\n"
@@ -219,13 +220,13 @@ def _mpi_makefile(sleep: float) -> str:
     objects = " ".join(["mpi.o", *(f"part{part}.o" for part in range(PARTS))])
     return (
         "PREFIX ?= /usr/local\nCC ?= cc\nCFLAGS ?= -O2 -fPIC\nall: liblab-mpi.so mpicc\n"
-        f"slow:\n\t{f'sleep {sleep:g}' if sleep else ':'}\n"
-        "%.o: %.c slow\n\t$(CC) $(CFLAGS) -c -o $@ $<\n"
+        f"waited:\n\t{f'sleep {sleep:g}' if sleep else ':'}\n\ttouch waited\n"
+        "%.o: %.c | waited\n\t$(CC) $(CFLAGS) -c -o $@ $<\n"
         f"liblab-mpi.so: {objects}\n\t$(CC) -shared -o $@ {objects}\n"
         "mpicc: mpicc.in\n\tsed 's|@PREFIX@|$(PREFIX)|g' mpicc.in > mpicc\n\tchmod 755 mpicc mpiexec\n"
         "install: all\n\tmkdir -p $(PREFIX)/bin $(PREFIX)/lib $(PREFIX)/include\n"
         "\tcp mpicc mpiexec $(PREFIX)/bin/\n\tcp liblab-mpi.so $(PREFIX)/lib/\n\tcp mpi.h $(PREFIX)/include/\n"
-        ".PHONY: all install slow\n"
+        ".PHONY: all install\n"
     )
 
 

@@ -1,0 +1,189 @@
+"""build_volume with Spack packages end to end: real upstream packages and the lab's MPI programs, deployed and used."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import debian_sources
+import package_graph
+import pytest
+import spack_at_hand
+import yaml
+from playing import ROOT, Run, leftovers, loop_devices, mounts, play
+
+MOUNT_DIR = Path("/petal-spack-test")
+UPSTREAM = ROOT / "tests" / "integration" / "data" / "upstream.yaml"
+#: Of the lab's graph: an MPI and the chain of MPI programs on it, and one package without.
+LAB = ["lab-mpi", "lab-r4 ^lab-mpi", "lab-r6"]
+
+
+@dataclass(frozen=True)
+class Site:
+    """What the tests share. compiler: a second gcc of this host such as gcc@11.3.0, or empty."""
+
+    seed: Path
+    store: Path
+    variables: dict[str, Any]
+    upstream: list[str]
+    compiler: str
+
+    def play(self, playbook: str, *arguments: str) -> Run:
+        extra = json.dumps({**self.variables, "seed": str(self.seed), "store": str(self.store)})
+        return play(playbook, *arguments, "-e", extra)
+
+    def load(self, *modules: str) -> list[str]:
+        """Module names in the order in which they must be loaded, the compiler's first."""
+        return [*([self.compiler.replace("@", "/")] if self.compiler else []), *modules]
+
+
+def second_gcc() -> str:
+    """A gcc of this host beside its default one, with C++ and Fortran: it opens a level of its own."""
+    default = shutil.which("gcc")
+    for path in sorted(Path("/usr/bin").glob("gcc-[0-9]*")):
+        number = path.name.partition("-")[2]
+        others = [Path(f"/usr/bin/{name}-{number}") for name in ("g++", "gfortran")]
+        if default and path.resolve() != Path(default).resolve() and all(other.exists() for other in others):
+            done = subprocess.run([path, "-dumpfullversion"], capture_output=True, text=True, check=True)
+            return f"gcc@{done.stdout.strip()}"
+    return ""
+
+
+def to_be_had() -> list[str]:
+    """The upstream packages whose sources are in the mirror, all of them where there is none."""
+    specs: list[str] = yaml.safe_load(UPSTREAM.read_text())["software"]["spack_packages"]
+    mirror = spack_at_hand.mirror_dir()
+    if mirror is None:
+        return specs
+    texts = debian_sources.recipes(mirror / "spack-packages.git", "v2026.06.0")
+    sources = [source for name, text in texts for source in debian_sources.sources_of(name, text)]
+    return [
+        spec
+        for spec in specs
+        if any(debian_sources.is_there(source, mirror) for source in debian_sources.candidates(spec, sources))
+    ]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    if os.geteuid() != 0:
+        pytest.skip("loop devices and mounts need root")
+    if not Path("/dev/loop-control").exists():
+        pytest.skip("this kernel has no loop devices")
+    if reason := spack_at_hand.why_not():
+        pytest.skip(reason)
+    directory = tmp_path_factory.mktemp("spack")
+    upstream, compiler = to_be_had(), second_gcc()
+    software: dict[str, Any] = {"spack_packages": [*LAB, *upstream]}
+    if compiler:
+        software["compiler"] = compiler
+    seed = {
+        "cluster": {"name": "spack-test", "provider": "local"},
+        "shared_storage": [{"name": "software", "mount_dir": str(MOUNT_DIR), "ebs_settings": {"size": 8}}],
+        "software": software,
+    }
+    path = directory / "seed.yaml"
+    path.write_text(yaml.safe_dump(seed))
+    variables = {
+        "spack_repositories": {package_graph.NAMESPACE: str(package_graph.write(directory / "graph"))},
+        "spack_os_compilers": "all",
+        **spack_at_hand.variables(),
+    }
+    yield Site(path, directory / "store", variables, upstream, compiler)
+    assert [line for line in mounts() | loop_devices() if str(directory) in line] == []
+
+
+@pytest.fixture(scope="module")
+def built(site: Site) -> Site:
+    done = site.play("build_volume")
+    assert done.rc == 0, done.output
+    assert "Built: snap-" in done.output
+    return site
+
+
+@pytest.fixture(scope="module")
+def deployed(built: Site) -> Iterator[Site]:
+    try:
+        done = built.play("deploy_cluster")
+        assert done.rc == 0, done.output
+        yield built
+    finally:
+        gone = built.play("delete_cluster")
+    assert gone.rc == 0, gone.output
+    MOUNT_DIR.rmdir()
+
+
+def login(command: str) -> subprocess.CompletedProcess[str]:
+    """What an ordinary user gets who logs in and types a line."""
+    arguments = ["runuser", "--login", "--shell", "/bin/bash", "nobody", "--command", command]
+    return subprocess.run(arguments, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+
+
+def test_a_second_build_finds_the_first(built: Site) -> None:
+    again = built.play("build_volume")
+    assert again.rc == 0, again.output
+    assert "Found: snap-" in again.output
+    assert leftovers(built.store) == []
+
+
+def test_the_manifest_names_what_was_built_from_upstreams_sources(deployed: Site) -> None:
+    manifest = json.loads((MOUNT_DIR / ".petal" / "manifest.json").read_text())
+    packages = {package["name"]: package for package in manifest["packages"] if package["manager"] == "spack"}
+    wanted = dict(debian_sources.wanted_of(spec) for spec in deployed.upstream)
+    assert {name: packages[name]["version"] for name in wanted} == wanted
+    assert all(re.fullmatch("[a-z0-9]{32}", packages[name]["hash"]) for name in wanted)
+    assert {packages[name]["origin"] for name in [*wanted, "lab-mpi", "lab-r4"]} == {"source"}
+    assert (MOUNT_DIR / ".petal" / "spack.lock").is_file()
+    assert len(wanted) >= 10, "too few upstream sources in the mirror: make debian-sources"
+
+
+def test_it_verifies_as_an_ordinary_user(deployed: Site) -> None:
+    verified = deployed.play("verify_cluster")
+    assert verified.rc == 0, verified.output
+    for name in ("lab-mpi/1.0", "lab-r4/1.0", "lz4/1.10.0"):
+        assert re.search(rf"^ok +{re.escape(name)} ", verified.output, re.MULTILINE), verified.output
+
+
+def test_compiler_then_mpi_then_application(deployed: Site) -> None:
+    names = deployed.load("lab-mpi/1.0", "lab-r4/1.0")
+    ran = login(f"module load {' '.join(names)} && mpiexec -n 1 lab-r4")
+    assert ran.stdout.strip() == "lab-r4 3 on 1", ran.stderr
+    early = login("module load lab-r4/1.0")
+    assert early.returncode != 0, "the application is visible before the MPI that it was built with"
+    spider = login("module --redirect spider lab-r4/1.0")
+    assert "lab-mpi/1.0" in spider.stdout
+
+
+def test_each_level_opens_the_next(deployed: Site) -> None:
+    def listed(*names: str) -> set[str]:
+        load = f"module load {' '.join(names)} && " if names else ""
+        return set(login(f"{load}module --redirect -t avail 2>/dev/null").stdout.split())
+
+    core = listed()
+    assert "lab-r4/1.0" not in core
+    if not deployed.compiler:
+        assert "lab-mpi/1.0" in core
+        return
+    compiler = deployed.load()[0]
+    assert compiler in core
+    assert "lab-mpi/1.0" not in core
+    below = listed(compiler)
+    assert {"lab-mpi/1.0", "lab-r6/1.0"} <= below
+    assert "lab-r4/1.0" not in below
+    assert "lab-r4/1.0" in listed(compiler, "lab-mpi/1.0")
+
+
+def test_upstream_programs_run(deployed: Site) -> None:
+    if "lz4@1.10.0" not in deployed.upstream:
+        pytest.skip("no source of lz4 in the mirror: make debian-sources")
+    names = deployed.load("lz4/1.10.0")
+    ran = login(f"module load {' '.join(names)} && echo petal | lz4 -c | lz4 -dc && command -v lz4")
+    assert ran.stdout.split()[0] == "petal", ran.stderr
+    assert ran.stdout.split()[1].startswith(str(MOUNT_DIR))
