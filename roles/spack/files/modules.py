@@ -17,9 +17,7 @@ import hashlib
 import json
 import os
 import re
-import signal
 import stat
-import subprocess  # noqa: S404
 import sys
 import tempfile
 from collections import defaultdict
@@ -30,6 +28,7 @@ import spack.modules
 import spack.store
 import spack.user_environment
 from spack.modules import lmod
+from spack.util.executable import Executable
 
 SET = "default"
 #: How a module is named whose short name is not unique.
@@ -68,9 +67,6 @@ class Module:
         value = self.conf.requires["compiler"]
         return None if self.layout.token_to_path("compiler", value) == "Core" else value
 
-    def provider(self, token: str):
-        return self.conf.requires.get(token)
-
 
 class Tree:
     """All modules of an installation, by hash."""
@@ -94,8 +90,8 @@ class Tree:
     def load(self, module, seen=()) -> list:
         """Names in the order in which they must be loaded."""
         order = []
-        for token in ("compiler", "mpi", *sorted(set(module.conf.hierarchy_tokens) - {"compiler", "mpi"})):
-            needed = module.compiler() if token == "compiler" else module.provider(token)
+        for level in ("compiler", "mpi", *sorted(set(module.conf.hierarchy_tokens) - {"compiler", "mpi"})):
+            needed = module.compiler() if level == "compiler" else module.conf.requires.get(level)
             opener = self.find(needed) if needed is not None else None
             if opener is not None and opener is not module and opener.name not in seen:
                 order += self.load(opener, (*seen, module.name))
@@ -145,12 +141,15 @@ class Tree:
         for h in self.roots:
             for spec in self.modules[h].spec.traverse(deptype=("link", "run")):
                 if spec.external and spec.name in commands:
-                    users[os.path.join(str(spec.prefix), "bin", commands[spec.name])].add(self.modules[h].name)
+                    users[f"{spec.prefix}/bin/{commands[spec.name]}"].add(self.modules[h].name)
+                elif spec.external and str(spec.prefix) != "/usr":
+                    users[str(spec.prefix)].add(self.modules[h].name)
         for opener in self.compilers():
             if opener.spec.external:
                 for path in opener.spec.extra_attributes.get("compilers", {}).values():
                     users[path].add(opener.name)
-        return [{"path": path, "reason": f"{', '.join(sorted(names)[:3])} uses it"} for path, names in sorted(users.items())]
+        reasons = {path: f"{', '.join(sorted(names)[:3])} uses it" for path, names in sorted(users.items())}
+        return [{"path": path, "reason": reason} for path, reason in reasons.items()]
 
 
 def programs(module) -> list:
@@ -166,8 +165,9 @@ def programs(module) -> list:
         found = [p for p in sorted(directory.iterdir()) if p.is_file() and os.access(str(p), os.X_OK)]
     except OSError:
         return []
-    rank = lambda p: (p.name != spec.name, p.name != plain, not p.name.startswith(plain), len(p.name), p.name)
-    return sorted(found, key=rank)[:PROGRAMS]
+    alike = [name for name in (spec.name, plain) if (directory / name) in found]
+    others = sorted((p for p in found if p.name not in alike), key=lambda p: (not p.name.startswith(plain), p.name))
+    return [*(directory / name for name in dict.fromkeys(alike)), *others][:PROGRAMS]
 
 
 def libraries(module) -> list:
@@ -185,53 +185,54 @@ def is_elf(path: Path) -> bool:
         return False
 
 
-def succeeds(argv, env, directory) -> bool:
-    """Whether a command ends well and says something, as nobody, without input, in a directory of its own."""
-    def drop() -> None:
-        os.setsid()
+class Trial:
+    """Runs commands as a user of the module would, but as nobody, without input, in a directory of its own."""
+
+    def __init__(self, module, directory: str) -> None:
+        env = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8", "TERM": "dumb"}
+        spack.user_environment.environment_modifications_for_specs(module.spec).apply_modifications(env)
+        env.update(HOME=directory, TMPDIR=directory)
+        self.prefix = ["--kill-after=5", str(SECONDS), "env", "-i", f"--chdir={directory}"]
+        self.prefix += [f"{key}={value}" for key, value in env.items()]
         if os.geteuid() == 0:
-            os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
+            self.prefix += ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
 
-    process = subprocess.Popen(  # noqa: S603
-        argv, env=env, cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        preexec_fn=drop,  # noqa: PLW1509
-    )
-    try:
-        output, _none = process.communicate(timeout=SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        return False
-    return process.returncode == 0 and bool(output.strip())
+    def says(self, argv, something=True) -> bool:
+        """Whether a command ends well, and says something."""
+        run = Executable("timeout")
+        run.ignore_quotes = True
+        said = run(
+            *self.prefix, *argv, input=os.devnull, output=str, error=str, fail_on_error=False, ignore_quotes=True
+        )
+        return run.returncode == 0 and bool(said.strip() or not something)
 
 
-LINKED = "p=$(command -v %s) && ldd \"$p\" >/dev/null && ! ldd \"$p\" | grep 'not found'"
+# A program or a library whose libraries are all found.
+LINKED = 'ldd "$0" >/dev/null && ! ldd "$0" | grep "not found"'
+LINKED_PROGRAM = 'p=$(command -v "$0") && ldd "$p" >/dev/null && ! ldd "$p" | grep "not found"'
 
 
-def check(module, env, directory) -> list:
+def check(module, trial: Trial) -> list:
     """A command that shows that a package works and changes nothing; it is tried before it is promised."""
+    for candidate, probe, something in candidates(module):
+        if trial.says(probe, something):
+            return candidate
+    return ["test", "-d", str(module.spec.prefix)]
+
+
+def candidates(module):
+    """What to promise, what to try for it, and whether that must say something; the best first."""
+    for name in python_imports(module):
+        line = "import " + name
+        yield ["python3", "-c", line], ["python3", "-c", line], False
     found = programs(module)
-    imports = python_imports(module)
-    tries = [["python3", "-c", "import " + name] for name in imports]
-    for argv in tries:
-        if succeeds([argv[0], "-c", argv[2] + "; print(1)"], env, directory):
-            return argv
     for program in found:
         for question in QUESTIONS:
-            if succeeds([str(program), *question], env, directory):
-                return [program.name, *question]
-    for program in found:
-        if is_elf(program) and re.fullmatch(r"[A-Za-z0-9._+-]+", program.name):
-            line = LINKED % program.name
-            if subprocess.run(["sh", "-c", line], env=env, stdout=subprocess.PIPE, check=False).returncode == 0:
-                return ["sh", "-c", line]
+            yield [program.name, *question], [str(program), *question], True
+    for program in filter(is_elf, found):
+        yield ["sh", "-c", LINKED_PROGRAM, program.name], ["sh", "-c", LINKED_PROGRAM, str(program)], False
     for library in libraries(module):
-        line = "ldd \"$0\" >/dev/null && ! ldd \"$0\" | grep 'not found'"
-        if subprocess.run(["sh", "-c", line, str(library)], env=env, stdout=subprocess.PIPE, check=False).returncode == 0:
-            return ["sh", "-c", line, str(library)]
-    return ["test", "-d", str(module.spec.prefix)]
+        yield ["sh", "-c", LINKED, str(library)], ["sh", "-c", LINKED, str(library)], False
 
 
 def python_imports(module) -> list:
@@ -242,15 +243,8 @@ def python_imports(module) -> list:
     except Exception:
         return []
     plain = module.spec.name[3:].replace("-", "_")
-    good = sorted((n for n in names if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", n)), key=lambda n: (n.lower() != plain, n))
-    return good[:3]
-
-
-def run_environment(module) -> dict:
-    """As it is after `module load` in a login shell."""
-    env = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8", "TERM": "dumb"}
-    spack.user_environment.environment_modifications_for_specs(module.spec).apply_modifications(env)
-    return env
+    good = [name for name in names if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name)]
+    return sorted(good, key=lambda name: (name.lower() != plain, name))[:3]
 
 
 def describe(tree: Tree, commands) -> dict:
@@ -260,13 +254,12 @@ def describe(tree: Tree, commands) -> dict:
         for h, module in sorted(tree.modules.items()):
             if not module.visible:
                 continue
-            env = {**run_environment(module), "HOME": directory, "TMPDIR": directory}
             modules.append(
                 {
                     "name": module.name,
                     "kind": "spack",
                     "load": tree.load(module),
-                    "check": check(module, env, directory),
+                    "check": check(module, Trial(module, directory)),
                     "default": False,
                     "summary": summary(module),
                     "package": module.spec.name,
@@ -287,21 +280,21 @@ def main() -> None:
     wanted = json.loads(sys.argv[1])
     state = Path(wanted["state"])
     tree = Tree(wanted["roots"])
-    digest = tree.digest()
+    now = {"digest": tree.digest(), "roots": sorted(tree.roots)}
     answer = {"current": False, "mark": tree.marks(), "clashes": tree.clashes(), "modules": [], "requires": []}
     try:
         kept = json.loads(state.read_text())
     except (OSError, ValueError):
         kept = {}
-    if kept.get("digest") == digest and kept.get("roots") == sorted(tree.roots) and not answer["mark"] and tree.complete():
+    if {key: kept.get(key) for key in now} == now and not answer["mark"] and tree.complete():
         answer.update(kept["answer"], current=True)
     elif wanted.get("describe"):
         answer.update(describe(tree, wanted["commands"]))
-        kept = {"digest": digest, "roots": sorted(tree.roots), "answer": {k: answer[k] for k in ("clashes", "modules", "requires")}}
+        answer_kept = {key: answer[key] for key in ("clashes", "modules", "requires")}
         new = state.with_suffix(".new")
-        new.write_text(json.dumps(kept))
+        new.write_text(json.dumps({**now, "answer": answer_kept}))
         new.replace(state)
-    print("PETAL " + json.dumps(answer))  # noqa: T201
+    sys.stdout.write("PETAL " + json.dumps(answer) + "\n")
 
 
 main()
