@@ -111,14 +111,6 @@ try:
         for start in range(0, len(request["paths"]), 1000):
             objects = [{"Key": prefix + path} for path in request["paths"][start:start + 1000]]
             s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
-    elif request["do"] == "exists":
-        try:
-            s3.head_bucket(Bucket=bucket)
-            answer["exists"] = True
-        except s3.exceptions.ClientError as error:
-            if not missing(error):
-                raise
-            answer["exists"] = False
     elif request["do"] == "make":
         region = s3.meta.region_name
         where = {} if region in (None, "us-east-1", "aws-global") else {"LocationConstraint": region}
@@ -129,6 +121,10 @@ except Exception as error:
 with open(sys.argv[2], "w") as handle:
     json.dump(answer, handle)
 """
+
+
+class _NoBucketError(BuildcacheError):
+    """There is no such bucket."""
 
 
 class Store:
@@ -242,16 +238,24 @@ class S3(Store):
         bucket, _, prefix = cache.url[len("s3://") :].partition("/")
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
+        self._listed: list[Any] | None = None
 
     def exists(self) -> bool:
-        return bool(self._ask("exists")["exists"])
+        try:
+            # Each question starts a Spack: the listing that this one brings is kept for who asks for it next.
+            self._listed = self._ask("list")["items"]
+        except _NoBucketError:
+            return False
+        return True
 
     def make(self) -> None:
-        if not self.exists():
-            self._ask("make")
+        self._ask("make")
 
     def listing(self) -> list[Item] | None:
-        return [Item(path, size, modified) for path, size, modified in self._ask("list")["items"]]
+        listed, self._listed = self._listed, None
+        if listed is None:
+            listed = self._ask("list")["items"]
+        return [Item(path, size, modified) for path, size, modified in listed]
 
     def read(self, paths: Sequence[str], limit: int = _SMALL) -> dict[str, bytes]:
         if not paths:
@@ -297,6 +301,8 @@ class S3(Store):
             if rc != 0 or not reply.is_file():
                 raise BuildcacheError(self._failure(last_line(stderr or stdout), ""))
             answer: dict[str, Any] = json.loads(reply.read_text(encoding="utf-8"))
+        if answer.get("code") == "NoSuchBucket":
+            raise _NoBucketError(self._failure(answer["error"], answer["code"]))
         if "error" in answer:
             raise BuildcacheError(self._failure(answer["error"], answer["code"]))
         return answer
@@ -874,13 +880,14 @@ class Buildcache:
         good = {key for key, offer in offers.items() if not offer.reason} - set(given["replace"])
         wanted = decide.to_push(lock, installed, good, set(given["exclude"]))
         check_mode = self._module.check_mode
-        for force in (False, True):
-            part = [package for package in wanted if (package.hash in contents.manifests) == force]
+        parts = [[p for p in wanted if (p.hash in contents.manifests) == force] for force in (True, False)]
+        for part, force in zip(parts, (True, False)):
             if part and not check_mode:
                 arguments = ["--force"] if force else []
+                arguments += ["--update-index"] if part is parts[1] or not parts[1] else []
                 arguments += ["--only", "package", "--key", self._signing_key, self._cache.name]
                 self._spack("push to", ["buildcache", "push", *arguments, *(f"/{package.hash}" for package in part)])
-        indexed = self._update_index() if not check_mode else bool(wanted)
+        indexed = self._mend_index(contents) if not wanted else False
         noted = self._note(lock, contents)
         after = contents if check_mode or not wanted else self._contents()
         # Spack keeps back what its recipe does not allow to hand on.
@@ -891,7 +898,7 @@ class Buildcache:
             "kept_back": [_plain(package) for package in wanted if package not in arrived],
             "already": len(good & {package.hash for package in lock.wanted}),
             "replaced": sum(1 for package in arrived if package.hash in contents.manifests),
-            "bytes": sum(i.size for i in after.items.values()) - sum(i.size for i in contents.items.values()),
+            "bytes": _size(after) - _size(contents),
         }
 
     def pruned(self) -> dict[str, Any]:
@@ -907,17 +914,17 @@ class Buildcache:
         for path, text in texts.items():
             kept |= model.parse_seed(text.decode("utf-8", "replace"), f"{self._cache.url}/{path}")
         plan = decide.pruning(contents, decide.parse_age(given["max_age"]), time.time(), kept, self._index(contents))
-        freed = 0
+        after = contents
         if not self._module.check_mode:
             self._store.remove([contents.seeds[name].path for name in forgotten])
             if plan.remove:
                 self._prune(plan.keep)
-            self._update_index()
-            freed = sum(item.size for item in contents.items.values()) - sum(
-                item.size for item in self._contents().items.values()
-            )
+                self._update_index(bool(plan.keep))
+                after = self._contents()
+        mended = self._mend_index(contents) if not plan.remove else False
+        freed = _size(contents) - _size(after)
         return {
-            "changed": bool(plan.remove or forgotten),
+            "changed": bool(plan.remove or forgotten or mended),
             "removed": [contents.manifests[key].path.rpartition("/")[2].split(".spec.")[0] for key in plan.remove],
             "kept": len(plan.keep),
             "kept_for_seeds": plan.needed_by_seeds,
@@ -947,24 +954,26 @@ class Buildcache:
         data = self._store.read([path], _INDEX).get(path)
         return model.parse_index(data.decode("utf-8", "replace")) if data else {}
 
-    def _update_index(self) -> bool:
-        """Make the index say what the cache holds, where it does not; whether it did not."""
+    def _mend_index(self, contents: Contents) -> bool:
+        """Make the index say what the cache holds, where a run that was broken off left it behind; whether it was."""
         if self._layout != 3:
-            self._spack("update the index of", ["buildcache", "update-index", self._cache.name])
             return False
-        contents = self._contents()
         try:
-            index = self._index(contents)
+            index = set(self._index(contents))
         except BuildcacheError:
-            index = {"": Package("", "", "")}
-        if set(index) == set(contents.manifests) and (index or model.INDEX not in contents.items):
+            index = {"unreadable"}
+        if index == set(contents.manifests):
             return False
-        if contents.manifests:
+        if not self._module.check_mode:
+            self._update_index(bool(contents.manifests))
+        return True
+
+    def _update_index(self, any_left: bool) -> None:
+        if any_left:
             self._spack("update the index of", ["buildcache", "update-index", self._cache.name])
         else:
             # Spack cannot write an index of nothing.
             self._store.remove([model.INDEX])
-        return True
 
     def _note(self, lock: Lock, contents: Contents) -> bool:
         """Note what a seed needs, where a seed is named; whether that is new."""
@@ -988,6 +997,10 @@ class Buildcache:
             reason = "\n".join(lines[first : first + 8])
             raise BuildcacheError(f"could not {what} build cache {self._cache.name} ({self._cache.url}):\n{reason}")
         return str(stdout)
+
+
+def _size(contents: Contents) -> int:
+    return sum(item.size for item in contents.items.values())
 
 
 def _plain(package: Package) -> dict[str, str]:

@@ -98,7 +98,9 @@ def parse_verification(status: str, trusted: Iterable[str]) -> dict[str, str]:
             name = rest.partition(" ")[2]
             verdicts[name] = "its signature could not be verified"
         elif word == "ERRSIG":
-            verdicts[name] = f"it is signed by {fields[0]}, which is not trusted"
+            # Newer signatures say the whole fingerprint, older ones a key id.
+            signer = fields[6] if len(fields) > 6 and len(fields[6]) == 40 else fields[0]
+            verdicts[name] = f"it is signed by {signer}, which is not trusted"
         elif word == "BADSIG":
             verdicts[name] = "its signature does not match what it signs"
         elif word in ("EXPKEYSIG", "EXPSIG", "REVKEYSIG"):

@@ -253,8 +253,8 @@ def single_blob(text: str) -> str:
 def payload(text: str) -> tuple[str, bool]:
     """What a manifest says, and whether it is signed at all: exactly one clear-signed message and nothing else.
 
-    The signature is not checked here. Raises DisguisedError for anything else, such as text beside the message: a reader
-    might take that for signed.
+    The signature is not checked here. Raises DisguisedError for anything else, such as text beside the message: a
+    reader might take that for signed.
     """
     if "-----BEGIN PGP" not in text:
         return text, False
