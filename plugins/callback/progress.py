@@ -164,6 +164,16 @@ class CallbackModule(Default):
             for text in message.splitlines():
                 self._display.display(f"  {text}", color="red")
 
+    def v2_runner_item_on_failed(self, result: Any) -> None:
+        """Of several items, those that failed are named; the task says afterwards that it failed."""
+        if self._tracker is None:
+            super().v2_runner_item_on_failed(result)
+            return
+        self._handle_warnings(result.result)
+        self._line(f"FAILED for {self._get_item_label(result.result)}")
+        for text in str(result.result.get("msg", "")).strip().splitlines():
+            self._display.display(f"  {text}", color="red")
+
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """The recap is one line a host, after the last phase."""
         self._stopped.set()
