@@ -6,14 +6,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -21,6 +18,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, explained
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._spack import lockfile, messages, plan
+from ansible_collections.petal.hpc.plugins.module_utils._spack.command.api import Spack
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import (
     EXTERNAL,
     Node,
@@ -35,7 +33,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.plan import Broug
 from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import BUILDING, DONE, Progress, read_output
 from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import probe as probe_script
 from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import state as state_script
-from ansible_collections.petal.hpc.plugins.module_utils._spack.session.api import KILLED, Outcome, Session, script_text
+from ansible_collections.petal.hpc.plugins.module_utils._spack.session.api import KILLED, Outcome, Session
 
 PRESENT = "present"
 CONCRETIZED = "concretized"
@@ -46,8 +44,6 @@ STATES = (CONCRETIZED, STARTED, FINISHED, PRESENT)
 POLL = 0.3
 # A session that is killed this often in a row without finishing a package is not started again.
 DEATHS = 3
-# Configuration that says nothing about what the solver chooses.
-_INDIFFERENT = ("mirrors.yaml", "modules.yaml", "bootstrap.yaml", "view.yaml")
 _LOG_LIMIT = 64 * 1024**2
 
 
@@ -73,6 +69,7 @@ class Environment:
         self._wanted = wanted
         self._options = options
         self._host = Host(module.run_command)
+        self._spack = Spack(self._host, options.spack, Path(options.work_dir))
         self.directory = Path(options.work_dir, "envs", wanted.name)
         self._lock = self.directory / "spack.lock"
         self._state = self.directory / "state.json"
@@ -90,14 +87,14 @@ class Environment:
         Returns ``changed``, ``environment``, ``progress`` and ``diff`` (see the module's RETURN). Raises SpackError.
         """
         doing = f"making the Spack environment {self._wanted.name}"
-        if not os.access(self._options.spack, os.X_OK):
+        if not self._spack.is_there():
             return self._without_spack()
         with explained(doing):
             # Everybody reads what is built here, whatever the umask of the connection.
             os.umask(0o022)
             if self._check:
                 return self._preview()
-            self._host.make_directory(self.directory)
+            self._spack.make_directory(self.directory)
             with self._host.lock(self.directory / "lock", doing):
                 return self._ensure(state)
 
@@ -138,15 +135,9 @@ class Environment:
         return True
 
     def _digest(self) -> str:
-        """Digest of all that decides what the solver chooses; reads the places that the last solution named."""
-        places = {"": _file_digest(Path(self._options.spack))}
-        root = str(self._record.get("root", ""))
-        for path in sorted(Path(root, "etc", "spack").rglob("*.yaml")) if root else ():
-            if "defaults" not in path.parts and path.name not in _INDIFFERENT:
-                places[str(path.relative_to(root))] = _file_digest(path)
-        for start in [root, *self._record.get("repositories", [])]:
-            places[f"{start}:"] = _git_head(Path(start)) if start else ""
-        return plan.digest(self._wanted, places)
+        """Digest of all that decides what the solver chooses."""
+        sources = self._spack.sources(self._record.get("root", ""), self._record.get("repositories", ()))
+        return plan.digest(self._wanted, sources)
 
     def _solve(self) -> None:
         """Let Spack choose, in a draft; a running installation of other specs goes on until that has succeeded."""
@@ -174,17 +165,19 @@ class Environment:
             "target": self._wanted.target,
             "prune": self._options.prune,
         }
-        probed = Probe.from_dict(self._inside(probe_script, arguments))
+        probed = Probe.from_dict(self._spack.inside(probe_script, arguments))
         scope = draft / "scope"
-        self._host.make_directory(scope)
+        self._spack.make_directory(draft)
+        self._spack.make_directory(scope)
         (draft / "spack.lock").unlink(missing_ok=True)
         self._host.write(draft / "spack.yaml", plan.spack_yaml(self._wanted, probed))
+        self._spack.give(draft / "spack.yaml")
         self._host.write(scope / "packages.yaml", plan.closed_packages(probed))
         environment = ["-e", str(draft), "concretize", "--force"]
         attempts = [["-C", str(scope), *environment]] if probed.closed else []
         attempts.append(environment)
         for count, attempt in enumerate(attempts, start=1):
-            status, output, problem = self._host.call([self._options.spack, *attempt])
+            status, output, problem = self._spack.call(attempt)
             if status == 0 and (draft / "spack.lock").exists():
                 pruned = bool(probed.closed) and count == 1
                 seconds = round(time.monotonic() - started, 1)
@@ -224,7 +217,7 @@ class Environment:
         """What Spack's store and mirrors have of the environment; takes over what a killed session had finished."""
         from_source = list(self._wanted.from_source)
         arguments = {"environment": str(directory), "adopt": list(adopt), "from_source": from_source}
-        facts = self._inside(state_script, arguments)
+        facts = self._spack.inside(state_script, arguments)
         self._record["places"] = {
             key: {name: value[name] for name in ("prefix", "installed", "cached", "deprecated")}
             for key, value in facts["nodes"].items()
@@ -243,10 +236,10 @@ class Environment:
         install = ["install", "--only-concrete", *(["--fail-fast"] if self._options.fail_fast else []), f"-j{jobs}"]
         if facts["mirrors"]:
             # Mirrors that do not show the binaries of what shall be built from source.
-            scope = self.directory / "scope-mirrors"
-            self._host.make_directory(scope)
-            mirrors = json.dumps({"mirrors:": facts["mirrors"]}, indent=1)
-            self._host.write(scope / "mirrors.yaml", mirrors, 0o600)
+            scope = self.directory / "scope"
+            self._spack.make_directory(scope)
+            self._host.write(scope / "mirrors.yaml", plan.mirrors(facts["mirrors"]), 0o600)
+            self._spack.give(scope / "mirrors.yaml")
             return [[spack, "-C", str(scope), *environment, *install]]
         steps = []
         if facts["mirrors"] is None and not new:
@@ -387,57 +380,24 @@ class Environment:
         """What would be installed and from where; nothing but Spack's own caches changes."""
         if self._load() and self._complete():
             return self._result(True)
-        draft = Path(self._module.tmpdir, f"petal-{self._wanted.name}")
-        where = self.directory
-        if not self._nodes:
+        self._changed = True
+        if self._nodes:
+            self._facts(self.directory)
+            return self._result(False)
+        with self._spack.scratch() as draft:
             _probed, solution = self._solution(draft)
             self._record = {**solution, "history": self._record.get("history", {})}
             self._nodes = lockfile.parse_lock((draft / "spack.lock").read_text(encoding="utf-8"))
-            where = draft
-        self._facts(where)
-        self._changed = True
+            self._facts(draft)
         return self._result(False)
 
     def _without_spack(self) -> dict[str, Any]:
         spack = self._options.spack
         if not self._check:
-            raise SpackError(f"there is no spack at {spack}; the role petal.hpc.spack installs it", self._failure(()))
+            raise SpackError(f"there is no spack at {spack}; the role petal.hpc.spack installs it")
         # Spack itself would be installed first.
         self._changed = True
         return self._told(False, [])
-
-    def _inside(self, script: ModuleType, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Run one of our scripts with Spack's own Python."""
-        directory = Path(self._module.tmpdir)
-        name = script.__name__.rpartition(".")[2]
-        source, given, answer = (directory / f"petal-{name}{end}" for end in (".py", ".json", "-answer.json"))
-        source.write_text(script_text(script), encoding="utf-8")
-        given.write_text(json.dumps(arguments), encoding="utf-8")
-        answer.unlink(missing_ok=True)
-        status, output, problem = self._host.call([self._options.spack, "python", str(source), str(given), str(answer)])
-        if status != 0 or not answer.exists():
-            reason = messages.reason(problem or output)
-            raise SpackError(f"Spack could not look at the specs of {self._wanted.name}: {reason}", self._failure(()))
-        found: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
-        return found
-
-
-def _file_digest(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""
-
-
-def _git_head(start: Path) -> str:
-    """The commit of the checkout that a directory is part of; empty when it is part of none."""
-    for directory in (start, *start.parents):
-        head = directory / ".git" / "HEAD"
-        if head.is_file():
-            text = head.read_text(encoding="utf-8").strip()
-            reference = directory / ".git" / text.partition("ref: ")[2]
-            return reference.read_text(encoding="utf-8").strip() if reference.is_file() else text
-    return ""
 
 
 def _tail_text(path: Path) -> str:

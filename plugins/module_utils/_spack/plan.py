@@ -190,6 +190,11 @@ def closed_packages(probe: Probe) -> str:
     return json.dumps({"packages": {name: {"buildable": False} for name in probe.closed}}, indent=1) + "\n"
 
 
+def mirrors(entries: Mapping[str, Any]) -> str:
+    """mirrors.yaml of a scope that replaces all mirrors, as JSON."""
+    return json.dumps({"mirrors:": dict(entries)}, indent=1) + "\n"
+
+
 # --- results --------------------------------------------------------------------------------------------------------
 
 

@@ -26,7 +26,10 @@ _FROM_CACHE = ("fetching from build cache", "relocating")
 _LINE = re.compile(r"\[(?P<sign>.)\] (?P<hash>[a-z0-9]{7}) (?P<name>[^\s@]+)@(?P<version>\S+)(?: (?P<text>.*))?")
 _DURATION = re.compile(r" ?\((?:(\d+)h)?(?:(\d+)m)?(\d+(?:\.\d+)?)s\)$")
 
-_HEADING = re.compile(r"==> Installing (?P<name>.+?)-(?P<version>[^-\s]\S*)-(?P<hash>[a-z0-9]{32})(?: \[\d+/\d+\])?$")
+# Names have dashes, and so have versions: the first part that begins with a digit begins the version.
+_HEADING = re.compile(
+    r"==> Installing (?P<name>\S+?)-(?P<version>\d\S*|[^-\s]+)-(?P<hash>[a-z0-9]{32})(?: \[\d+/\d+\])?$"
+)
 _PHASE = re.compile(r"==> (?P<name>\S+): Executing phase: '(?P<phase>[^']+)'")
 _EXTRACT = re.compile(r"==> Extracting (?P<slug>\S+) (?:/\S+ )?from binary cache")
 _SUCCESS = re.compile(r"==> (?P<name>\S+): Successfully installed (?P<slug>\S+)-(?P<hash>[a-z0-9]{32})")

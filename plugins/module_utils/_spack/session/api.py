@@ -18,7 +18,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import PROC, Host
@@ -43,11 +42,6 @@ class Outcome:
 
 
 KILLED = "killed"
-
-
-def script_text(script: ModuleType) -> str:
-    """The source of a script that travels with the module, out of Ansible's zip file too."""
-    return inspect.getsource(script)
 
 
 class Session:
@@ -77,7 +71,7 @@ class Session:
         if self.log.exists():
             self.log.replace(self.log.with_name(self.log.name + ".1"))
         script = self._directory / "runner.py"
-        self._host.write(script, script_text(runner))
+        self._host.write(script, inspect.getsource(runner))
         request = {"id": key, "steps": [list(step) for step in steps], "timeout": timeout, "note": note}
         self._host.write_json(self._request, request)
         python = self._host.interpreter()

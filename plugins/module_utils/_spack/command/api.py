@@ -1,0 +1,115 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Call Spack on this host: its commands, our scripts inside of it, and what its choices depend on."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import inspect
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
+from ansible_collections.petal.hpc.plugins.module_utils._spack import messages
+from ansible_collections.petal.hpc.plugins.module_utils._spack.model import SpackError
+
+# Configuration that says nothing about what the solver chooses.
+_INDIFFERENT = ("mirrors.yaml", "modules.yaml", "bootstrap.yaml", "view.yaml")
+
+
+class Spack:
+    """The command ``spack`` of a work directory.
+
+    It may run as the work directory's owner, whoever calls it: what it is to write is given to that user.
+    """
+
+    def __init__(self, host: Host, command: str, work_dir: Path) -> None:
+        self._host = host
+        self.command = command
+        self._work_dir = work_dir
+
+    def is_there(self) -> bool:
+        return os.access(self.command, os.X_OK)
+
+    def call(self, arguments: Sequence[str]) -> tuple[int, str, str]:
+        """Run a command; status, output and error output."""
+        return self._host.call([self.command, *arguments])
+
+    def inside(self, script: ModuleType, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Run one of our scripts with Spack's own Python, and give its answer. Raises SpackError."""
+        with self.scratch() as directory:
+            source, given, answer = (directory / name for name in ("script.py", "arguments.json", "answer.json"))
+            source.write_text(inspect.getsource(script), encoding="utf-8")
+            given.write_text(json.dumps(arguments), encoding="utf-8")
+            status, output, problem = self.call(["python", str(source), str(given), str(answer)])
+            if status != 0 or not answer.exists():
+                reason = messages.reason(problem or output)
+                raise SpackError(f"Spack could not look into the matter: {reason}")
+            found: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
+            return found
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A directory for a moment, which Spack can write."""
+        directory = Path(tempfile.mkdtemp(prefix=".petal-", dir=self._work_dir))
+        try:
+            self.give(directory)
+            directory.chmod(0o755)
+            yield directory
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+
+    def make_directory(self, path: Path) -> None:
+        """Make a directory that Spack can write, and its parents."""
+        if not path.is_dir():
+            self._host.make_directory(path)
+            self.give(path)
+
+    def give(self, path: Path) -> None:
+        """Let Spack write a file or directory."""
+        owner = self._work_dir.stat()
+        if os.geteuid() == 0 and owner.st_uid != path.stat().st_uid:
+            os.chown(path, owner.st_uid, owner.st_gid)
+
+    def sources(self, root: str, repositories: Iterable[str]) -> dict[str, str]:
+        """Digests of all but the specs that decides what the solver chooses: Spack, its packages, its configuration.
+
+        :param root: where Spack is; empty for one that nobody asked yet.
+        """
+        found = {"command": _file_digest(Path(self.command))}
+        if not root:
+            return found
+        for path in sorted(Path(root, "etc", "spack").rglob("*.yaml")):
+            name = path.relative_to(root)
+            if name.parts[2] != "defaults" and path.name not in _INDIFFERENT:
+                found[str(name)] = _file_digest(path)
+        for start in (root, *repositories):
+            found[f"commit of {start}"] = _git_head(Path(start))
+        return found
+
+
+def _file_digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def _git_head(start: Path) -> str:
+    """The commit of the checkout that a directory is part of; empty when it is part of none."""
+    for directory in (start, *start.parents):
+        head = directory / ".git" / "HEAD"
+        if head.is_file():
+            text = head.read_text(encoding="utf-8").strip()
+            reference = directory / ".git" / text.partition("ref: ")[2]
+            return reference.read_text(encoding="utf-8").strip() if reference.is_file() else text
+    return ""

@@ -1,0 +1,81 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""spack.lock and the store's database."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ansible_collections.petal.hpc.plugins.module_utils._spack.lockfile import (
+    needed,
+    ordered,
+    parse_database,
+    parse_lock,
+)
+from ansible_collections.petal.hpc.plugins.module_utils._spack.model import SpackError
+
+A, B, C, D = ("a" * 32, "b" * 32, "c" * 32, "d" * 32)
+
+
+def entry(name: str, *dependencies: tuple[str, list[str]], **more: Any) -> dict[str, Any]:
+    needs = [{"name": "x", "hash": key, "parameters": {"deptypes": kinds}} for key, kinds in dependencies]
+    return {"name": name, "version": "1.0", "dependencies": needs, **more}
+
+
+LOCK = {
+    "_meta": {"file-type": "spack-lockfile", "lockfile-version": 7},
+    "roots": [{"hash": A, "spec": "app", "group": "default"}],
+    "concrete_specs": {
+        A: entry("app", (B, ["build", "link"]), (C, ["build"])),
+        B: entry("library", (D, ["build"])),
+        C: entry("tool"),
+        D: entry("make", external={"path": "/usr", "module": None}),
+    },
+}
+
+
+def test_a_lock() -> None:
+    nodes = parse_lock(json.dumps(LOCK))
+    assert nodes[A].root == "app"
+    assert nodes[A].label == "app@1.0"
+    assert nodes[A].dependencies == {B: frozenset({"build", "link"}), C: frozenset({"build"})}
+    assert nodes[B].root is None
+    assert nodes[D].external == "/usr"
+    assert [node.name for node in ordered(nodes)] == ["make", "library", "tool", "app"]
+
+
+def test_dependencies_as_older_locks_write_them() -> None:
+    lock = json.loads(json.dumps(LOCK))
+    lock["concrete_specs"][A]["dependencies"] = [{"name": "library", "hash": B, "type": ["link"]}]
+    assert parse_lock(json.dumps(lock))[A].dependencies == {B: frozenset({"link"})}
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"roots": [], "concrete_specs": {"x": {}}}'])
+def test_no_lock(text: str) -> None:
+    with pytest.raises(SpackError, match=r"spack\.lock is not what Spack writes"):
+        parse_lock(text)
+
+
+def test_what_is_needed() -> None:
+    nodes = parse_lock(json.dumps(LOCK))
+    assert needed(nodes, [], []) == {A, B, C}
+    # What only builds a package is not needed where that comes from a cache, or is there.
+    assert needed(nodes, [], [A]) == {A, B}
+    assert needed(nodes, [B], []) == {A, C}
+    assert needed(nodes, [A], []) == set()
+
+
+def test_the_database() -> None:
+    installs = {
+        A: {"path": "/opt/app", "installed": True},
+        B: {"path": "/opt/library", "installed": False},
+        D: {"path": None, "installed": True},
+    }
+    assert parse_database(json.dumps({"database": {"installs": installs}})) == {A: "/opt/app", D: ""}
+    assert parse_database("{}") == {}
+    assert parse_database("half a fi") == {}

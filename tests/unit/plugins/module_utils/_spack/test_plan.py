@@ -1,0 +1,188 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is decided about a Spack environment."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ansible_collections.petal.hpc.plugins.module_utils._spack.model import Node, Place, Probe, SpackError, Wanted
+from ansible_collections.petal.hpc.plugins.module_utils._spack.plan import (
+    GIB,
+    Brought,
+    brought,
+    closed_packages,
+    digest,
+    jobs,
+    listing,
+    mirrors,
+    own_compilers,
+    packages,
+    source_order,
+    spack_yaml,
+    split_compiler,
+    with_compiler,
+)
+from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import read_output
+
+LANGUAGES = ("c", "cxx", "fortran")
+NEW = Probe((1, 2, 0), languages=LANGUAGES)
+
+
+def environment(wanted: Wanted, probe: Probe = NEW) -> dict[str, Any]:
+    found = json.loads(spack_yaml(wanted, probe))["spack"]
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("cores", "memory", "wanted", "expected"),
+    [
+        (2, 24, 0, 8),
+        (2, 8, 0, 4),
+        (64, 256, 0, 128),
+        (64, 128, 0, 64),
+        (1, 1, 0, 1),
+        (2, 4, 16, 16),
+    ],
+)
+def test_jobs(cores: int, memory: int, wanted: int, expected: int) -> None:
+    assert jobs(cores, memory * GIB, wanted) == expected
+
+
+def test_the_digest() -> None:
+    wanted = Wanted("x", ("a", "b"))
+    mine = digest(wanted, {"root": "1"})
+    assert mine == digest(Wanted("y", ("b", "a")), {"root": "1"})
+    others = [
+        digest(Wanted("x", ("a",)), {"root": "1"}),
+        digest(Wanted("x", ("a", "b"), compiler="gcc@12"), {"root": "1"}),
+        digest(Wanted("x", ("a", "b"), from_source=("a",)), {"root": "1"}),
+        digest(wanted, {"root": "2"}),
+    ]
+    assert len({mine, *others}) == 5
+
+
+def test_no_compiler_is_left_to_the_configuration() -> None:
+    found = environment(Wanted("x", ("zlib",)))
+    assert found == {
+        "view": False,
+        "concretizer": {"unify": True},
+        "config": {"deprecated": True},
+        "specs": ["zlib"],
+    }
+
+
+def test_a_compiler_of_the_host_is_required() -> None:
+    found = environment(Wanted("x", ("zlib",), "gcc@12.2.0", "x86_64_v3"))
+    assert found["specs"] == ["zlib"]
+    assert found["packages"] == {
+        "all": {"require": ["target=x86_64_v3"]},
+        **{f"{language}:": {"require": ["gcc@12.2.0"]} for language in LANGUAGES},
+    }
+
+
+def test_a_spec_may_have_another_compiler() -> None:
+    found = environment(Wanted("x", ("zlib", "hdf5 %llvm@17", "bzip2 %c=gcc@12.2.0"), "gcc@12.2.0"))
+    assert found["packages"]["c:"] == {"require": [{"any_of": ["gcc@12.2.0", "llvm@17"]}]}
+
+
+def test_a_compiler_to_build_comes_first() -> None:
+    probe = Probe((1, 2, 0), external=False, languages=("c", "cxx"), compiled=("hdf5 ^openmpi", "zlib %llvm@17"))
+    wanted = Wanted("x", ("hdf5 ^openmpi", "gcc@13.3.0 +binutils", "nextflow", "zlib %llvm@17"), "gcc@13")
+    found = environment(wanted, probe)
+    assert "packages" not in found
+    compiler, software = found["specs"]
+    assert compiler == {"group": "compiler", "specs": ["gcc@13.3.0 +binutils"]}
+    # What is not compiled gets no compiler, and what has its own keeps it.
+    assert software["specs"] == ["hdf5 %gcc@13 ^openmpi", "nextflow", "zlib %llvm@17"]
+    assert software["needs"] == ["compiler"]
+    assert software["override"]["packages"] == {"c:": {"prefer": ["gcc@13"]}, "cxx:": {"prefer": ["gcc@13"]}}
+
+
+def test_a_compiler_that_no_spec_names_is_built_too() -> None:
+    probe = Probe((1, 2, 0), external=False, languages=LANGUAGES)
+    assert environment(Wanted("x", ("gcc@12",), "gcc@13"), probe)["specs"][0]["specs"] == ["gcc@13"]
+    only = environment(Wanted("x", ("gcc@13.3.0",), "gcc@13"), probe)["specs"]
+    assert only == [{"group": "compiler", "specs": ["gcc@13.3.0"]}]
+
+
+def test_before_compilers_were_packages() -> None:
+    found = environment(Wanted("x", ("zlib",), "gcc@12.2.0"), Probe((0, 23, 1)))
+    assert found["packages"] == {"all": {"require": ["%gcc@12.2.0"]}}
+    assert found["specs"] == ["zlib"]
+
+
+def test_specs_and_compilers() -> None:
+    assert split_compiler(Wanted("x", ("a", "gcc@11.3"), "gcc@11.3.0")) == (["gcc@11.3"], ["a"])
+    assert own_compilers("a %c=gcc@12 ^b %llvm ^c %cmake") == ["gcc@12", "llvm"]
+    assert with_compiler("hdf5@1.14 +mpi ^openmpi@5", "gcc@13 +binutils") == "hdf5@1.14+mpi %gcc@13 ^openmpi@5"
+
+
+def test_scopes() -> None:
+    assert json.loads(closed_packages(Probe((1, 2), closed=("x",)))) == {"packages": {"x": {"buildable": False}}}
+    assert json.loads(mirrors({"m": {"url": "u"}})) == {"mirrors:": {"m": {"url": "u"}}}
+
+
+A, B, C, D = ("a" * 32, "b" * 32, "c" * 32, "d" * 32)
+NODES = {
+    A: Node("app", "1", A, root="app@1", dependencies={B: frozenset({"link"}), C: frozenset({"build"})}),
+    B: Node("lib", "2", B, dependencies={D: frozenset({"build"})}),
+    C: Node("tool", "3", C),
+    D: Node("make", "4", D, external="/usr"),
+}
+
+
+def test_where_packages_come_from() -> None:
+    places = {
+        A: Place("/p/a", False, cached=True),
+        B: Place("/p/b", True),
+        C: Place("/p/c", False),
+        D: Place("/usr", False),
+    }
+    found = packages(NODES, places, {B: Brought("source", 3.0)})
+    # The tool only builds what a cache has.
+    assert [(item.name, item.origin, item.seconds, item.explicit) for item in found] == [
+        ("make", "external", None, False),
+        ("lib", "source", 3.0, False),
+        ("app", "cache", None, True),
+    ]
+    assert listing(found) == "lib@2 /bbbbbbb\napp@1 /aaaaaaa\n"
+    nothing = {key: Place(f"/p/{key}", False) for key in NODES}
+    assert [(item.name, item.origin) for item in packages(NODES, nothing, {}) if item.origin != "external"] == [
+        ("lib", "source"),
+        ("tool", "source"),
+        ("app", "source"),
+    ]
+    there = packages(NODES, {**nothing, A: Place("/p/a", True), B: Place("/p/b", True)}, {})
+    assert [item.origin for item in there] == ["external", "installed", "installed"]
+
+
+def test_what_a_session_brought() -> None:
+    lines = ["[e] ddddddd make@4 /usr (0s)", "[ ] aaaaaaa app@1 staging (0s)", "[+] aaaaaaa app@1 /p/a (3s)"]
+    lines += ["[ ] bbbbbbb lib@2 build (1s)"]
+    assert brought(read_output(lines), NODES) == {A: Brought("source", 3.0)}
+
+
+def test_the_order_of_what_is_never_taken_from_a_cache() -> None:
+    assert source_order(NODES, ("app@1 +x", "lib", "make"), [A, B, C, D]) == [f"lib/{B}", f"app/{A}"]
+    assert source_order(NODES, ("app",), [B]) == []
+
+
+def test_wanted_from_options() -> None:
+    given = {
+        "name": "x",
+        "specs": ["hdf5 +mpi  api=v18"],
+        "build_from_source": ["a"],
+        "compiler": "gcc @12",
+        "target": "",
+        "deprecated": False,
+    }
+    assert Wanted.checked(given) == Wanted("x", ("hdf5+mpi api=v18",), "gcc@12", None, ("a",), False)
+    with pytest.raises(SpackError, match=r"name '\.\./x' is not allowed"):
+        Wanted.checked({**given, "name": "../x"})
