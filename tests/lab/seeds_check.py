@@ -65,7 +65,6 @@ def line(found: dict[str, Any]) -> str:
         return f"FAILED {name:20} {found['message'] or 'no packages'}"
     how = "pruned" if done.get("pruned") else "unpruned"
     nodes, seconds, solves = len(done["packages"]), done["concretize_s"], done["solves"]
-    nodes, seconds, solves = len(done["packages"]), done["concretize_s"], done["solves"]
     return f"ok     {name:20} {nodes:4} nodes {seconds:7.1f} s  {how}, {solves} solves"
 
 
@@ -75,7 +74,8 @@ def main(seeds: Sequence[Path]) -> int:
         return 1
 
     def refs(path: Path) -> tuple[str, str]:
-        return (read(path).software.spack.version, read(path).software.spack.packages)
+        spack = read(path).software.spack
+        return spack.version, spack.packages or ""
 
     good = 0
     root = spack_at_hand.CACHE / "seeds-check"
