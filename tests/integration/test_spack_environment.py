@@ -1,0 +1,451 @@
+"""Spack environments with the real Spack: solved, installed, killed, joined, refused, taken from a cache."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import gzip
+import hashlib
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from modules import result_of, start_module
+from spack_at_hand import mirror_dir
+
+SPACK = "9377a7b31dab3cb3880326de764d0ebb4f782d4f"
+PACKAGES = "v2026.06.0"
+# Upstream recipes and nothing else: Spack reads them in a second, and has little to decide.
+RECIPES = ["tree", "gcc", "gcc_runtime", "glibc", "compiler_wrapper", "gmake", "musl"]
+TREE = "0160c535bff2b0dc6a830b9944e981e3427380f63e748da96ced7071faebabf6"
+
+# Small C programs: name, what it needs, seconds that its build waits, whether it compiles.
+PROGRAMS: dict[str, tuple[list[str], float, bool]] = {
+    "quick": ([], 0, True),
+    "slow": (["quick"], 4, True),
+    "last": (["slow"], 0, True),
+    "endless": (["quick"], 300, True),
+    "broken": (["quick"], 0, False),
+    "never": ([], 0, False),
+}
+
+NEVER = ['depends_on("petal-never", when="+never")']
+RECIPE = '''\
+from spack_repo.builtin.build_systems.makefile import MakefilePackage
+
+from spack.package import *
+
+
+class {class_name}(MakefilePackage):
+    """A program of a test."""
+
+    url = "file://{archive}"
+    version("1.0", sha256="{digest}")
+    depends_on("c", type="build")
+    variant("never", default=False, description="Need what nobody asks for")
+    {needs}
+
+    def build(self, spec, prefix):
+        make("CC=" + spack_cc)
+
+    def install(self, spec, prefix):
+        make("PREFIX=" + prefix, "install")
+'''
+MAKEFILE = """\
+petal-{name}: main.c
+\tsleep {seconds}
+\t$(CC) -o $@ main.c
+\techo {name} >>{builds}
+install:
+\tmkdir -p $(PREFIX)/bin
+\tcp petal-{name} $(PREFIX)/bin/
+"""
+
+
+PATIENCE = 300
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A Spack of its own with a repository of small programs."""
+
+    root: Path
+
+    @property
+    def command(self) -> Path:
+        return self.root / "bin" / "spack"
+
+    @property
+    def work_dir(self) -> Path:
+        return self.root / "off"
+
+    @property
+    def site(self) -> Path:
+        return self.root / "spack" / "etc" / "spack" / "site"
+
+    @property
+    def tree(self) -> Path:
+        return self.root / "vol" / "opt"
+
+    def builds(self) -> list[str]:
+        """Every compilation that took place, in its order."""
+        log = self.root / "builds"
+        return log.read_text().split() if log.exists() else []
+
+    def spack(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [self.command, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def arguments(self, name: str, *specs: str, **more: Any) -> dict[str, Any]:
+        given = {"spack": self.command, "work_dir": self.work_dir, "name": name, "specs": list(specs)}
+        return {**given, "wait_s": 60, "concurrency": 4, **more}
+
+    def environment(self, name: str) -> Path:
+        return self.work_dir / "envs" / name
+
+    def session(self, name: str) -> int:
+        """Number of the session of a running installation."""
+        found = json.loads((self.environment(name) / "session" / "session.json").read_text())
+        return int(found["pid"])
+
+    def log(self, name: str) -> str:
+        log = self.environment(name) / "install.log"
+        return log.read_text() if log.exists() else ""
+
+    def mirrors(self, **caches: Any) -> None:
+        sources = {"url": f"file://{mirror_dir()}/sources", "source": True, "binary": False}
+        (self.site / "mirrors.yaml").write_text(json.dumps({"mirrors:": {**caches, "sources": sources}}))
+
+
+def members(session: int) -> list[int]:
+    """The living processes of a session."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[3]) == session and fields[0] not in "ZX":
+                found.append(int(entry.name))
+    return found
+
+
+def kill(pids: list[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def wait_for(what: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def archive(name: str, files: dict[str, str]) -> bytes:
+    """A source archive with the same bytes each time."""
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for path, text in files.items():
+            member = tarfile.TarInfo(f"{name}-1.0/{path}")
+            member.size = len(text.encode())
+            tar.addfile(member, io.BytesIO(text.encode()))
+    return gzip.compress(raw.getvalue(), mtime=0)
+
+
+def write_programs(lab: Lab) -> Path:
+    repository = lab.root / "spack_repo" / "petal_test"
+    (lab.root / "sources").mkdir()
+    repository.mkdir(parents=True)
+    (repository / "repo.yaml").write_text("repo:\n  namespace: petal_test\n  api: v2.0\n")
+    for name, (needs, seconds, compiles) in PROGRAMS.items():
+        makefile = MAKEFILE.format(name=name, seconds=seconds, builds=lab.root / "builds")
+        source = "int main(void) { return 0; }\n" if compiles else "int main(void) { return nothing; }\n"
+        data = archive(name, {"Makefile": makefile, "main.c": source})
+        path = lab.root / "sources" / f"{name}-1.0.tar.gz"
+        path.write_bytes(data)
+        directory = repository / "packages" / f"petal_{name}"
+        directory.mkdir(parents=True)
+        recipe = RECIPE.format(
+            class_name=f"Petal{name.capitalize()}",
+            archive=path,
+            digest=hashlib.sha256(data).hexdigest(),
+            needs="\n    ".join([*(f'depends_on("petal-{need}")' for need in needs), *NEVER[name == "never" :]]),
+        )
+        (directory / "package.py").write_text(recipe)
+    return repository
+
+
+class Strip(ast.NodeTransformer):
+    """Takes the dependencies on packages that are not among the recipes out of one."""
+
+    known = frozenset({name.replace("_", "-") for name in RECIPES} | {"c", "cxx", "fortran", "libc"})
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        super().generic_visit(node)
+        if isinstance(node, (ast.ClassDef, ast.With)):
+            node.body = [part for part in node.body if not self.foreign(part)] or [ast.Pass()]
+        return node
+
+    def foreign(self, part: ast.stmt) -> bool:
+        call = part.value if isinstance(part, ast.Expr) else None
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.func.id != "depends_on":
+            return False
+        spec = call.args[0]
+        name = re.match(r"[\w-]+", str(spec.value)) if isinstance(spec, ast.Constant) else None
+        return name is None or name.group() not in self.known
+
+
+def write_recipes(mirror: Path, target: Path) -> None:
+    wanted = ["build_systems", "repo.yaml", "__init__.py", *(f"packages/{name}" for name in RECIPES)]
+    git = ["git", f"--git-dir={mirror}/spack-packages.git", "archive", PACKAGES, "--"]
+    paths = [f"repos/spack_repo/builtin/{path}" for path in wanted]
+    data = subprocess.run([*git, *paths], check=True, capture_output=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        tar.extractall(target, filter="data")
+    for recipe in target.glob("repos/spack_repo/builtin/packages/*/package.py"):
+        recipe.write_text(ast.unparse(Strip().visit(ast.parse(recipe.read_text()))))
+
+
+def write_settings(lab: Lab, packages: Path, programs: Path) -> None:
+    version = subprocess.run(["gcc", "-dumpfullversion"], check=True, capture_output=True, text=True).stdout.strip()
+    compilers = {"c": "/usr/bin/gcc", "cxx": "/usr/bin/g++"}
+    gcc = {"spec": f"gcc@{version} languages='c,c++'", "prefix": "/usr", "extra_attributes": {"compilers": compilers}}
+    config = {
+        "install_tree": {"root": str(lab.tree), "padded_length": 128},
+        "build_stage:": [f"{lab.work_dir}/stage"],
+        "source_cache": f"{lab.work_dir}/source",
+        "misc_cache": f"{lab.work_dir}/misc",
+    }
+    settings: dict[str, Any] = {
+        "config": config,
+        "bootstrap:": {"enable": True, "root": f"{lab.work_dir}/bootstrap", "sources": [], "trusted": {}},
+        "concretizer": {"reuse": True, "static_analysis": True, "targets": {"host_compatible": False}},
+        "repos:": {"petal_test": str(programs), "builtin": f"{packages}/repos/spack_repo/builtin"},
+        "packages": {
+            "all": {"require": ["target=x86_64"]},
+            "gcc": {"externals": [gcc]},
+            "gmake": {"buildable": False, "externals": [{"spec": "gmake@4.3", "prefix": "/usr"}]},
+        },
+    }
+    lab.site.mkdir(parents=True, exist_ok=True)
+    for name, content in settings.items():
+        (lab.site / f"{name.rstrip(':')}.yaml").write_text(json.dumps({name: content}))
+    lab.mirrors()
+    lab.command.parent.mkdir()
+    lab.command.write_text(
+        "#!/bin/sh\nexec env -i ${PETAL_DETACHED:+PETAL_DETACHED=$PETAL_DETACHED} "
+        f"LANG=C.UTF-8 HOME={lab.work_dir} PATH=/usr/sbin:/usr/bin:/sbin:/bin PYTHONPATH={lab.root}/python "
+        f"SPACK_PYTHON={sys.executable} SPACK_DISABLE_LOCAL_CONFIG=1 SPACK_USER_CACHE_PATH={lab.work_dir}/cache "
+        f'nice -n 5 {lab.root}/spack/bin/spack "$@"\n'
+    )
+    lab.command.chmod(0o755)
+
+
+def fetch(url: Path, ref: str, target: Path) -> None:
+    target.mkdir()
+    for arguments in (
+        ["init", "--quiet"],
+        ["fetch", "--quiet", "--depth", "1", f"file://{url}", ref],
+        ["checkout", "--quiet", "--detach", "FETCH_HEAD"],
+    ):
+        subprocess.run(["git", "-C", target, *arguments], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    mirror = mirror_dir()
+    if mirror is None:
+        pytest.skip("no Spack at hand: the mirror directory in the user's cache is missing")
+    if not list(mirror.glob(f"sources/_source-cache/archive/{TREE[:2]}/{TREE[:8]}*")):
+        pytest.skip("no Spack at hand: the mirror directory lacks the source of tree")
+    lab = Lab(tmp_path_factory.mktemp("spack"))
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]
+    wheels = ["--find-links", str(mirror / "bootstrap")] if (mirror / "bootstrap").is_dir() else []
+    target = ["--target", str(lab.root / "python"), "clingo"]
+    got = subprocess.run([*pip, *wheels, *target], capture_output=True, text=True, check=False)
+    if got.returncode != 0:
+        pytest.skip(f"no Spack at hand: its solver cannot be had: {got.stderr.strip().splitlines()[-1]}")
+    fetch(mirror / "spack.git", SPACK, lab.root / "spack")
+    write_recipes(mirror, lab.root / "packages")
+    lab.work_dir.mkdir()
+    write_settings(lab, lab.root / "packages", write_programs(lab))
+    yield lab
+    # Nothing of a failed test goes on.
+    for path in lab.work_dir.glob("envs/*/session/session.json"):
+        kill(members(int(json.loads(path.read_text())["pid"])))
+
+
+def run(check: bool = False, **arguments: Any) -> dict[str, Any]:
+    """What the module returned, which has to succeed."""
+    found = result_of(start_module("spack_environment", check, **arguments), PATIENCE)
+    assert not found.get("failed"), found["msg"]
+    return found
+
+
+def fail(**arguments: Any) -> dict[str, Any]:
+    """What the module returned, which has to fail with a message."""
+    found = result_of(start_module("spack_environment", **arguments), PATIENCE)
+    assert found.get("failed"), found
+    assert found["environment"]["finished"]
+    return found
+
+
+def origins(result: dict[str, Any]) -> dict[str, str]:
+    return {item["name"]: item["origin"] for item in result["environment"]["packages"] if item["origin"] != "external"}
+
+
+def test_check_mode_then_installed_then_nothing_changes(lab: Lab) -> None:
+    given = lab.arguments("first", "tree@2.1.0")
+    planned = run(check=True, **given)
+    assert planned["changed"]
+    assert origins(planned) == dict.fromkeys(["compiler-wrapper", "gcc-runtime", "tree"], "source")
+    assert not lab.environment("first").exists()
+    assert not list(lab.tree.rglob("tree-2.1.0-*"))
+
+    made = run(**given)
+    assert made["changed"]
+    assert made["environment"]["finished"]
+    assert made["environment"]["solves"] == 1
+    tree = made["environment"]["packages"][-1]
+    assert (tree["name"], tree["version"], tree["origin"], tree["explicit"]) == ("tree", "2.1.0", "source", True)
+    assert tree["seconds"] > 0
+    assert subprocess.run([f"{tree['prefix']}/bin/tree", "--version"], check=True, capture_output=True).stdout
+
+    started = time.monotonic()
+    again = run(**given)
+    assert time.monotonic() - started < 5
+    assert not again["changed"]
+    assert again["environment"]["packages"] == made["environment"]["packages"]
+    assert not run(check=True, **given)["changed"]
+
+
+def test_a_killed_installation_goes_on(lab: Lab) -> None:
+    given = lab.arguments("killed", "petal-last")
+    first = run(**{**given, "wait_s": 0})
+    assert not first["environment"]["finished"]
+    # The program before the slow one is finished, and Spack has not yet written that down.
+    wait_for(lambda: "petal-slow@1.0 build" in lab.log("killed"))
+    assert "petal-quick" in lab.log("killed").partition("[+]")[2]
+    kill(members(lab.session("killed")))
+    assert b"petal-quick" not in read(lab.tree / ".spack-db" / "index.json")
+    assert lab.builds() == ["quick"]
+
+    done = run(**given)
+    assert done["changed"]
+    assert done["environment"]["finished"]
+    assert done["environment"]["pruned"]
+    assert lab.builds() == ["quick", "slow", "last"]
+    found = {item["name"]: item for item in done["environment"]["packages"]}
+    assert found["petal-quick"]["origin"] == "source"
+    assert done["progress"]["done"] == done["progress"]["total"]
+    assert not run(**given)["changed"]
+
+
+def test_a_killed_controller_loses_nothing(lab: Lab) -> None:
+    lab.spack("uninstall", "--all", "--yes-to-all", "petal-last", "petal-slow")
+    (lab.root / "builds").unlink()
+    (lab.environment("killed") / "install.log").unlink()
+    given = lab.arguments("killed", "petal-last")
+    controller = start_module("spack_environment", **given)
+    wait_for(lambda: "petal-slow@1.0 build" in lab.log("killed"))
+    session = lab.session("killed")
+    os.killpg(controller.pid, signal.SIGKILL)
+    controller.communicate()
+    assert session in members(session)
+    for pid in members(session):
+        assert b"PETAL_DETACHED=1" in Path(f"/proc/{pid}/environ").read_bytes()
+
+    running = run(**{**given, "wait_s": 0})
+    assert lab.session("killed") == session
+    assert not running["environment"]["finished"]
+    assert "petal-slow@1.0 build" in running["progress"]["item"]
+    done = run(**{**given, "state": "finished"})
+    assert done["changed"]
+    assert done["environment"]["finished"]
+    assert lab.builds() == ["slow", "last"]
+
+
+def test_a_package_that_does_not_compile(lab: Lab) -> None:
+    given = lab.arguments("broken", "petal-broken", "petal-quick")
+    failed = fail(**given)
+    message = failed["msg"]
+    assert message.startswith("petal-broken@1.0 did not build on ")
+    assert "in its phase build" in message
+    assert "error: 'nothing' undeclared" in message.replace("\u2018", "'").replace("\u2019", "'")
+    assert "__spack_path_placeholder__" not in message
+    (failure,) = failed["environment"]["failed"]
+    assert (failure["package"], failure["phase"]) == ("petal-broken", "build")
+    assert failure["log"] in message
+    assert failure["tail"] in Path(failure["log"]).read_text() or failure["tail"]
+    # It is tried again, not remembered.
+    assert "petal-broken@1.0 did not build" in fail(**given)["msg"]
+
+
+def test_what_spack_refuses(lab: Lab) -> None:
+    message = fail(**lab.arguments("refused", "petal-quick@99"))["msg"]
+    assert message.startswith("Spack refuses the specs of the environment refused, nothing was built: ")
+    assert "petal-quick@99" in message
+    assert "Traceback" not in message
+    assert "name '../x' is not allowed" in fail(**lab.arguments("../x", "petal-quick"))["msg"]
+
+
+def test_a_time_out_ends_the_session(lab: Lab) -> None:
+    given = lab.arguments("endless", "petal-endless")
+    failed = fail(**given, timeout=5)
+    assert "after its time-out of 5 s" in failed["msg"]
+    assert "It was at work on petal-endless@1.0." in failed["msg"]
+    assert not [pid for pid in Path("/proc").glob("[0-9]*") if b"sleep\x00300" in read(pid / "cmdline")]
+
+
+def read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def test_other_specs_end_the_old_installation(lab: Lab) -> None:
+    run(**lab.arguments("endless", "petal-endless", wait_s=0))
+    session = lab.session("endless")
+    assert members(session)
+    # Specs that are refused do no harm to it.
+    fail(**lab.arguments("endless", "petal-quick@99"))
+    assert members(session)
+    done = run(**lab.arguments("endless", "petal-quick"))
+    assert done["environment"]["finished"]
+    assert not members(session)
+
+
+def test_from_a_cache_but_for_what_shall_be_built(lab: Lab) -> None:
+    url = f"file://{lab.root}/cache"
+    cache = {"url": url, "source": False, "binary": True, "signed": False}
+    hashes = [f"/{item}" for item in lab.spack("find", "--format", "{hash:32}", "petal-last", "petal-slow").split()]
+    lab.spack("buildcache", "push", "--unsigned", "--update-index", "--with-build-dependencies", url, *hashes)
+    lab.mirrors(cache=cache)
+    lab.spack("uninstall", "--all", "--yes-to-all", "petal-last", "petal-slow")
+    (lab.root / "builds").unlink(missing_ok=True)
+    given = lab.arguments("cached", "petal-last", build_from_source=["petal-slow"])
+    planned = run(check=True, **given)
+    assert origins(planned)["petal-last"] == "cache"
+    assert origins(planned)["petal-slow"] == "source"
+    done = run(**given)
+    assert origins(done)["petal-last"] == "cache"
+    assert origins(done)["petal-slow"] == "source"
+    assert lab.builds() == ["slow"]
