@@ -23,32 +23,13 @@ attributes:
     support: none
 options:
   modules:
-    description: What to check, in the form of a volume's manifest.
+    description:
+      - What to check, as the C(modules) of a volume's manifest.
+      - Each has a C(name), C(load) (the modules to load, in order; the name by default) and C(check) (the command to run
+        once they are loaded, as a list of arguments; none by default). Other keys are allowed and mean nothing here.
     type: list
     elements: dict
     required: true
-    suboptions:
-      name:
-        description: What the result is called.
-        type: str
-        required: true
-      load:
-        description: The modules to load, in order. The O(modules[].name) by default.
-        type: list
-        elements: str
-      check:
-        description: The command to run once they are loaded, as a list of arguments. None runs none.
-        type: list
-        elements: str
-      kind:
-        description: What the module gives (V(python), V(spack), V(container)); carried, not used.
-        type: str
-      default:
-        description: Whether it is the default version; carried, not used.
-        type: bool
-      summary:
-        description: One line about the module; carried, not used.
-        type: str
   user:
     description: The user whose login shells are opened. Root is needed to become another user.
     type: str
@@ -104,17 +85,9 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import Peta
 
 def main() -> None:
     """Arguments in, results out."""
-    entry = {
-        "name": {"type": "str", "required": True},
-        "load": {"type": "list", "elements": "str"},
-        "check": {"type": "list", "elements": "str"},
-        "kind": {"type": "str"},
-        "default": {"type": "bool"},
-        "summary": {"type": "str"},
-    }
     module = AnsibleModule(
         argument_spec={
-            "modules": {"type": "list", "elements": "dict", "required": True, "options": entry},
+            "modules": {"type": "list", "elements": "dict", "required": True},
             "user": {"type": "str", "default": "nobody"},
             "timeout": {"type": "int", "default": 300},
         },
