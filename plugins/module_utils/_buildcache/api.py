@@ -377,6 +377,16 @@ class Web(Store):
             raise BuildcacheError(f"build cache {self.cache.name}: {url} cannot be read: {error}") from error
 
 
+def hand_over(path: Path, like: Path) -> None:
+    """Give a directory and all in it to the owner of another one, where this is root and that is not."""
+    owner = like.stat()
+    if os.geteuid() != 0 or owner.st_uid == 0:
+        return
+    for directory, _names, files in os.walk(path):
+        for name in (".", *files):
+            os.chown(Path(directory, name), owner.st_uid, owner.st_gid, follow_symlinks=False)
+
+
 def open_store(module: AnsibleModule, cache: Cache, spack: str) -> Store:
     """Where a cache is, by the scheme of its URL."""
     if cache.scheme == "file":
@@ -480,10 +490,13 @@ class Keyring:
         return verdicts
 
     def close(self) -> None:
-        """End the agent, which would hold the mount namespace of a build."""
+        """End the agent, which would hold the mount namespace of a build, and leave the keyring to its Spack's user."""
+        if not Path(self._home).is_dir():
+            return
         gpgconf = self._module.get_bin_path("gpgconf")
-        if gpgconf and Path(self._home).is_dir():
+        if gpgconf:
             self._module.run_command([gpgconf, "--homedir", self._home, "--kill", "gpg-agent"])
+        hand_over(Path(self._home), Path(self._home).parent)
 
     @contextmanager
     def _scratch(self) -> Iterator[str]:
@@ -844,6 +857,9 @@ class Buildcache:
         os.umask(0o022)
         try:
             done: dict[str, Any] = getattr(self, self._module.params["state"])()
+            if self._cache.scheme == "file" and done["changed"] and not self._module.check_mode:
+                # Spack writes to it too, as the user whose keyring this is.
+                hand_over(Path(self._cache.url[len("file://") :]), Path(self._module.params["gnupghome"]).parent)
         finally:
             self._keyring.close()
         return {"cache": {"name": self._cache.name, "url": self._cache.url}, **done}
