@@ -9,31 +9,36 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, explained
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
-from ansible_collections.petal.hpc.plugins.module_utils._spack import lockfile, messages, plan
+from ansible_collections.petal.hpc.plugins.module_utils._spack import messages, plan
+from ansible_collections.petal.hpc.plugins.module_utils._spack.books.api import Books
 from ansible_collections.petal.hpc.plugins.module_utils._spack.command.api import Spack
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import (
+    CACHE,
     EXTERNAL,
-    Node,
+    SOURCE,
     Package,
-    Place,
     Probe,
     SpackError,
     Wanted,
     progress,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._spack.plan import Brought
-from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import BUILDING, DONE, Progress, read_output
+from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import (
+    BUILDING,
+    DONE,
+    FAILED,
+    Progress,
+    read_output,
+)
 from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import probe as probe_script
 from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import state as state_script
-from ansible_collections.petal.hpc.plugins.module_utils._spack.session.api import KILLED, Outcome, Session
+from ansible_collections.petal.hpc.plugins.module_utils._spack.session.api import KILLED, TIMEOUT, Outcome, Session
 
 PRESENT = "present"
 CONCRETIZED = "concretized"
@@ -70,12 +75,11 @@ class Environment:
         self._options = options
         self._host = Host(module.run_command)
         self._spack = Spack(self._host, options.spack, Path(options.work_dir))
-        self.directory = Path(options.work_dir, "envs", wanted.name)
-        self._lock = self.directory / "spack.lock"
-        self._state = self.directory / "state.json"
-        self._session = Session(self._host, self.directory / "session", self.directory / "install.log")
-        self._record: dict[str, Any] = {}
-        self._nodes: dict[str, Node] = {}
+        self._directory = Path(options.work_dir, "envs", wanted.name)
+        self._session = Session(self._host, self._directory / "session", self._directory / "install.log")
+        self._books = Books(self._host, self._spack, self._directory)
+        # That of a compiler which had to be built apart.
+        self._first: Environment | None = None
         self._changed = False
 
     # What is asked for
@@ -94,83 +98,89 @@ class Environment:
             os.umask(0o022)
             if self._check:
                 return self._preview()
-            self._spack.make_directory(self.directory)
-            with self._host.lock(self.directory / "lock", doing):
+            self._spack.make_directory(self._directory)
+            with self._host.lock(self._directory / "lock", doing):
                 return self._ensure(state)
 
     def _ensure(self, state: str) -> dict[str, Any]:
         if not self._load():
-            if state == FINISHED:
-                raise SpackError(
-                    f"the environment {self._wanted.name} was not started; run it with state=present first"
-                )
-            self._solve()
+            earlier = self._solve(state)
+            if earlier is not None:
+                return earlier
         if state == CONCRETIZED:
-            return self._result(self._complete())
+            return self._result(self._books.complete())
         if not self._session.running():
             outcome = self._session.outcome()
             if outcome is not None and outcome.reason != KILLED:
                 return self._conclude(outcome)
-            if self._complete():
+            if self._books.complete():
                 return self._result(True)
             if state == FINISHED and outcome is None:
-                raise SpackError(f"no installation of {self._wanted.name} runs; run it with state=present")
+                raise self._error(f"no installation of {self._wanted.name} runs; run it with state=present")
             if not self._start(outcome):
                 return self._result(True)
         return self._join(0.0 if state == STARTED else self._options.wait)
 
+    def _load(self) -> bool:
+        """Whether the environment is solved, and as it is wanted."""
+        if not self._books.load(self._wanted):
+            return False
+        apart = self._books.apart
+        if apart is None:
+            return True
+        self._first = Environment(self._module, apart, self._options)
+        return self._first._load() and self._first._books.complete()
+
     # Solving
 
-    def _load(self) -> bool:
-        """Read what is known of the environment; False when it has to be solved."""
-        try:
-            self._record = self._host.read_json(self._state)
-            lock = self._lock.read_text(encoding="utf-8")
-        except (OSError, PetalError):
-            self._record = {}
-            return False
-        if self._record.get("digest") != self._digest():
-            return False
-        self._nodes = lockfile.parse_lock(lock)
-        return True
+    def _solve(self, state: str) -> dict[str, Any] | None:
+        """Let Spack choose, in a draft; a running installation of other specs goes on until that has succeeded.
 
-    def _digest(self) -> str:
-        """Digest of all that decides what the solver chooses."""
-        sources = self._spack.sources(self._record.get("root", ""), self._record.get("repositories", ()))
-        return plan.digest(self._wanted, sources)
-
-    def _solve(self) -> None:
-        """Let Spack choose, in a draft; a running installation of other specs goes on until that has succeeded."""
-        draft = self.directory / "draft"
-        probed, solution = self._solution(draft)
+        Gives the result of the compiler's environment where that has to be finished first.
+        """
+        probed = self._probe()
+        wanted, apart = self._wanted, plan.compiler_apart(self._wanted, probed)
+        if apart is not None:
+            self._first = Environment(self._module, apart, self._options)
+            earlier = self._first.ensure(state)
+            self._changed = bool(earlier["changed"])
+            if not earlier["environment"]["finished"]:
+                return earlier
+            wanted, probed = plan.with_compiler_built(self._wanted, probed, self._first.compiler())
+            if not wanted.specs:
+                return earlier
+        elif state == FINISHED:
+            raise self._error(f"the environment {self._wanted.name} was not started; run it with state=present first")
+        draft = self._directory / "draft"
+        figures = self._solution(draft, wanted, probed)
         self._session.end()
-        self._keep_history()
-        history, places = self._record.get("history", {}), self._record.get("places", {})
+        self._keep()
         self._session.clear()
-        for name in ("spack.yaml", "spack.lock"):
-            (draft / name).replace(self.directory / name)
-        self._record = {**solution, "history": history, "places": places, "deaths": 0}
-        self._record.update(root=probed.root, repositories=list(probed.repositories), version=list(probed.version))
-        self._record["digest"] = self._digest()
-        self._nodes = lockfile.parse_lock(self._lock.read_text(encoding="utf-8"))
-        self._save()
+        self._books.replace(draft, self._wanted, probed, figures, apart)
         self._changed = True
+        return None
 
-    def _solution(self, draft: Path) -> tuple[Probe, dict[str, Any]]:
-        """A solved environment in ``draft``, and how it was found. Raises SpackError with Spack's reason."""
-        started = time.monotonic()
+    def compiler(self) -> Package:
+        """The compiler that this environment is for."""
+        return next(item for item in self._books.packages() if item.explicit)
+
+    def _probe(self) -> Probe:
         arguments = {
             "specs": list(self._wanted.specs),
             "compiler": self._wanted.compiler,
             "target": self._wanted.target,
             "prune": self._options.prune,
         }
-        probed = Probe.from_dict(self._spack.inside(probe_script, arguments))
+        return Probe.from_dict(self._spack.inside(probe_script, arguments))
+
+    def _solution(self, draft: Path, wanted: Wanted, probed: Probe) -> dict[str, Any]:
+        """Solve an environment in ``draft``, and give how that went. Raises SpackError with Spack's reason."""
+        started = time.monotonic()
         scope = draft / "scope"
         self._spack.make_directory(draft)
         self._spack.make_directory(scope)
         (draft / "spack.lock").unlink(missing_ok=True)
-        self._host.write(draft / "spack.yaml", plan.spack_yaml(self._wanted, probed))
+        self._host.write(draft / "spack.yaml", plan.spack_yaml(wanted, probed))
         self._spack.give(draft / "spack.yaml")
         self._host.write(scope / "packages.yaml", plan.closed_packages(probed))
         environment = ["-e", str(draft), "concretize", "--force"]
@@ -181,72 +191,64 @@ class Environment:
             if status == 0 and (draft / "spack.lock").exists():
                 pruned = bool(probed.closed) and count == 1
                 seconds = round(time.monotonic() - started, 1)
-                return probed, {"concretize_s": seconds, "pruned": pruned, "solves": count}
+                return {"concretize_s": seconds, "pruned": pruned, "solves": count}
         # Only the solver that was free to choose says why; the other one may have been told too little.
-        raise SpackError(messages.refused_message(self._wanted.name, problem or output), self._failure(()))
+        raise self._error(messages.refused_message(self._wanted.name, problem or output))
 
     # Installing
 
     def _start(self, before: Outcome | None) -> bool:
         """Start the installation, from where a killed one was; False when nothing is left to do."""
         self._session.end()
-        finished = self._keep_history()
-        if before is not None:
-            deaths = 0 if finished else int(self._record.get("deaths", 0)) + 1
-            self._record["deaths"] = deaths
-            if deaths >= DEATHS:
-                working = [item.label for item in self._progress().in_state(BUILDING)]
-                self._record["deaths"] = 0
-                self._session.clear()
-                self._save()
-                message = messages.ended_message(self._wanted.name, working, str(self._session.log), None)
-                raise SpackError(message, self._failure(()))
-        facts = self._facts(self.directory, finished)
-        needed = self._needed()
-        unmarked = [key for key, node in self._nodes.items() if node.root and not facts["nodes"][key]["explicit"]]
-        self._save()
-        if not needed and not [key for key in unmarked if self._nodes[key].external is None]:
+        progressed = self._keep()
+        if before is not None and self._books.died(progressed) >= DEATHS:
+            working = [item.label for item in self._progress().in_state(BUILDING)]
+            self._books.died(True)
+            self._session.clear()
+            self._books.save()
+            raise self._error(messages.ended_message(self._wanted.name, working, str(self._session.log), None))
+        facts = self._facts(self._directory)
+        self._books.save()
+        if not self._books.needed() and not self._books.unmarked():
             self._session.clear()
             return False
         key = f"{self._wanted.name}-{int(time.time() * 1000)}"
-        self._session.start(key, self._steps(facts, needed), self._options.timeout, {"needed": sorted(needed)})
+        self._session.start(key, self._steps(facts), self._options.timeout)
         self._changed = True
         return True
 
-    def _facts(self, directory: Path, adopt: Sequence[str] = ()) -> dict[str, Any]:
+    def _facts(self, directory: Path) -> dict[str, Any]:
         """What Spack's store and mirrors have of the environment; takes over what a killed session had finished."""
-        from_source = list(self._wanted.from_source)
-        arguments = {"environment": str(directory), "adopt": list(adopt), "from_source": from_source}
-        facts = self._spack.inside(state_script, arguments)
-        self._record["places"] = {
-            key: {name: value[name] for name in ("prefix", "installed", "cached", "deprecated")}
-            for key, value in facts["nodes"].items()
+        arguments = {
+            "environment": str(directory),
+            "adopt": [] if self._check else self._books.finished,
+            "from_source": list(self._wanted.from_source),
         }
-        self._record["database"] = facts["database"]
-        deprecated = [node.label for key, node in self._nodes.items() if self._places()[key].deprecated]
+        facts = self._spack.inside(state_script, arguments)
+        self._books.enter(facts)
+        deprecated = self._books.deprecated()
         if deprecated:
-            self._module.warn(f"Spack calls these versions deprecated: {', '.join(sorted(set(deprecated)))}")
+            self._module.warn(f"Spack calls these versions deprecated: {', '.join(deprecated)}")
         return facts
 
-    def _steps(self, facts: Mapping[str, Any], needed: set[str]) -> list[list[str]]:
+    def _steps(self, facts: Mapping[str, Any]) -> list[list[str]]:
         """The commands of the installation."""
-        new = tuple(self._record["version"]) >= plan.NEW_INSTALLER
+        environment = [self._options.spack, "-e", str(self._directory)]
         jobs = plan.jobs(len(os.sched_getaffinity(0)), _memory(), self._options.jobs)
-        spack, environment = self._options.spack, ["-e", str(self.directory)]
-        install = ["install", "--only-concrete", *(["--fail-fast"] if self._options.fail_fast else []), f"-j{jobs}"]
+        install = ["install", "--only-concrete", *(["--fail-fast"] if self._options.fail_fast else [])]
+        install += plan.concurrency(jobs, self._books.version)
         if facts["mirrors"]:
             # Mirrors that do not show the binaries of what shall be built from source.
-            scope = self.directory / "scope"
+            scope = self._directory / "scope"
             self._spack.make_directory(scope)
             self._host.write(scope / "mirrors.yaml", plan.mirrors(facts["mirrors"]), 0o600)
             self._spack.give(scope / "mirrors.yaml")
-            return [[spack, "-C", str(scope), *environment, *install]]
-        steps = []
-        if facts["mirrors"] is None and not new:
-            order = plan.source_order(self._nodes, self._wanted.from_source, needed)
-            never = ["--use-buildcache", "package:never,dependencies:auto"]
-            steps = [[spack, *environment, *install, *never, item] for item in order]
-        return [*steps, [spack, *environment, *install]]
+            return [[self._options.spack, "-C", str(scope), *environment[1:], *install]]
+        order = []
+        if facts["mirrors"] is None:
+            order = plan.source_order(self._books.nodes, self._wanted.from_source, self._books.needed())
+        never = ["--use-buildcache", "package:never,dependencies:auto"]
+        return [*([*environment, *install, *never, item] for item in order), [*environment, *install]]
 
     def _join(self, wait: float) -> dict[str, Any]:
         """Wait for the running installation, at most so many seconds."""
@@ -263,66 +265,30 @@ class Environment:
 
     def _conclude(self, outcome: Outcome) -> dict[str, Any]:
         """Take the result of a session into the books, once."""
-        found = self._progress()
-        text_log = str(self._session.log)
-        self._keep_history(outcome.seconds)
-        self._record["deaths"] = 0
-        self._save()
+        found, log = self._progress(), str(self._session.log)
+        self._keep(outcome.seconds)
+        self._books.died(True)
+        self._books.save()
         self._session.end()
         self._session.clear()
-        if outcome.reason == "timeout":
+        if outcome.reason == TIMEOUT:
             working = [item.label for item in found.in_state(BUILDING)]
-            message = messages.ended_message(self._wanted.name, working, text_log, self._options.timeout)
-            raise SpackError(message, self._failure(()))
-        if outcome.status == 0 and self._complete():
+            raise self._error(messages.ended_message(self._wanted.name, working, log, self._options.timeout))
+        if outcome.status == 0 and self._books.complete():
             self._changed = True
             return self._result(True)
-        logs = [_tail_text(Path(item.log)) for item in found.in_state("failed")]
-        failed = messages.failures(found, self._nodes.values(), logs)
-        message = messages.failed_message(self._wanted.name, failed, found.errors, text_log, os.uname().nodename)
-        raise SpackError(message, self._failure([item.to_dict() for item in failed]))
-
-    # The books
+        logs = [_tail_text(Path(item.log)) for item in found.in_state(FAILED)]
+        failed = messages.failures(found, self._books.nodes.values(), logs)
+        message = messages.failed_message(self._wanted.name, failed, found.errors, log, os.uname().nodename)
+        raise self._error(message, [item.to_dict() for item in failed])
 
     def _progress(self) -> Progress:
         return read_output(self._session.text().splitlines())
 
-    def _keep_history(self, seconds: float = 0.0) -> list[str]:
-        """Note what the last session brought; gives the hashes of what it reported as finished."""
-        found = plan.brought(self._progress(), self._nodes)
-        history = self._record.setdefault("history", {})
-        for key, item in found.items():
-            history[key] = asdict(item)
-        self._record["install_s"] = round(float(self._record.get("install_s", 0)) + seconds, 1)
+    def _keep(self, seconds: float = 0.0) -> bool:
+        """Note what the last session brought; True when it finished something."""
         # After a restart of the host nobody knows what of it reached the disk.
-        return sorted(found) if self._session.same_boot() else []
-
-    def _places(self) -> dict[str, Place]:
-        known = {key: Place(**value) for key, value in self._record.get("places", {}).items()}
-        return {key: known.get(key, Place("", False)) for key in self._nodes}
-
-    def _needed(self) -> set[str]:
-        places = self._places()
-        installed = [key for key, place in places.items() if place.installed]
-        return lockfile.needed(self._nodes, installed, [key for key, place in places.items() if place.cached])
-
-    def _complete(self) -> bool:
-        """Whether all is there: by Spack's database and on the disk; Spack itself need not be asked."""
-        database = self._record.get("database")
-        if not database:
-            return False
-        try:
-            installed = lockfile.parse_database(Path(database).read_text(encoding="utf-8"))
-        except OSError:
-            return False
-        for key, place in self._record["places"].items():
-            prefix = installed.get(key, "")
-            there = bool(prefix) and Path(prefix, ".spack", "spec.json").is_file()
-            place.update(installed=there and key in self._nodes, prefix=prefix or place["prefix"])
-        return not self._needed() and set(self._nodes) <= set(self._record["places"])
-
-    def _save(self) -> None:
-        self._host.write_json(self._state, self._record)
+        return self._books.take(self._progress(), seconds, trusted=self._session.same_boot())
 
     # Results
 
@@ -331,7 +297,7 @@ class Environment:
         told = self._told(finished, packages)
         if self._module._diff and self._changed:
             header = f"Spack environment {self._wanted.name}"
-            before = [item for item in packages if item.origin != "source" and item.origin != "cache"]
+            before = [item for item in packages if item.origin not in (SOURCE, CACHE)]
             told["diff"] = {
                 "before_header": header,
                 "after_header": header,
@@ -345,12 +311,12 @@ class Environment:
             "name": self._wanted.name,
             "changed": self._changed,
             "finished": finished,
-            "path": str(self.directory),
-            "lock": str(self._lock),
+            "path": str(self._directory),
+            "lock": str(self._books.lock),
             "log": str(self._session.log),
             "packages": [item.to_dict() for item in packages],
             "failed": [],
-            **{key: self._record.get(key) for key in ("concretize_s", "pruned", "solves", "install_s")},
+            **self._books.figures,
         }
         return {"changed": self._changed, "environment": record, "progress": self._how_far(finished, packages)}
 
@@ -359,42 +325,51 @@ class Environment:
         if finished:
             return progress(len(real), len(real), [])
         found = self._progress() if not self._check else Progress()
-        done = {key for key, item in found.by_hash(self._nodes).items() if item.state == DONE}
-        done |= {key for key, place in self._places().items() if place.installed}
+        done = {key for key, item in found.by_hash(self._books.nodes).items() if item.state == DONE}
+        done |= {key for key, place in self._books.places.items() if place.installed}
         working = [f"{item.label} {item.phase}".strip() for item in found.in_state(BUILDING)]
         return progress(len([item for item in real if item.hash in done]), len(real), working)
 
     def _packages(self) -> list[Package]:
-        history = {key: Brought(**value) for key, value in self._record.get("history", {}).items()}
-        return plan.packages(self._nodes, self._places(), history)
+        first = self._first._packages() if self._first is not None else []
+        known = {item.hash for item in first}
+        return [*first, *(item for item in self._books.packages() if item.hash not in known)]
 
-    def _failure(self, failed: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    def _error(self, message: str, failed: Sequence[Mapping[str, Any]] = ()) -> SpackError:
         record = dict(self._told(False, self._packages())["environment"])
         # A task that repeats until it is finished stops here.
         record.update(finished=True, failed=list(failed))
-        return record
+        return SpackError(message, record)
 
     # Check mode
 
     def _preview(self) -> dict[str, Any]:
         """What would be installed and from where; nothing but Spack's own caches changes."""
-        if self._load() and self._complete():
+        solved = self._load()
+        if solved and self._books.complete():
             return self._result(True)
         self._changed = True
-        if self._nodes:
-            self._facts(self.directory)
+        if solved:
+            self._facts(self._directory)
             return self._result(False)
+        probed = self._probe()
+        wanted, apart = self._wanted, plan.compiler_apart(self._wanted, probed)
+        if apart is not None:
+            self._first = Environment(self._module, apart, self._options)
+            earlier = self._first.ensure(PRESENT)
+            if not earlier["environment"]["finished"]:
+                self._module.warn(f"What {self._wanted.compiler} builds can be told once that compiler is there.")
+                return earlier
+            wanted, probed = plan.with_compiler_built(self._wanted, probed, self._first.compiler())
         with self._spack.scratch() as draft:
-            _probed, solution = self._solution(draft)
-            self._record = {**solution, "history": self._record.get("history", {})}
-            self._nodes = lockfile.parse_lock((draft / "spack.lock").read_text(encoding="utf-8"))
+            self._books.preview(draft / "spack.lock", self._solution(draft, wanted, probed))
             self._facts(draft)
         return self._result(False)
 
     def _without_spack(self) -> dict[str, Any]:
         spack = self._options.spack
         if not self._check:
-            raise SpackError(f"there is no spack at {spack}; the role petal.hpc.spack installs it")
+            raise self._error(f"there is no spack at {spack}; the role petal.hpc.spack installs it")
         # Spack itself would be installed first.
         self._changed = True
         return self._told(False, [])

@@ -54,6 +54,18 @@ class Wanted:
     deprecated: bool = True
 
     @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Wanted:
+        """From what ``dataclasses.asdict`` and JSON made of it."""
+        return cls(
+            name=value["name"],
+            specs=tuple(value["specs"]),
+            compiler=value["compiler"],
+            target=value["target"],
+            from_source=tuple(value["from_source"]),
+            deprecated=value["deprecated"],
+        )
+
+    @classmethod
     def checked(cls, given: Mapping[str, Any]) -> Wanted:
         """From a module's options. Raises PetalError where a spec cannot be read, or the name cannot be a directory."""
         name = given["name"]
@@ -89,13 +101,15 @@ class Node:
 class Place:
     """Where a package is, as Spack's store says.
 
-    cached: a binary mirror lists it, and it may be taken from there.
+    cached: a binary mirror lists it, and it may be taken from there. deprecated: its recipe says so of the version.
+    explicit: somebody asked for it, it is not only a dependency.
     """
 
     prefix: str
     installed: bool
     cached: bool = False
     deprecated: bool = False
+    explicit: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,15 +153,18 @@ class Probe:
     """What ``scripts/probe.py`` found out from Spack.
 
     version: Spack's. closed: packages that the solver may leave out. external: whether the compiler is one of the
-    host. languages: what the compiler compiles, of c, cxx, fortran. compiled: the specs that need one. root: where
-    Spack is. repositories: where its packages are.
+    host. older: it is to be built, and is older than the one of the host that builds it. languages: what the compiler
+    compiles, of c, cxx, fortran. compiled: the specs that need one. built: externals of compilers that were built
+    apart, as JSON. root: where Spack is. repositories: where its packages are.
     """
 
     version: tuple[int, ...]
     closed: tuple[str, ...] = ()
     external: bool = True
+    older: bool = False
     languages: tuple[str, ...] = ()
     compiled: tuple[str, ...] = ()
+    built: tuple[str, ...] = ()
     root: str = ""
     repositories: tuple[str, ...] = ()
 
@@ -157,6 +174,7 @@ class Probe:
             version=version_tuple(str(value["version"])),
             closed=tuple(value.get("closed", ())),
             external=bool(value.get("external", True)),
+            older=bool(value.get("older", False)),
             languages=tuple(value.get("languages", ())),
             compiled=tuple(value.get("compiled", ())),
             root=str(value.get("root", "")),

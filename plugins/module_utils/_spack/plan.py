@@ -24,6 +24,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.model import (
     Package,
     Place,
     Probe,
+    SpackError,
     Wanted,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import DONE, Progress
@@ -41,10 +42,11 @@ JOBS_PER_CORE = 2
 # Spack 1.0 made compilers packages; 1.2 brought groups, filters of mirrors, and the installer with one job server.
 COMPILERS_ARE_PACKAGES = (1, 0)
 NEW_INSTALLER = (1, 2)
-CAN_PRUNE = (1, 0)
+CONCURRENT_PACKAGES = (1, 1)
 HAS_GROUPS = (1, 2)
 
-LANGUAGES = frozenset({"c", "cxx", "fortran"})
+GCC_COMMANDS = {"c": "gcc", "cxx": "g++", "fortran": "gfortran"}
+LANGUAGES = frozenset(GCC_COMMANDS)
 
 
 def jobs(cores: int, memory: int, wanted: int = 0) -> int:
@@ -57,6 +59,18 @@ def jobs(cores: int, memory: int, wanted: int = 0) -> int:
     if wanted > 0:
         return wanted
     return max(1, min(memory // MEMORY_PER_JOB, max(JOBS_AT_LEAST, JOBS_PER_CORE * cores)))
+
+
+def concurrency(number: int, version: tuple[int, ...]) -> list[str]:
+    """The options of ``spack install`` for so many jobs.
+
+    One job server for all packages came with 1.2. In 1.1 each of several packages has jobs of its own; before that
+    there is one package at a time.
+    """
+    if version >= NEW_INSTALLER or version < CONCURRENT_PACKAGES:
+        return [f"-j{number}"]
+    each = min(2, number)
+    return [f"-p{max(1, number // each)}", f"-j{each}"]
 
 
 def digest(wanted: Wanted, sources: Mapping[str, str]) -> str:
@@ -122,6 +136,38 @@ def with_compiler(text: str, compiler: str) -> str:
     return str(replace(spec, dependencies=(edge, *spec.dependencies)))
 
 
+def compiler_apart(wanted: Wanted, probe: Probe) -> Wanted | None:
+    """The environment that has to be installed before this one can be solved: that of a compiler to be built, where
+    one environment cannot have both.
+    """
+    if wanted.compiler is None or probe.external or not _is_new(probe, COMPILERS_ARE_PACKAGES):
+        return None
+    if _is_new(probe, HAS_GROUPS) and not probe.older:
+        return None
+    name = parse(wanted.compiler).name
+    if name != "gcc":
+        raise SpackError(
+            f"{wanted.compiler} would have to be built before the rest, which this release of Spack does for gcc only. "
+            "Use Spack 1.2 or later, or make the compiler known to Spack as one of the host."
+        )
+    specs, _others = split_compiler(wanted)
+    return replace(wanted, name=f"{wanted.name}-compiler", specs=tuple(specs), compiler=None)
+
+
+def with_compiler_built(wanted: Wanted, probe: Probe, compiler: Package) -> tuple[Wanted, Probe]:
+    """The same with a compiler that was built apart, which is like one of the host from then on."""
+    _specs, others = split_compiler(wanted)
+    external = {
+        "spec": f"{compiler.name}@{compiler.version} languages='c,c++,fortran'",
+        "prefix": compiler.prefix,
+        "extra_attributes": {
+            "compilers": {language: f"{compiler.prefix}/bin/{tool}" for language, tool in GCC_COMMANDS.items()}
+        },
+    }
+    built = replace(wanted, specs=tuple(others), compiler=f"{compiler.name}@{compiler.version}")
+    return built, replace(probe, external=True, built=(json.dumps(external),), languages=tuple(GCC_COMMANDS))
+
+
 def spack_yaml(wanted: Wanted, probe: Probe) -> str:
     """The spack.yaml of an environment, as JSON, which is YAML.
 
@@ -143,6 +189,8 @@ def spack_yaml(wanted: Wanted, probe: Probe) -> str:
     elif probe.external:
         environment["specs"] = list(wanted.specs)
         packages.update(_compiler_rules(wanted, probe))
+        if probe.built:
+            packages["gcc"] = {"externals": [json.loads(text) for text in probe.built]}
     else:
         environment["specs"] = _groups(wanted, probe)
     if packages:

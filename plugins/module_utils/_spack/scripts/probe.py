@@ -304,6 +304,19 @@ def compiler_facts(host: Host, compiler: Any) -> tuple[bool, list[str]]:
     return False, [language for language in LANGUAGES if language in provided]
 
 
+def is_older(host: Host, compiler: Any) -> bool:
+    """Whether a GCC is older than every one of the host.
+
+    Its own libraries are then linked to a runtime that Spack does not let it use, so that nothing can depend on it.
+    """
+    if compiler.name != "gcc":
+        return False
+    entries = host.configured.get("gcc", {}).get("externals", [])
+    versions = [str(host.spec(entry["spec"]).versions).lstrip("=") for entry in entries]
+    wanted = host.spec(f"gcc@{compiler.versions}")
+    return bool(versions) and not any(host.spec(f"gcc@{version}:").intersects(wanted) for version in versions)
+
+
 def compiled(host: Host, spec: Any) -> bool:
     """Whether a package is made from sources in a language that needs a compiler."""
     if not host.repository.exists(spec.name) or spec.name in host.only_external:
@@ -329,6 +342,7 @@ def main(arguments: dict[str, Any]) -> dict[str, Any]:
         compiler = host.spec(arguments["compiler"])
         roots.append(compiler)
         found["external"], found["languages"] = compiler_facts(host, compiler)
+        found["older"] = not found["external"] and is_older(host, compiler)
     if arguments.get("prune") and packages_are_compilers:
         # Legacy names of packages and specs by hash are left to the solver.
         found["closed"] = Closure(host, roots).close() if all(root.name for root in roots) else []

@@ -42,6 +42,7 @@ class Outcome:
 
 
 KILLED = "killed"
+TIMEOUT = runner.TIMEOUT
 
 
 class Session:
@@ -59,12 +60,11 @@ class Session:
         self._result = directory / "result.json"
         self.log = log
 
-    def start(self, key: str, steps: Sequence[Sequence[str]], timeout: int, note: dict[str, Any]) -> None:
+    def start(self, key: str, steps: Sequence[Sequence[str]], timeout: int) -> None:
         """Start the steps, one after another.
 
         :param key: names this session.
         :param timeout: seconds, 0 for none.
-        :param note: kept with the request, see ``note``.
         """
         self._host.make_directory(self._directory)
         self.clear()
@@ -72,7 +72,7 @@ class Session:
             self.log.replace(self.log.with_name(self.log.name + ".1"))
         script = self._directory / "runner.py"
         self._host.write(script, inspect.getsource(runner))
-        request = {"id": key, "steps": [list(step) for step in steps], "timeout": timeout, "note": note}
+        request = {"id": key, "steps": [list(step) for step in steps], "timeout": timeout}
         self._host.write_json(self._request, request)
         python = self._host.interpreter()
         pid = os.posix_spawn(
@@ -89,16 +89,6 @@ class Session:
                 break
             time.sleep(0.02)
         raise PetalError(f"the installation did not start: {self.text()[-500:].strip() or 'no message'}")
-
-    @property
-    def key(self) -> str:
-        """Name of the session that was started last; empty when there was none."""
-        return str(self._read(self._request).get("id", ""))
-
-    @property
-    def note(self) -> dict[str, Any]:
-        """What was noted at its start."""
-        return dict(self._read(self._request).get("note") or {})
 
     def running(self) -> bool:
         """Whether its first process runs; Spack without it counts as ended, see ``end``."""

@@ -7,16 +7,26 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
-from ansible_collections.petal.hpc.plugins.module_utils._spack.model import Node, Place, Probe, SpackError, Wanted
+from ansible_collections.petal.hpc.plugins.module_utils._spack.model import (
+    Node,
+    Package,
+    Place,
+    Probe,
+    SpackError,
+    Wanted,
+)
 from ansible_collections.petal.hpc.plugins.module_utils._spack.plan import (
     GIB,
     Brought,
     brought,
     closed_packages,
+    compiler_apart,
+    concurrency,
     digest,
     jobs,
     listing,
@@ -27,6 +37,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.plan import (
     spack_yaml,
     split_compiler,
     with_compiler,
+    with_compiler_built,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import read_output
 
@@ -110,6 +121,47 @@ def test_a_compiler_that_no_spec_names_is_built_too() -> None:
     assert environment(Wanted("x", ("gcc@12",), "gcc@13"), probe)["specs"][0]["specs"] == ["gcc@13"]
     only = environment(Wanted("x", ("gcc@13.3.0",), "gcc@13"), probe)["specs"]
     assert only == [{"group": "compiler", "specs": ["gcc@13.3.0"]}]
+
+
+def test_a_compiler_that_is_built_apart() -> None:
+    older = Probe((1, 2, 0), external=False, older=True, languages=("c",))
+    wanted = Wanted("x", ("tree", "gcc@11.3.0"), "gcc@11.3.0", "x86_64_v3", ("tree",))
+    apart = compiler_apart(wanted, older)
+    assert apart == Wanted("x-compiler", ("gcc@11.3.0",), None, "x86_64_v3", ("tree",))
+    assert apart is not None
+    assert Wanted.from_dict(json.loads(json.dumps(asdict(apart)))) == apart
+    gcc = Package("gcc", "11.3.0", "h" * 32, "/opt/gcc", "source", 1.0, "gcc@11.3.0", True)
+    built, probe = with_compiler_built(wanted, older, gcc)
+    found = environment(built, probe)
+    assert found["specs"] == ["tree"]
+    assert found["packages"]["c:"] == {"require": ["gcc@11.3.0"]}
+    (external,) = found["packages"]["gcc"]["externals"]
+    assert external["prefix"] == "/opt/gcc"
+    assert external["extra_attributes"]["compilers"]["cxx"] == "/opt/gcc/bin/g++"
+
+
+def test_when_a_compiler_is_built_apart() -> None:
+    wanted = Wanted("x", ("tree",), "gcc@13")
+    assert compiler_apart(wanted, Probe((1, 2, 0), external=False)) is None
+    assert compiler_apart(wanted, Probe((1, 2, 0), external=True)) is None
+    assert compiler_apart(wanted, Probe((0, 23, 1), external=False)) is None
+    assert compiler_apart(Wanted("x", ("tree",)), Probe((1, 1, 0), external=False)) is None
+    assert compiler_apart(wanted, Probe((1, 1, 0), external=False)) is not None
+    with pytest.raises(SpackError, match="would have to be built before the rest"):
+        compiler_apart(Wanted("x", ("tree",), "llvm@17"), Probe((1, 1, 0), external=False))
+
+
+@pytest.mark.parametrize(
+    ("number", "version", "expected"),
+    [
+        (8, (1, 2, 0), ["-j8"]),
+        (8, (1, 1, 0), ["-p4", "-j2"]),
+        (1, (1, 1, 0), ["-p1", "-j1"]),
+        (8, (0, 23, 1), ["-j8"]),
+    ],
+)
+def test_concurrency(number: int, version: tuple[int, ...], expected: list[str]) -> None:
+    assert concurrency(number, version) == expected
 
 
 def test_before_compilers_were_packages() -> None:

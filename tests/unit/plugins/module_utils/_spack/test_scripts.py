@@ -1,0 +1,240 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The scripts that travel as text: the search for what the solver may leave out, and the runner of a session."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import probe, runner, state
+
+
+@pytest.mark.parametrize("script", [probe, runner, state])
+def test_a_script_stands_alone(script: Any) -> None:
+    """It is handed over as its source, which imports nothing of the collection."""
+    source = inspect.getsource(script)
+    assert "ansible" not in source
+    compile(source, script.__name__, "exec")
+
+
+# -- a small world of packages in the words of Spack's classes ---------------------------------------------------
+
+
+class FakeVersions:
+    def intersects(self, _other: FakeVersions) -> bool:
+        return True
+
+
+class FakeVariant:
+    def __init__(self, *values: str) -> None:
+        self.values = values
+        self.default = values[0]
+        self.multi = False
+
+
+class FakeEdge:
+    def __init__(self, spec: FakeSpec) -> None:
+        self.spec = spec
+
+
+class FakeSpec:
+    """``name+variant~variant``, and dependencies behind ``^``."""
+
+    architecture = None
+    versions = FakeVersions()
+
+    def __init__(self, text: str = "") -> None:
+        first, *rest = text.split("^")
+        words = first.replace("+", " +").replace("~", " ~").split()
+        self.name = words.pop(0) if words and words[0][0] not in "+~" else ""
+        self.variants = {word[1:]: FakeVariant(str(word[0] == "+")) for word in words}
+        self.children = [FakeSpec(part) for part in rest]
+
+    def traverse(self, root: bool = True) -> Iterator[FakeSpec]:
+        if root:
+            yield self
+        for child in self.children:
+            yield from child.traverse()
+
+    def edges_to_dependencies(self) -> list[FakeEdge]:
+        return [FakeEdge(child) for child in self.children]
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FakeSpec) and (self.name, list(self.variants)) == (other.name, list(other.variants))
+
+
+class FakeDependency:
+    depflag = 1
+
+    def __init__(self, text: str) -> None:
+        self.spec = FakeSpec(text)
+
+
+class FakePackage:
+    """needs: condition to dependencies; variants: name to default."""
+
+    def __init__(self, needs: dict[str, list[str]], **variants: bool) -> None:
+        self.dependencies = {
+            FakeSpec(when): {FakeSpec(text).name: FakeDependency(text) for text in texts}
+            for when, texts in needs.items()
+        }
+        self.variants = {FakeSpec(): {name: FakeVariant(str(default)) for name, default in variants.items()}}
+        self.requirements: dict[Any, Any] = {}
+
+
+PACKAGES = {
+    "app": FakePackage({"": ["lib", "mpi"], "+gui": ["gui"], "+fast": ["lib+fast"]}, gui=False, fast=False),
+    "lib": FakePackage({"": ["c"], "+fast": ["engine"]}, fast=False),
+    "gui": FakePackage({"": ["toolkit"]}),
+    "engine": FakePackage({}),
+    "toolkit": FakePackage({}),
+    "gcc": FakePackage({}),
+    "llvm": FakePackage({}),
+    "openmpi": FakePackage({"": ["hwloc"]}),
+    "mpich": FakePackage({}),
+    "mvapich": FakePackage({}),
+    "hwloc": FakePackage({}),
+}
+PROVIDERS = {"c": ["gcc", "llvm"], "mpi": ["openmpi", "mpich", "mvapich"]}
+
+
+class FakeRepository:
+    def exists(self, name: str) -> bool:
+        return name in PACKAGES
+
+    def is_virtual(self, name: str) -> bool:
+        return name in PROVIDERS
+
+    def get_pkg_class(self, name: str) -> FakePackage:
+        return PACKAGES[name]
+
+
+class FakeHost(probe.Host):
+    def __init__(self) -> None:
+        self.repository = FakeRepository()
+        self.configured = {"all": {"providers": {"mpi": ["openmpi"]}}, "gcc": {"externals": [{}]}}
+        self.spec = FakeSpec
+        self.externals = {"gcc"}
+        self.only_external: set[str] = set()
+        self.switched_off: set[str] = set()
+        self.libcs: set[str] = set()
+
+    def provider_names(self, virtual: str) -> list[str]:
+        return PROVIDERS.get(virtual, [])
+
+    def runtimes(self) -> list[str]:
+        return []
+
+
+def closed(*specs: str) -> tuple[set[str], set[str]]:
+    closure = probe.Closure(FakeHost(), [FakeSpec(text) for text in specs])
+    border = set(closure.close())
+    return set(closure.kept), border
+
+
+def test_what_nobody_asks_for_is_closed() -> None:
+    kept, border = closed("app")
+    assert kept == {"app", "lib", "openmpi", "hwloc", "gcc"}
+    # The border is enough: what only those can name is out of reach.
+    assert border == {"gui", "engine", "mpich", "mvapich", "llvm"}
+
+
+def test_a_variant_opens_its_dependencies() -> None:
+    kept, border = closed("app+gui")
+    assert {"gui", "toolkit"} <= kept
+    assert "engine" in border
+
+
+def test_what_a_dependency_is_asked_for_opens_too() -> None:
+    kept, border = closed("app+fast")
+    assert "engine" in kept
+    assert "gui" in border
+
+
+def test_a_named_provider_takes_the_place_of_the_preferred_one() -> None:
+    kept, border = closed("app^mpich")
+    assert "mpich" in kept
+    assert {"openmpi", "mvapich"} <= border
+    assert "hwloc" not in kept | border
+
+
+def test_a_named_compiler_is_kept_beside_the_one_of_the_host() -> None:
+    kept, _border = closed("app^llvm")
+    assert {"gcc", "llvm"} <= kept
+
+
+# -- the runner ----------------------------------------------------------------------------------------------------
+
+
+def start(directory: Path, *steps: list[str], timeout: int = 0) -> subprocess.Popen[bytes]:
+    (directory / "request.json").write_text(json.dumps({"id": "x", "steps": steps, "timeout": timeout}))
+    script = directory / "runner.py"
+    script.write_text(inspect.getsource(runner))
+    command = [sys.executable, "-I", str(script), str(directory), str(directory / "log")]
+    return subprocess.Popen(command, start_new_session=True)
+
+
+def result(directory: Path) -> tuple[int, str]:
+    found = json.loads((directory / "result.json").read_text())
+    assert found["id"] == "x"
+    return found["status"], found["reason"]
+
+
+def test_steps_run_up_to_the_first_that_fails(tmp_path: Path) -> None:
+    steps = [["/bin/echo", "one"], ["/bin/sh", "-c", "echo two >&2; exit 3"], ["/bin/echo", "three"]]
+    assert start(tmp_path, *steps).wait(10) == 0
+    assert (tmp_path / "log").read_text() == "one\ntwo\n"
+    assert result(tmp_path) == (3, "done")
+
+
+def test_a_session_names_itself(tmp_path: Path) -> None:
+    process = start(tmp_path, ["/bin/sh", "-c", "cat"])
+    assert process.wait(10) == 0
+    session = json.loads((tmp_path / "session.json").read_text())
+    assert session["pid"] == process.pid
+    assert session["id"] == "x"
+    assert result(tmp_path) == (0, "done")
+
+
+STUBBORN = ["/bin/sh", "-c", "trap '' INT TERM; setsid true; sleep 300 & sleep 300"]
+
+
+def test_a_time_out_ends_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = inspect.getsource(runner).replace("PATIENCE = 15.0", "PATIENCE = 0.5")
+    monkeypatch.setattr(inspect, "getsource", lambda _module: script)
+    process = start(tmp_path, STUBBORN, timeout=1)
+    process.wait(10)
+    assert result(tmp_path) == (124, "timeout")
+    assert not living(process.pid)
+
+
+def test_a_request_to_end(tmp_path: Path) -> None:
+    process = start(tmp_path, ["/bin/sleep", "300"])
+    deadline = time.monotonic() + 10
+    while len(living(process.pid)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGTERM)
+    process.wait(10)
+    assert result(tmp_path) == (143, "terminated")
+    assert not living(process.pid)
+
+
+def living(session: int) -> list[str]:
+    found = subprocess.run(["ps", "-o", "stat=", "-s", str(session)], capture_output=True, text=True, check=False)
+    return [line for line in found.stdout.splitlines() if not line.startswith("Z")]
