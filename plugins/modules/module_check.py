@@ -25,8 +25,8 @@ options:
   modules:
     description:
       - What to check, as the C(modules) of a volume's manifest.
-      - Each has a C(name), C(load) (the modules to load, in order; the name by default) and C(check) (the command to run
-        once they are loaded, as a list of arguments; none by default). Other keys are allowed and mean nothing here.
+      - Each has a C(name), C(load) (the modules to load, in order; the name by default) and C(check) (the command to
+        run once they are loaded, as a list of arguments; none by default). Other keys mean nothing here.
     type: list
     elements: dict
     required: true

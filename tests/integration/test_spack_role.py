@@ -156,7 +156,7 @@ def test_lmod_from_source_runs_on_the_systems_lua(tmp_path: Path) -> None:
     mount_dir, facts = tmp_path / "volume", tmp_path / "facts.json"
     (mount_dir / "modules" / "Core").mkdir(parents=True)
     (mount_dir / "modules" / "Core" / "tool.lua").write_text('setenv("TOOL", "loaded")\n')
-    variables = {
+    variables: dict[str, Any] = {
         "lmod_method": "source",
         "lmod_version": LMOD,
         "lmod_mount_dir": mount_dir,
