@@ -390,6 +390,7 @@ def test_a_poisoned_cache_is_refused_said_and_built_around(lab: Lab, filled: Pat
     foreign.unlink()
     sign = ["gpg", "--homedir", str(tmp_path / "s"), "--batch", "--clearsign", "--output", str(foreign), str(plain)]
     subprocess.run(sign, check=True, capture_output=True)
+    subprocess.run(["gpgconf", "--homedir", tmp_path / "s", "--kill", "all"], check=True)
     damaged = archive(cache, "gcc-runtime")
     content = bytearray(damaged.read_bytes())
     content[len(content) // 2] ^= 0xFF
@@ -528,7 +529,7 @@ def test_a_cache_in_s3(lab: Lab, s3: str) -> None:
 
     cleared = run_module("spack_buildcache", **lab.first.keyring, **cache, state="pruned", max_age="0h")
     assert len(cleared["removed"]) == len(EVERYTHING)
-    assert look(lab, lab.first, caches=[cache])["hit_count"] == 0
+    assert cleared["freed_bytes"] > 10_000_000
     for text in (SECRET, base64.b64encode(SECRET.encode()).decode()):
         search = ["grep", "-rlF", text, str(lab.first.root.parent)]
         leaked = subprocess.run(search, capture_output=True, text=True, check=False)

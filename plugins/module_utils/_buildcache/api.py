@@ -235,7 +235,7 @@ class S3(Store):
         super().__init__(cache)
         self._module = module
         self._spack = spack
-        bucket, _, prefix = cache.url[len("s3://") :].partition("/")
+        bucket, _slash, prefix = cache.url[len("s3://") :].partition("/")
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
         self._listed: list[Any] | None = None

@@ -92,7 +92,7 @@ def parse_verification(status: str, trusted: Iterable[str]) -> dict[str, str]:
     verdicts: dict[str, str] = {}
     name = ""
     for line in status.splitlines():
-        word, _, rest = line.removeprefix("[GNUPG:] ").partition(" ")
+        word, _space, rest = line.removeprefix("[GNUPG:] ").partition(" ")
         fields = rest.split()
         if word == "FILE_START":
             name = rest.partition(" ")[2]
