@@ -309,7 +309,7 @@ def measure(root: Path, seconds: float, sleep: float, refs: Refs) -> None:
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=3, help="work of the compiler for each package")
+    parser.add_argument("--seconds", type=float, default=2, help="work of the compiler for each package")
     parser.add_argument("--sleep", type=float, default=0, help="seconds that each build waits in addition")
     parser.add_argument("--keep", type=Path, help="work in this empty directory and keep it")
     parser.add_argument("--spack", default=DEFAULT_SPACK_REF, metavar="REF", help="default: %(default)s")

@@ -25,7 +25,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -225,14 +225,27 @@ def fill(mirror: Path, specs: Sequence[str], sources: Sequence[Source]) -> None:
         return
     apt = Apt(CACHE / "debian-sources")
     archives = apt.archives()
-    for spec, fitting in missing.items():
-        source = next((source for source in fitting if source.sha256 in archives), None)
-        if source is None:
-            raise SourceError(f"Debian has no archive with the checksum of {spec}")
-        archive = archives[source.sha256]
-        with tempfile.TemporaryDirectory() as directory:
-            put(apt.fetch(archive, Path(directory)), source.sha256, mirror)
+    failed = [reason for spec, fitting in missing.items() if (reason := fetch(spec, fitting, archives, apt, mirror))]
+    if failed:
+        raise SourceError("\n".join(failed))
+
+
+def fetch(spec: str, fitting: Sequence[Source], archives: Mapping[str, Archive], apt: Apt, mirror: Path) -> str:
+    """Fetch the first source that Debian serves; why there is none, else empty."""
+    reason = f"Debian has no archive with the checksum of {spec}"
+    for source in fitting:
+        archive = archives.get(source.sha256)
+        if archive is None:
+            continue
+        try:
+            with tempfile.TemporaryDirectory() as directory:
+                put(apt.fetch(archive, Path(directory)), source.sha256, mirror)
+        except SourceError as problem:  # an old release's index may name what is served no more
+            reason = f"{spec}: {problem}"
+            continue
         print(f"fetched  {source.name}@{source.version}  {archive.size} bytes of {archive.package} {archive.version}")
+        return ""
+    return reason
 
 
 def show(sources: Iterable[Source]) -> None:
