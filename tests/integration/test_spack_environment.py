@@ -76,6 +76,46 @@ install:
 PATIENCE = 300
 
 
+# A compiler that is quickly built: the host's own, under another version, with a library of its own.
+COMPILER = '''\
+from spack_repo.builtin.build_systems.compiler import CompilerPackage
+from spack_repo.builtin.build_systems.generic import Package
+from spack_repo.builtin.packages.gcc.package import Gcc as Upstream
+
+from spack.package import *
+
+
+class Gcc(Package, CompilerPackage):
+    """The compiler of the host."""
+
+    has_code = False
+    compiler_languages = ["c", "cxx"]
+    version("99.0")
+    version("9.0")
+    variant("languages", default="c,c++", values=("c", "c++", "fortran"), multi=True, description="Languages")
+    provides("c", when="languages=c")
+    provides("cxx", when="languages=c++")
+    depends_on("c", type="build")
+    depends_on("petal-quick")
+    supported_languages = Upstream.supported_languages
+    compiler_wrapper_link_paths = Upstream.compiler_wrapper_link_paths
+    runtime_constraints = Upstream.__dict__["runtime_constraints"]
+
+    def _cc_path(self):
+        return self.prefix.bin.gcc
+
+    def _cxx_path(self):
+        return self.prefix.bin.join("g++")
+
+    def install(self, spec, prefix):
+        mkdirp(prefix.bin)
+        for tool in ("gcc", "g++"):
+            with open(prefix.bin.join(tool), "w") as stream:
+                stream.write("#!/bin/sh\\nexec /usr/bin/" + tool + ' "$@"\\n')
+            set_executable(prefix.bin.join(tool))
+'''
+
+
 @dataclass(frozen=True)
 class Lab:
     """A Spack of its own with a repository of small programs."""
@@ -221,6 +261,17 @@ def write_recipes(mirror: Path, target: Path) -> None:
         tar.extractall(target, filter="data")
     for recipe in target.glob("repos/spack_repo/builtin/packages/*/package.py"):
         recipe.write_text(ast.unparse(Strip().visit(ast.parse(recipe.read_text()))))
+
+
+def write_compiler(lab: Lab) -> None:
+    """Put the compiler above the upstream one."""
+    repository = lab.root / "spack_repo" / "petal_compiler"
+    (repository / "packages" / "gcc").mkdir(parents=True)
+    (repository / "repo.yaml").write_text("repo:\n  namespace: petal_compiler\n  api: v2.0\n")
+    (repository / "packages" / "gcc" / "package.py").write_text(COMPILER)
+    settings = lab.site / "repos.yaml"
+    repositories = json.loads(settings.read_text())["repos:"]
+    settings.write_text(json.dumps({"repos:": {"petal_compiler": str(repository), **repositories}}))
 
 
 def write_settings(lab: Lab, packages: Path, programs: Path) -> None:
@@ -449,3 +500,25 @@ def test_from_a_cache_but_for_what_shall_be_built(lab: Lab) -> None:
     assert origins(done)["petal-last"] == "cache"
     assert origins(done)["petal-slow"] == "source"
     assert lab.builds() == ["slow"]
+
+
+@pytest.mark.parametrize("version", ["99.0", "9.0"])
+def test_a_compiler_comes_first_and_builds_the_rest(lab: Lab, version: str) -> None:
+    """Newer than the host's: one environment of two groups. Older: an environment of its own."""
+    if version == "99.0":
+        lab.mirrors()
+        write_compiler(lab)
+    compiler = f"gcc@{version}"
+    given = lab.arguments(f"with-{version}", "petal-slow", compiler, compiler=compiler)
+    done = run(**given)
+    while not done["environment"]["finished"]:
+        done = run(**given)
+    packages = {(item["name"], item["version"]): item for item in done["environment"]["packages"]}
+    assert packages["gcc", version]["explicit"]
+    assert packages["gcc", version]["origin"] == "source"
+    spec = json.loads(Path(packages["petal-slow", "1.0"]["prefix"], ".spack", "spec.json").read_text())["spec"]
+    (built_by,) = [node["version"] for node in spec["nodes"] if node["name"] == "gcc"][:1]
+    assert built_by == version
+    again = run(**given)
+    assert not again["changed"]
+    assert again["environment"]["packages"] == done["environment"]["packages"]

@@ -333,7 +333,10 @@ class Environment:
     def _packages(self) -> list[Package]:
         first = self._first._packages() if self._first is not None else []
         known = {item.hash for item in first}
-        return [*first, *(item for item in self._books.packages() if item.hash not in known)]
+        # The compiler of that environment is an external one of this.
+        places = {item.prefix for item in first if item.origin != EXTERNAL}
+        mine = [item for item in self._books.packages() if item.hash not in known and item.prefix not in places]
+        return [*first, *mine]
 
     def _error(self, message: str, failed: Sequence[Mapping[str, Any]] = ()) -> SpackError:
         record = dict(self._told(False, self._packages())["environment"])

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import Failure, Node
 from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import FAILED, Progress
@@ -29,7 +29,7 @@ _TELLING = re.compile(
     r"|internal compiler error|Killed\b|^\s*\w*(?:Error|Exception): )"
 )
 # Spack's own lines about the failed command, which stand last and say nothing new.
-_OWN = re.compile(r"^(?:==> |ProcessError|Command exited with status|\s*'?/\S+' '-j|Traceback |  File \")")
+_OWN = re.compile(r"^(?:==> |ProcessError|Command exited with status|\s*'?/\S+' '-j)")
 
 
 def without_padding(text: str) -> str:
@@ -47,7 +47,7 @@ def tail(log: str, lines: int = TAIL_LINES) -> str:
     The end of a parallel build is often about something else, so the first errors come first where they are not
     among the last lines anyway.
     """
-    everything = [line.rstrip()[:_LONGEST_LINE] for line in without_padding(log).splitlines() if line.strip()]
+    everything = [line[:_LONGEST_LINE] for line in _without_tracebacks(without_padding(log).splitlines())]
     end = everything[-lines:]
     start = len(everything) - len(end)
     early = [number for number in range(start) if _tells(everything[number])]
@@ -60,6 +60,19 @@ def tail(log: str, lines: int = TAIL_LINES) -> str:
         first += [line for line in everything[number : number + 2] if line not in first]
     first = first[: room - 1]
     return "\n".join([*first, "[…]", *everything[-(lines - len(first) - 1) :]])
+
+
+def _without_tracebacks(lines: Iterable[str]) -> Iterator[str]:
+    """Lines that say something; of a Python traceback the exception only."""
+    inside = False
+    for line in lines:
+        if line.startswith("Traceback (most recent call last)"):
+            inside = True
+        elif inside and line.startswith(" "):
+            continue
+        elif line.strip():
+            inside = False
+            yield line.rstrip()
 
 
 def _tells(line: str) -> bool:
@@ -113,7 +126,7 @@ def failed_message(name: str, failed: Sequence[Failure], errors: Sequence[str], 
             "finished stays: correct the cause and run again."
         )
     first = failed[0]
-    phase = f" in its phase {first.phase}" if first.phase else ""
+    phase = f" in its phase {first.phase}" if first.phase else " before its first phase"
     others = ", ".join(failure.label for failure in failed[1:])
     lines = [
         f"{first.label} did not build on {host}: it failed{phase}."

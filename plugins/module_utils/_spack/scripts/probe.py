@@ -333,17 +333,17 @@ def main(arguments: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"version": version, "external": True, "languages": []}
     found["root"] = str(module("paths").prefix)
     found["repositories"] = [str(repository.root) for repository in host.repository.repos]
-    packages_are_compilers = int(version.split(".")[0]) >= 1
-    if packages_are_compilers:
+    compilers_are_packages = int(version.partition(".")[0]) >= 1
+    if compilers_are_packages:
         found["compiled"] = [
             text for text, root in zip(arguments["specs"], roots) if root.name and compiled(host, root)
         ]
-    if arguments.get("compiler") and packages_are_compilers:
+    if arguments.get("compiler") and compilers_are_packages:
         compiler = host.spec(arguments["compiler"])
         roots.append(compiler)
         found["external"], found["languages"] = compiler_facts(host, compiler)
         found["older"] = not found["external"] and is_older(host, compiler)
-    if arguments.get("prune") and packages_are_compilers:
+    if arguments.get("prune") and compilers_are_packages:
         # Legacy names of packages and specs by hash are left to the solver.
         found["closed"] = Closure(host, roots).close() if all(root.name for root in roots) else []
     return found

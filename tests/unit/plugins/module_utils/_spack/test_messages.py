@@ -34,6 +34,13 @@ def test_a_short_log_is_shown_whole() -> None:
     assert tail("") == ""
 
 
+def test_of_a_traceback_the_exception_is_shown() -> None:
+    log = (
+        "a\nTraceback (most recent call last):\n  File \"x.py\", line 3, in f\n    y[z]\n    ~^^\nKeyError: 'c'\n  b\n"
+    )
+    assert tail(log) == "a\nKeyError: 'c'\n  b"
+
+
 def test_the_first_errors_of_a_parallel_build_come_first() -> None:
     log = ["gcc -c a.c", "a.c:3:5: error: expected ';'", "    3 |   int x", *[f"gcc -c {n}.c" for n in range(100)]]
     log += ["make: *** [Makefile:3: a.o] Error 1", "==> Error: ProcessError: error: x"]
