@@ -186,9 +186,8 @@ class SnapshotStore:
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         finally:
             os.close(descriptor)
-        rename = f"--transform=s|^.*$|{image.name}|"
-        compare = ["tar", "--compare", "--use-compress-program=zstd", rename, *where, MEMBER]
-        self._host.run(compare, f"{doing}: reading it back")
+        # zstd puts a checksum of what tar gave it behind the data. Comparing with the image would read its holes too.
+        self._host.run(["zstd", "--test", "--quiet", str(archive)], f"{doing}: reading it back")
 
     @contextlib.contextmanager
     def _draft(self, name: str) -> Iterator[Path]:
