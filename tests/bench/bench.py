@@ -245,14 +245,6 @@ def install(spec: str, variables: Mapping[str, str]) -> tuple[float, float]:
 # -- the report ---------------------------------------------------------------------------------------------------
 
 
-def by_hand(root: Path, functions: int, sleep: float) -> float:
-    """Seconds that the longest chain takes without Spack, one package after another, each with all cores."""
-    return sum(
-        package_graph.build_by_hand(name, root / "by-hand", functions, sleep, os.cpu_count() or 1)
-        for name in package_graph.LONGEST_CHAIN
-    )
-
-
 def table(scripted: Side, ours: Side, chain: float) -> str:
     def ratio(one: float, other: float) -> str:
         return f"{one / other:8.1f}" if other else "       -"
@@ -302,7 +294,7 @@ def measure(root: Path, seconds: float, sleep: float, refs: Refs) -> None:
     print(f"role: {ours.packages:.0f} s from specs to {len(record['packages'])} packages", flush=True)
     scripted = script(root / "script", repository, refs, root / "role" / "cache" / "venv" / "bin" / "python3")
     print(f"script: {scripted.packages:.0f} s from specs to packages\n", flush=True)
-    chain = by_hand(root, functions, sleep)
+    chain = package_graph.chain_by_hand(root / "by-hand", functions, sleep, os.cpu_count() or 1)
     print(table(scripted, ours, chain))
     print(summary(scripted, ours, chain))
 

@@ -338,6 +338,15 @@ def build_by_hand(name: str, prefix: Path, functions: int, sleep: float = 0, job
         return time.monotonic() - started
 
 
+def chain_by_hand(prefix: Path, functions: int, sleep: float = 0, jobs: int = 1) -> float:
+    """Seconds of the longest chain, one package after another; what its packages need beside it does not count."""
+    beside = {need for name in LONGEST_CHAIN for need in needs(name)} - set(LONGEST_CHAIN)
+    for name in GRAPH:  # in which what is needed comes first
+        if name in beside:
+            build_by_hand(name, prefix, PARTS)
+    return sum(build_by_hand(name, prefix, functions, sleep, jobs) for name in LONGEST_CHAIN)
+
+
 def functions_for(seconds: float, sample: int = 80) -> int:
     """How many functions cost this machine's compiler about so many seconds on one core."""
     with tempfile.TemporaryDirectory() as directory:

@@ -56,6 +56,12 @@ def test_it_compiles_and_runs(tmp_path: Path, names: tuple[str, ...], says: str)
     assert run.stdout.strip() == says
 
 
+@pytest.mark.skipif(not (shutil.which("cmake") and shutil.which("make")), reason="no cmake and make")
+def test_the_longest_chain_by_hand(tmp_path: Path) -> None:
+    assert package_graph.chain_by_hand(tmp_path, PARTS) > 0
+    assert (tmp_path / "bin" / f"{PREFIX}{LONGEST_CHAIN[-1]}").is_file()
+
+
 def test_work_grows_with_the_time_asked_for() -> None:
     if not shutil.which("cc"):
         pytest.skip("no cc")
