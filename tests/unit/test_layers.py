@@ -14,8 +14,10 @@ ROOT = Path(__file__).resolve().parents[2]
 COLLECTION = "ansible_collections.petal.hpc.plugins"
 DOOR_KINDS = ("action", "modules", "filter", "callback")
 DOORS = sorted(path for kind in DOOR_KINDS for path in (ROOT / "plugins" / kind).glob("*.py"))
-CORE = sorted(path for path in (ROOT / "plugins" / "module_utils").glob("_*/*.py") if path.name != "api.py")
-SERVICES = sorted((ROOT / "plugins" / "module_utils").glob("_*/api.py"))
+UTILITIES = sorted((ROOT / "plugins" / "module_utils").glob("_*/**/*.py"))
+# What stands in a folder `scripts` is handed over as text and runs inside Spack, by Spack's own rules.
+CORE = [path for path in UTILITIES if path.name != "api.py" and path.parent.name != "scripts"]
+SERVICES = [path for path in UTILITIES if path.name == "api.py"]
 ROLE_FILES = sorted(path for path in (ROOT / "roles").glob("*/*/**/*.yml") if "molecule" not in path.parts)
 PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
 PROVIDERS = ("local", "aws")
