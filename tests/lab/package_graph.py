@@ -340,11 +340,16 @@ def build_by_hand(name: str, prefix: Path, functions: int, sleep: float = 0, job
 
 def chain_by_hand(prefix: Path, functions: int, sleep: float = 0, jobs: int = 1) -> float:
     """Seconds of the longest chain, one package after another; what its packages need beside it does not count."""
-    beside = {need for name in LONGEST_CHAIN for need in needs(name)} - set(LONGEST_CHAIN)
-    for name in GRAPH:  # in which what is needed comes first
-        if name in beside:
+    wanted = set(LONGEST_CHAIN)
+    for name in reversed(GRAPH):  # in which what is needed comes first
+        wanted |= set(needs(name)) if name in wanted else set()
+    seconds = 0.0
+    for name in GRAPH:
+        if name in LONGEST_CHAIN:
+            seconds += build_by_hand(name, prefix, functions, sleep, jobs)
+        elif name in wanted:
             build_by_hand(name, prefix, PARTS)
-    return sum(build_by_hand(name, prefix, functions, sleep, jobs) for name in LONGEST_CHAIN)
+    return seconds
 
 
 def functions_for(seconds: float, sample: int = 80) -> int:
