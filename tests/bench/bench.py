@@ -288,13 +288,14 @@ def measure(root: Path, seconds: float, sleep: float, refs: Refs) -> None:
         f" and sleeps {sleep:g} s; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",
         flush=True,
     )
+    chain = package_graph.chain_by_hand(root / "by-hand", functions, sleep, os.cpu_count() or 1)
+    print(f"by hand: {chain:.0f} s for the longest chain", flush=True)
     for side in ("role", "script"):
         (root / side).mkdir()
     ours, record = role(root / "role", repository, refs)
     print(f"role: {ours.packages:.0f} s from specs to {len(record['packages'])} packages", flush=True)
     scripted = script(root / "script", repository, refs, root / "role" / "cache" / "venv" / "bin" / "python3")
     print(f"script: {scripted.packages:.0f} s from specs to packages\n", flush=True)
-    chain = package_graph.chain_by_hand(root / "by-hand", functions, sleep, os.cpu_count() or 1)
     print(table(scripted, ours, chain))
     print(summary(scripted, ours, chain))
 
