@@ -34,6 +34,7 @@ from typing import Any
 
 from ansible.plugins.callback.default import CallbackModule as Default
 
+from ansible_collections.petal.hpc.plugins.plugin_utils.failure import cause
 from ansible_collections.petal.hpc.plugins.plugin_utils.progress import Tracker
 
 _INCLUDES = ("ansible.builtin.include_role", "include_role")
@@ -159,9 +160,8 @@ class CallbackModule(Default):
         self._handle_warnings(result.result)
         if not ignore_errors:
             host = result.host.get_name()
-            message = str(result.result.get("msg", "")).strip() or "no message; run it again with -v"
             self._line(f"FAILED on {host}: {self._tracker.task}")
-            for text in message.splitlines():
+            for text in cause(result.result).splitlines():
                 self._display.display(f"  {text}", color="red")
 
     def v2_runner_item_on_failed(self, result: Any) -> None:
@@ -171,7 +171,7 @@ class CallbackModule(Default):
             return
         self._handle_warnings(result.result)
         self._line(f"FAILED for {self._get_item_label(result.result)}")
-        for text in str(result.result.get("msg", "")).strip().splitlines():
+        for text in cause(result.result).splitlines():
             self._display.display(f"  {text}", color="red")
 
     def v2_playbook_on_stats(self, stats: Any) -> None:

@@ -201,9 +201,12 @@ class Trial:
         """Whether a command ends well, and says something."""
         run = Executable("timeout")
         run.ignore_quotes = True
-        said = run(
-            *self.prefix, *argv, input=os.devnull, output=str, error=str, fail_on_error=False, ignore_quotes=True
-        )
+        try:
+            said = run(
+                *self.prefix, *argv, input=os.devnull, output=str, error=str, fail_on_error=False, ignore_quotes=True
+            )
+        except UnicodeDecodeError:  # bzip2 --version goes on to compress what it reads: nothing to promise
+            return False
         return run.returncode == 0 and bool(said.strip() or not something)
 
 

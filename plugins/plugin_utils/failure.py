@@ -1,0 +1,30 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a failed task says to people: its message, and for a command what the command printed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+#: A command's last lines tell why it ended; more needs -v.
+LINES = 15
+
+
+def _own(result: Mapping[str, Any]) -> str:
+    message = str(result.get("msg") or "").strip()
+    if "rc" not in result or "stdout" not in result:
+        return message
+    printed = str(result.get("stderr") or "").strip() or str(result.get("stdout") or "").strip()
+    if not printed or printed in message:
+        return message
+    return "\n".join([f"{message} (exit code {result['rc']}):", *printed.splitlines()[-LINES:]])
+
+
+def cause(result: Mapping[str, Any]) -> str:
+    """Why a task failed, of its result: that of each failed item where it looped; never empty."""
+    items: Any = result.get("results")
+    failed = [r for r in items if isinstance(r, Mapping) and r.get("failed")] if isinstance(items, Iterable) else []
+    texts = [_own(item) for item in failed] or [_own(result)]
+    return "\n".join(dict.fromkeys(filter(None, texts))) or "no message; run it again with -v"
