@@ -17,7 +17,7 @@ BECOME := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs kill bench seeds-check debian-sources
+.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs kill bench seeds-check debian-sources lab
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 24
@@ -89,3 +89,6 @@ seeds-check: setup-dev ## concretize every shipped seed with the real Spack
 
 debian-sources: setup-dev ## fill the source mirror with what the tests build, from Debian's source packages
 	@$(BIN)/python -B tests/lab/debian_sources.py $(SPECS)
+
+lab: setup-dev ## a shell in an EC2 lab of its own, to try the AWS path without an account (docs/lab.md)
+	@$(SUDO) env HOME="$$HOME" PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH=tests/lab $(BIN)/python -B -m ec2lab shell

@@ -2,6 +2,7 @@
 # Throw-away Debian hosts for role tests: an overlay on a root that is made once and cached.
 #
 #   chroot_root.sh root          make the cached root if it is not there; print its path
+#                                (PETAL_ROOT_PACKAGES: more packages for it, with commas between them)
 #   chroot_root.sh start DIR     a new host with its state in DIR; DIR/enter runs a command on it
 #   chroot_root.sh stop DIR      end all its processes and remove DIR
 #
@@ -11,7 +12,7 @@ set -euo pipefail
 
 self=$(realpath "$0")
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/petal/roots
-packages=ca-certificates,mount,procps,python3,python3-apt,tcsh,zsh,zstd
+packages=ca-certificates,mount,procps,python3,python3-apt,tcsh,zsh,zstd${PETAL_ROOT_PACKAGES:+,$PETAL_ROOT_PACKAGES}
 
 say() { printf 'chroot_root: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -133,5 +134,5 @@ case ${1:-}:$# in
     start:2) start "$2" ;;
     stop:2) stop "$2" ;;
     hold:3) hold "$2" "$3" ;;
-    *) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 2 ;;
+    *) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac

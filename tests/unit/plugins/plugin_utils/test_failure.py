@@ -11,7 +11,8 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.petal.hpc.plugins.filter.failure_cause import FilterModule
 from ansible_collections.petal.hpc.plugins.plugin_utils.failure import LINES, cause
 
-COMMAND = {"msg": "non-zero return code", "rc": 1, "stdout": "begun", "stderr": "Traceback\nKeyError: 'c'", "failed": True}
+ENDED = {"msg": "non-zero return code", "rc": 1, "failed": True}
+COMMAND = {**ENDED, "stdout": "begun", "stderr": "Traceback\nKeyError: 'c'"}
 
 
 def test_a_module_speaks_for_itself() -> None:

@@ -1,0 +1,1 @@
+"""What is real: namespaces with sshd, files behind loop devices, routes and packet filters."""
