@@ -46,4 +46,4 @@ def test_filter() -> None:
     failure_cause = FilterModule().filters()["failure_cause"]
     assert failure_cause({"msg": "why"}) == "why"
     with pytest.raises(AnsibleFilterError, match="takes a task's result, got str"):
-        failure_cause("why")  # type: ignore[arg-type]
+        failure_cause("why")
