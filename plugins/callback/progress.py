@@ -85,6 +85,8 @@ class CallbackModule(Default):
         """A play is no phase."""
         if self._tracker is None:
             super().v2_playbook_on_play_start(play)
+        else:
+            self._tracker.leave()
 
     def v2_playbook_on_no_hosts_matched(self) -> None:
         """A play without hosts is one that is not needed, after a hit for example."""

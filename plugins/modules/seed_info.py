@@ -98,6 +98,11 @@ fingerprint_input:
   description: What the fingerprint is the digest of.
   returned: success
   type: dict
+build_timeout_s:
+  description: How long a build may take, in seconds.
+  returned: success
+  type: int
+  sample: 43200
 software_volume:
   description: The volume to build.
   returned: success

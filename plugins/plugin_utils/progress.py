@@ -16,13 +16,17 @@ def elapsed(seconds: float) -> str:
 
 
 class Tracker:
-    """The phases of a playbook as (identity, name), begun at ``start`` (monotonic seconds)."""
+    """The phases of a playbook as (identity, name), begun at ``start`` (monotonic seconds).
+
+    A name that comes again is the same phase: a second attempt, which most runs do not need.
+    """
 
     def __init__(self, phases: Sequence[tuple[str, str]], start: float) -> None:
-        self._phases = list(phases)
-        self._index = {identity: position for position, (identity, _name) in enumerate(self._phases)}
+        self._names = list(dict.fromkeys(name for _identity, name in phases))
+        self._index = {identity: self._names.index(name) for identity, name in phases}
         self._start = start
         self._entered = -1
+        self._waiting = -1
         self._fraction = 0.0
         self.current = ""
         self.task = ""
@@ -33,13 +37,18 @@ class Tracker:
 
     def enter(self, identity: str) -> None:
         """The task that includes the phase runs; whether the phase does is known with :meth:`begin`."""
-        self._entered = self._index[identity]
+        self._waiting = self._index[identity]
+
+    def leave(self) -> None:
+        """A play ends: what it included last and skipped does not begin any more."""
+        self._waiting = -1
 
     def begin(self, now: float) -> str:
         """A task inside the last entered phase starts. The line to show, empty where the phase runs already."""
-        if self._entered < 0 or self.current == self._phases[self._entered][1]:
+        if self._waiting < 0 or self.current == self._names[self._waiting]:
             return ""
-        self.current = self._phases[self._entered][1]
+        self._entered = self._waiting
+        self.current = self._names[self._entered]
         self._fraction = 0.0
         return self._text(now, self.current)
 
@@ -63,5 +72,5 @@ class Tracker:
         return f"[{'fail' if failed else 'done'}] {elapsed(now - self._start)}"
 
     def _text(self, now: float, what: str) -> str:
-        percent = 100 * (max(self._entered, 0) + self._fraction) / len(self._phases)
+        percent = 100 * (max(self._entered, 0) + self._fraction) / len(self._names)
         return f"[{percent:3.0f}%] {elapsed(now - self._start)}  {what}"

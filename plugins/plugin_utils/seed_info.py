@@ -54,6 +54,7 @@ def describe(arguments: Mapping[str, Any], playbook_dir: str) -> dict[str, Any]:
         "fingerprint": fingerprint.fingerprint(seed, refs),
         "fingerprint_input": fingerprint.content(seed, refs),
         "software_volume": _volume(seed.software_volume),
+        "build_timeout_s": seed.software.build.timeout_seconds,
         # The worker that runs this is a child of the ansible-playbook process.
         "controller": process_identity(os.getppid()),
         "warnings": [f"{problem}; {problem.hint}" if problem.hint else str(problem) for problem in seed.warnings],

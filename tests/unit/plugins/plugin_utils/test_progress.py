@@ -26,6 +26,22 @@ def test_a_skipped_phase_is_not_shown_and_counts(tracker: Tracker) -> None:
     assert tracker.begin(101.0) == "[ 50%] 0:00:01  Report"
 
 
+def test_a_phase_that_comes_again_is_the_same_phase() -> None:
+    tracker = Tracker([("a", "Plan"), ("b", "Install"), ("c", "Plan"), ("d", "Install")], 0.0)
+    tracker.enter("b")
+    assert tracker.begin(1.0) == "[ 50%] 0:00:01  Install"
+    tracker.enter("d")
+    assert tracker.begin(2.0) == ""
+    tracker.enter("c")
+    assert tracker.begin(3.0) == "[  0%] 0:00:03  Plan"
+
+
+def test_what_a_play_skipped_last_does_not_begin_in_the_next(tracker: Tracker) -> None:
+    tracker.enter("id-2")
+    tracker.leave()
+    assert tracker.begin(101.0) == ""
+
+
 def test_reports_move_the_percentage_within_the_phase(tracker: Tracker) -> None:
     tracker.enter("id-2")
     tracker.begin(100.0)
