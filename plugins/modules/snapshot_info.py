@@ -13,8 +13,10 @@ author:
   - petal.hpc contributors (@petal-hpc)
 description:
   - Lists the snapshots that match, newest first, and chooses the one to use. It has exactly the architecture and
-    operating system that are asked for, the smallest size, and is the newest of these.
+    operating system that are asked for, the smallest size, and is the newest of these. It is complete.
   - What matches but cannot be used, and what is damaged, is listed with the reason.
+  - On AWS these are the own account's snapshots in one Region that have the tag C(petal:fingerprint). It takes one
+    call of the API for each thousand, and no others.
 attributes:
   check_mode:
     description: Changes nothing in any mode.
@@ -26,7 +28,7 @@ options:
   provider:
     description: Where to look.
     type: str
-    choices: [local]
+    choices: [local, aws]
     default: local
   store:
     description: Directory that holds the snapshots of the local provider. Need not exist.
@@ -52,6 +54,20 @@ options:
   size_gb:
     description: Largest size in GiB that can be used.
     type: int
+  states:
+    description: Only snapshots in these states are listed. The one to use is complete in any case.
+    type: list
+    elements: str
+    choices: [pending, completed, error]
+    default: [completed]
+  build_id:
+    description: Only snapshots that this build made, which is their tag C(petal:build-id).
+    type: str
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+requirements:
+  - boto3 and botocore for provider V(aws), see R(the amazon.aws collection,ansible_collections.amazon.aws).
 seealso:
   - module: petal.hpc.local_snapshot
 """
@@ -65,6 +81,17 @@ EXAMPLES = r"""
     size_gb: 50
   register: found
 
+- name: Wait for a snapshot on AWS
+  petal.hpc.snapshot_info:
+    provider: aws
+    region: us-east-1
+    snapshot_ids: ["{{ begun.snapshot_id }}"]
+    states: [pending, completed, error]
+  register: waited
+  until: waited.snapshots | map(attribute='state') | first | default('pending') != 'pending'
+  retries: 240
+  delay: 15
+
 - name: Show the choice
   ansible.builtin.debug:
     var: found.reason
@@ -72,7 +99,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 snapshots:
-  description: All that match and can be used, newest first. M(petal.hpc.local_snapshot) describes a record.
+  description:
+    - All that match, fit and are in one of O(states), newest first. M(petal.hpc.local_snapshot) describes a record.
+    - Those on AWS have C(source) V(local), which is the own account, the account as C(owner), C(progress) in percent,
+      C(message) (why AWS could not finish it), C(encrypted), C(kms_key_id) and all tags. Their C(stored_bytes) is the
+      size of everything that was written to the volume, where AWS tells.
   returned: success
   type: list
   elements: dict
@@ -90,20 +121,32 @@ passed_over:
   returned: success
   type: list
   elements: dict
+progress:
+  description:
+    - How far the snapshot is that was asked for by its id, as C(done) of C(total) percent and C(item), its id.
+    - Null when O(states) has no V(pending), when several ids or none were asked for, when it was not found, and when
+      it is in error.
+  returned: success
+  type: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from dataclasses import fields
 
+from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleAWSError
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.api import EbsSnapshots
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria, select
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = AnsibleAWSModule(
+        # The local provider works where there is no boto3.
+        check_boto3=False,
         argument_spec={
-            "provider": {"type": "str", "choices": ["local"], "default": "local"},
+            "provider": {"type": "str", "choices": ["local", "aws"], "default": "local"},
             "store": {"type": "path", "default": "/var/lib/petal"},
             "fingerprint": {"type": "str"},
             "name": {"type": "str"},
@@ -111,17 +154,31 @@ def main() -> None:
             "os": {"type": "str"},
             "architecture": {"type": "str"},
             "size_gb": {"type": "int"},
+            "states": {
+                "type": "list",
+                "elements": "str",
+                "choices": ["pending", "completed", "error"],
+                "default": ["completed"],
+            },
+            "build_id": {"type": "str"},
         },
         supports_check_mode=True,
     )
-    options = {key: value for key, value in module.params.items() if key not in ("provider", "store")}
-    options["snapshot_ids"] = tuple(options["snapshot_ids"])
+    options = {field.name: module.params[field.name] for field in fields(Criteria)}
+    for several in ("snapshot_ids", "states"):
+        options[several] = tuple(options[several])
+    criteria = Criteria(**options)
     try:
-        snapshots, damaged = SnapshotStore(Host(module.run_command), module.params["store"]).scan()
+        if module.params["provider"] == "aws":
+            snapshots, damaged = EbsSnapshots(module).scan(criteria)
+        else:
+            snapshots, damaged = SnapshotStore(Host(module.run_command), module.params["store"]).scan()
     except PetalError as error:
         module.fail_json(msg=str(error))
-    selection = select(snapshots, Criteria(**options), damaged)
-    module.exit_json(changed=False, **selection.to_dict())
+    except AnsibleAWSError as error:
+        module.fail_json_aws_error(error)
+    selection = select(snapshots, criteria, damaged)
+    module.exit_json(changed=False, progress=selection.progress(criteria), **selection.to_dict())
 
 
 if __name__ == "__main__":

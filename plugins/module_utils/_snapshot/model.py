@@ -15,6 +15,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import Peta
 
 BUILD_ID_TAG = "petal:build-id"
 COMPLETED = "completed"
+PENDING = "pending"
+ERROR = "error"
 SNAPSHOT_ID = re.compile(r"snap-[0-9a-f]{17}")
 FINGERPRINT = re.compile(r"sha256:[0-9a-f]{64}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -34,6 +36,8 @@ class Snapshot:
     used_bytes: what its files take of a disk when restored; None when not known.
     created: ISO 8601, UTC, ``2026-01-31T12:00:00Z``; sorts by time.
     owner: account (AWS) or user (local) that made it. region: None for local ones.
+    progress: percent done; below 100 only while pending. message: why it is in its state, where the provider says.
+    encrypted, kms_key_id: None where the provider knows no such thing.
     """
 
     snapshot_id: str
@@ -54,6 +58,10 @@ class Snapshot:
     description: str = ""
     packages: list[str] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
+    progress: int = 100
+    message: str = ""
+    encrypted: bool | None = None
+    kms_key_id: str | None = None
 
     @property
     def build_id(self) -> str | None:
@@ -97,6 +105,9 @@ def parse_snapshot(value: Any) -> Snapshot:
         raise SnapshotError("tags is not a mapping of texts")
     if region is not None and not isinstance(region, str):
         raise SnapshotError("region is no text")
+    encrypted, key = value.get("encrypted"), value.get("kms_key_id")
+    if not isinstance(encrypted, (bool, type(None))) or not isinstance(key, (str, type(None))):
+        raise SnapshotError("encrypted is not true, false or null, or kms_key_id is no text")
     return Snapshot(
         snapshot_id=_text(value, "snapshot_id", SNAPSHOT_ID),
         fingerprint=_text(value, "fingerprint", FINGERPRINT),
@@ -116,6 +127,10 @@ def parse_snapshot(value: Any) -> Snapshot:
         description=_text(value, "description"),
         packages=packages,
         tags=tags,
+        progress=_number({"progress": 100, **value}, "progress", 0) or 0,
+        message=_text({"message": "", **value}, "message"),
+        encrypted=encrypted,
+        kms_key_id=key,
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import COMPLETED, Snapshot
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import COMPLETED, ERROR, PENDING, Snapshot
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,8 @@ class Criteria:
     fingerprint, name, snapshot_ids: which snapshots are meant at all.
     os, architecture: have to be exactly these.
     size_gb: the largest acceptable size in GiB.
+    build_id: the build that made it.
+    states: what is listed at all; the one to use is complete in any case.
     """
 
     fingerprint: str | None = None
@@ -28,19 +30,22 @@ class Criteria:
     os: str | None = None
     architecture: str | None = None
     size_gb: int | None = None
+    build_id: str | None = None
+    states: tuple[str, ...] = (COMPLETED,)
 
     def means(self, snapshot: Snapshot) -> bool:
         """Whether a snapshot is one of those asked for, fit or not."""
         return (
             self.fingerprint in (None, snapshot.fingerprint)
             and self.name in (None, snapshot.name)
+            and self.build_id in (None, snapshot.build_id)
             and (not self.snapshot_ids or snapshot.snapshot_id in self.snapshot_ids)
         )
 
     def objection(self, snapshot: Snapshot) -> str | None:
         """Why a snapshot that is meant cannot be used; None when it can."""
-        if snapshot.state != COMPLETED:
-            return f"its state is {snapshot.state}, not {COMPLETED}"
+        if snapshot.state not in self.states:
+            return f"its state is {snapshot.state}, not {' or '.join(self.states)}"
         if self.architecture not in (None, snapshot.architecture):
             return f"it was built for {snapshot.architecture}, not {self.architecture}"
         if self.os not in (None, snapshot.os):
@@ -57,6 +62,8 @@ class Criteria:
             parts.append(f"name {self.name}")
         if self.snapshot_ids:
             parts.append("id " + " or ".join(self.snapshot_ids))
+        if self.build_id is not None:
+            parts.append(f"build {self.build_id}")
         return " and ".join(parts) or "any fingerprint"
 
 
@@ -72,8 +79,9 @@ class Refusal:
 class Selection:
     """Outcome of a look-up.
 
-    snapshots: all that can be used, newest first. best: the one to use; None when there is none, or when several
-    fingerprints match. reason: one sentence on the choice. passed_over: those that were meant but cannot be used.
+    snapshots: all that fit and are in one of the states asked for, newest first. best: the one to use, which is
+    complete; None when there is none, or when several fingerprints match. reason: one sentence on the choice.
+    passed_over: those that were meant but cannot be used.
     """
 
     snapshots: list[Snapshot]
@@ -90,6 +98,16 @@ class Selection:
             "passed_over": [asdict(refusal) for refusal in self.passed_over],
         }
 
+    def progress(self, criteria: Criteria) -> dict[str, Any] | None:
+        """How far the one snapshot is that was asked for by its id, as ``done`` of ``total`` percent.
+
+        None when unfinished ones, or one id, were not asked for, when it was not found, or will never be complete.
+        """
+        waiting = PENDING in criteria.states and len(criteria.snapshot_ids) == 1
+        if not waiting or len(self.snapshots) != 1 or self.snapshots[0].state == ERROR:
+            return None
+        return {"done": self.snapshots[0].progress, "total": 100, "item": self.snapshots[0].snapshot_id}
+
 
 def newest_first(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
     """By time, then by id, so that the order never depends on the disk's."""
@@ -103,34 +121,44 @@ def select(snapshots: Sequence[Snapshot], criteria: Criteria, damaged: Sequence[
     :param criteria: what is asked for.
     :param damaged: entries that could not be read, so that nobody knows what they would match.
     """
-    usable, passed_over = [], []
+    fitting, passed_over = [], []
     for snapshot in newest_first(snapshots):
         if not criteria.means(snapshot):
             continue
         objection = criteria.objection(snapshot)
         if objection is None:
-            usable.append(snapshot)
+            fitting.append(snapshot)
         else:
             passed_over.append(Refusal(snapshot.snapshot_id, objection))
     passed_over += damaged
+    usable = [snapshot for snapshot in fitting if snapshot.state == COMPLETED]
     fingerprints = {snapshot.fingerprint for snapshot in usable}
     if not usable:
-        return Selection([], None, _none(criteria, passed_over), passed_over)
+        return Selection(fitting, None, _none(criteria, fitting, passed_over), passed_over)
     if len(fingerprints) > 1:
         reason = (
             f"{len(usable)} snapshots of {len(fingerprints)} fingerprints match {criteria}; "
             "ask for one fingerprint or one snapshot_id"
         )
-        return Selection(usable, None, reason, passed_over)
+        return Selection(fitting, None, reason, passed_over)
     # min takes the first of equals, and they stand newest first.
     best = min(usable, key=lambda snapshot: snapshot.size_gb)
-    return Selection(usable, best, _why(best, usable), passed_over)
+    return Selection(fitting, best, _why(best, usable), passed_over)
 
 
-def _none(criteria: Criteria, passed_over: Sequence[Refusal]) -> str:
+def _none(criteria: Criteria, unfinished: Sequence[Snapshot], passed_over: Sequence[Refusal]) -> str:
+    if len(unfinished) == 1:
+        return f"{unfinished[0].snapshot_id} matches {criteria}; {_state(unfinished[0])}"
+    if unfinished:
+        return f"{len(unfinished)} snapshots match {criteria}; none is {COMPLETED}"
     if not passed_over:
         return f"no snapshot matches {criteria}"
     return f"no snapshot that matches {criteria} can be used; {len(passed_over)} passed over"
+
+
+def _state(snapshot: Snapshot) -> str:
+    detail = snapshot.message if snapshot.state == ERROR else f"{snapshot.progress} % done"
+    return f"its state is {snapshot.state}" + (f" ({detail})" if detail else "")
 
 
 def _why(best: Snapshot, usable: Sequence[Snapshot]) -> str:

@@ -40,11 +40,20 @@ RECORD: dict[str, Any] = {
     "description": "",
     "packages": ["numpy@2.2.1"],
     "tags": {"petal:build-id": "b1"},
+    "progress": 100,
+    "message": "",
+    "encrypted": None,
+    "kms_key_id": None,
 }
 
 
 def test_a_record_reads_back_as_it_was_written() -> None:
     assert parse_snapshot(RECORD).to_dict() == RECORD
+
+
+def test_a_record_of_before_there_was_progress_can_be_read() -> None:
+    later = ("progress", "message", "encrypted", "kms_key_id")
+    assert parse_snapshot({key: value for key, value in RECORD.items() if key not in later}) == parse_snapshot(RECORD)
 
 
 def test_a_newer_record_can_be_read() -> None:
@@ -68,6 +77,10 @@ def test_a_newer_record_can_be_read() -> None:
         ("packages", [1]),
         ("tags", {"a": 1}),
         ("region", 3),
+        ("progress", "all"),
+        ("message", 3),
+        ("encrypted", "yes"),
+        ("kms_key_id", 3),
     ],
 )
 def test_a_bad_value_is_named(key: str, value: Any) -> None:

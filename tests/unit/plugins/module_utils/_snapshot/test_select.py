@@ -131,3 +131,43 @@ def test_several_fingerprints_are_no_choice() -> None:
 
 def test_nothing() -> None:
     assert "no snapshot matches id snap-1" in select([], Criteria(snapshot_ids=("snap-1",))).reason
+
+
+def test_what_is_not_complete_is_listed_and_never_the_one_to_use() -> None:
+    states = ("pending", "completed", "error")
+    pending = snapshot(9, state="pending", progress=43)
+    both = select([snapshot(1), pending], Criteria(states=states))
+    assert both.best == snapshot(1)
+    assert both.snapshots == [pending, snapshot(1)]
+    alone = select([pending], Criteria(states=states))
+    assert alone.best is None
+    assert alone.snapshots == [pending]
+    assert alone.reason.endswith("its state is pending (43 % done)")
+    failed = select([snapshot(1, state="error", message="no such key")], Criteria(states=states))
+    assert failed.reason.endswith("its state is error (no such key)")
+    several = select([pending, snapshot(8, state="error")], Criteria(states=states))
+    assert several.reason == "2 snapshots match any fingerprint; none is completed"
+    assert select([pending], Criteria()).passed_over == [
+        Refusal(pending.snapshot_id, "its state is pending, not completed")
+    ]
+
+
+def test_progress_is_told_of_the_one_that_is_waited_for() -> None:
+    pending = snapshot(1, state="pending", progress=43)
+    waiting = Criteria(snapshot_ids=(pending.snapshot_id,), states=("pending", "completed", "error"))
+    assert select([pending], waiting).progress(waiting) == {"done": 43, "total": 100, "item": pending.snapshot_id}
+    assert select([snapshot(1)], waiting).progress(waiting) == {"done": 100, "total": 100, "item": pending.snapshot_id}
+    assert select([snapshot(1, state="error")], waiting).progress(waiting) is None
+    assert select([], waiting).progress(waiting) is None
+    finished = replace(waiting, states=("completed",))
+    assert select([snapshot(1)], finished).progress(finished) is None
+    everything = Criteria(states=("pending",))
+    assert select([pending], everything).progress(everything) is None
+
+
+def test_only_one_build() -> None:
+    mine = snapshot(1, tags={"petal:build-id": "b1"})
+    theirs = snapshot(2, tags={"petal:build-id": "b2"})
+    found = select([mine, theirs, snapshot(3)], Criteria(build_id="b1"))
+    assert found.snapshots == [mine]
+    assert "no snapshot matches build b3" in select([mine], Criteria(build_id="b3")).reason
