@@ -18,6 +18,8 @@ description:
   - What was finished when an installation was killed is not built again.
   - The solver leaves out what the specs cannot come to need, which makes it several times faster. Where it finds no
     solution so, it solves again with everything.
+  - What a cache has and what cannot be moved to the prefixes here, because they are longer than those that it was built
+    with, is built from source, and a warning names it.
   - Works with Spack 1.2, and with 1.0, 1.1 and 0.23.
 author:
   - petal.hpc contributors (@petal-hpc)
@@ -45,10 +47,9 @@ options:
     type: path
     required: true
   specs:
-    description: What is wanted, as Spack writes specs.
+    description: What is wanted, as Spack writes specs. Required but for O(state=status).
     type: list
     elements: str
-    required: true
   compiler:
     description:
       - The compiler that builds everything, as a spec such as V(gcc@13.3.0). Where it is none of the host's own, it is
@@ -96,8 +97,12 @@ options:
       - V(started) starts the installation, if it does not run, and does not wait for it.
       - V(present) starts it too, and waits for its end, at most O(wait_s).
       - V(finished) waits for the end of an installation, at most O(wait_s), and starts none.
+      - V(status) says how far it is, and neither starts nor changes nor waits for anything. Ask it where the
+        installation was started, with its O(name) and O(work_dir).
+      - Where the compiler has to be built before the rest can be solved, V(concretized) solves for the compiler, until
+        that is there; RV(environment.name) and RV(environment.specs) say so.
     type: str
-    choices: [concretized, started, finished, present]
+    choices: [concretized, started, finished, present, status]
     default: present
 """
 
@@ -114,6 +119,13 @@ EXAMPLES = r"""
   until: software.environment.finished
   retries: 100000
   delay: 0
+
+- name: Ask how far it is
+  petal.hpc.spack_environment:
+    spack: /var/cache/petal/spack/bin/spack
+    work_dir: /var/cache/petal/spack
+    name: bio-cluster
+    state: status
 
 - name: Say what would come from where
   petal.hpc.spack_environment:
@@ -133,6 +145,10 @@ environment:
     name:
       description: Its name.
       type: str
+    specs:
+      description: Its specs, in their normal form.
+      type: list
+      elements: str
     changed:
       description: Whether this call changed it, or took the end of an installation into the books.
       type: bool
@@ -202,12 +218,22 @@ progress:
   description: How far the installation is, as C(done), C(total) and C(item).
   returned: success
   type: dict
+status:
+  description:
+    - V(running); V(finished), where all is installed; V(failed), where RV(environment.failed) says what; V(stopped),
+      where it was solved and is not being installed, so that the next run goes on; V(absent), where nothing was solved.
+  returned: with O(state=status)
+  type: str
+log_tail:
+  description: The telling end of the installation's log, at most 20 lines.
+  returned: with O(state=status)
+  type: str
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
-from ansible_collections.petal.hpc.plugins.module_utils._spack.api import PRESENT, STATES, Environment, Options
+from ansible_collections.petal.hpc.plugins.module_utils._spack.api import PRESENT, STATES, STATUS, Environment, Options
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import Wanted
 
 
@@ -218,7 +244,7 @@ def main() -> None:
             "spack": {"type": "path", "required": True},
             "name": {"type": "str", "required": True},
             "work_dir": {"type": "path", "required": True},
-            "specs": {"type": "list", "elements": "str", "required": True},
+            "specs": {"type": "list", "elements": "str"},
             "compiler": {"type": "str"},
             "target": {"type": "str"},
             "build_from_source": {"type": "list", "elements": "str", "default": []},
@@ -230,6 +256,7 @@ def main() -> None:
             "prune": {"type": "bool", "default": True},
             "state": {"type": "str", "choices": list(STATES), "default": PRESENT},
         },
+        required_if=[("state", state, ["specs"]) for state in STATES if state != STATUS],
         supports_check_mode=True,
     )
     given = module.params

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import gzip
 import hashlib
 import io
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -20,14 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import few_recipes
 import pytest
 from modules import result_of, start_module
 from spack_at_hand import mirror_dir
 
 SPACK = "9377a7b31dab3cb3880326de764d0ebb4f782d4f"
-PACKAGES = "v2026.06.0"
-# Upstream recipes and nothing else: Spack reads them in a second, and has little to decide.
-RECIPES = ["tree", "gcc", "gcc_runtime", "glibc", "compiler_wrapper", "gmake", "musl"]
 TREE = "0160c535bff2b0dc6a830b9944e981e3427380f63e748da96ced7071faebabf6"
 
 # Small C programs: name, what it needs, seconds that its build waits, whether it compiles.
@@ -38,6 +34,7 @@ PROGRAMS: dict[str, tuple[list[str], float, bool]] = {
     "endless": (["quick"], 300, True),
     "broken": (["quick"], 0, False),
     "never": ([], 0, False),
+    "rooted": (["quick"], 0, True),
 }
 
 NEVER = ['depends_on("petal-never", when="+never")']
@@ -57,7 +54,7 @@ class {class_name}(MakefilePackage):
     {needs}
 
     def build(self, spec, prefix):
-        make("CC=" + spack_cc)
+        make("CC=" + spack_cc, "PREFIX=" + prefix)
 
     def install(self, spec, prefix):
         make("PREFIX=" + prefix, "install")
@@ -65,7 +62,7 @@ class {class_name}(MakefilePackage):
 MAKEFILE = """\
 petal-{name}: main.c
 \tsleep {seconds}
-\t$(CC) -o $@ main.c
+\t$(CC) -DPREFIX='"$(PREFIX)"' -o $@ main.c
 \techo {name} >>{builds}
 install:
 \tmkdir -p $(PREFIX)/bin
@@ -216,7 +213,10 @@ def write_programs(lab: Lab) -> Path:
     (repository / "repo.yaml").write_text("repo:\n  namespace: petal_test\n  api: v2.0\n")
     for name, (needs, seconds, compiles) in PROGRAMS.items():
         makefile = MAKEFILE.format(name=name, seconds=seconds, builds=lab.root / "builds")
-        source = "int main(void) { return 0; }\n" if compiles else "int main(void) { return nothing; }\n"
+        # One of them says where it is, as programs do that look for their data.
+        words = "puts(PREFIX)" if name == "rooted" else "0"
+        status = "0" if compiles else "nothing"
+        source = f"#include <stdio.h>\nint main(void) {{ {words}; return {status}; }}\n"
         data = archive(name, {"Makefile": makefile, "main.c": source})
         path = lab.root / "sources" / f"{name}-1.0.tar.gz"
         path.write_bytes(data)
@@ -230,37 +230,6 @@ def write_programs(lab: Lab) -> Path:
         )
         (directory / "package.py").write_text(recipe)
     return repository
-
-
-class Strip(ast.NodeTransformer):
-    """Takes the dependencies on packages that are not among the recipes out of one."""
-
-    known = frozenset({name.replace("_", "-") for name in RECIPES} | {"c", "cxx", "fortran", "libc"})
-
-    def generic_visit(self, node: ast.AST) -> ast.AST:
-        super().generic_visit(node)
-        if isinstance(node, (ast.ClassDef, ast.With)):
-            node.body = [part for part in node.body if not self.foreign(part)] or [ast.Pass()]
-        return node
-
-    def foreign(self, part: ast.stmt) -> bool:
-        call = part.value if isinstance(part, ast.Expr) else None
-        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.func.id != "depends_on":
-            return False
-        spec = call.args[0]
-        name = re.match(r"[\w-]+", str(spec.value)) if isinstance(spec, ast.Constant) else None
-        return name is None or name.group() not in self.known
-
-
-def write_recipes(mirror: Path, target: Path) -> None:
-    wanted = ["build_systems", "repo.yaml", "__init__.py", *(f"packages/{name}" for name in RECIPES)]
-    git = ["git", f"--git-dir={mirror}/spack-packages.git", "archive", PACKAGES, "--"]
-    paths = [f"repos/spack_repo/builtin/{path}" for path in wanted]
-    data = subprocess.run([*git, *paths], check=True, capture_output=True).stdout
-    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-        tar.extractall(target, filter="data")
-    for recipe in target.glob("repos/spack_repo/builtin/packages/*/package.py"):
-        recipe.write_text(ast.unparse(Strip().visit(ast.parse(recipe.read_text()))))
 
 
 def write_compiler(lab: Lab) -> None:
@@ -334,7 +303,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     if got.returncode != 0:
         pytest.skip(f"no Spack at hand: its solver cannot be had: {got.stderr.strip().splitlines()[-1]}")
     fetch(mirror / "spack.git", SPACK, lab.root / "spack")
-    write_recipes(mirror, lab.root / "packages")
+    few_recipes.write(mirror, lab.root / "packages", ["tree"])
     lab.work_dir.mkdir()
     write_settings(lab, lab.root / "packages", write_programs(lab))
     yield lab
@@ -484,6 +453,45 @@ def test_other_specs_end_the_old_installation(lab: Lab) -> None:
     assert not members(session)
 
 
+def test_how_far_it_is(lab: Lab) -> None:
+    def ask(name: str) -> dict[str, Any]:
+        before = {path: path.stat().st_mtime_ns for path in lab.work_dir.glob("envs/**")}
+        found = run(**{**lab.arguments(name), "specs": None, "state": "status"})
+        assert not found["changed"]
+        assert {path: path.stat().st_mtime_ns for path in lab.work_dir.glob("envs/**")} == before
+        return found
+
+    assert ask("nobody")["status"] == "absent"
+    finished = ask("first")
+    assert (finished["status"], finished["environment"]["finished"]) == ("finished", True)
+    assert origins(finished)["tree"] == "source"
+    failed = ask("broken")
+    assert failed["status"] == "failed"
+    assert [item["package"] for item in failed["environment"]["failed"]] == ["petal-broken"]
+    assert "petal-broken@1.0 failed" in failed["log_tail"]
+
+    run(**lab.arguments("asked", "petal-endless", wait_s=0))
+    wait_for(lambda: "petal-endless@1.0 build" in lab.log("asked"))
+    session = lab.session("asked")
+    # Somebody waits for it meanwhile.
+    waiting = start_module("spack_environment", **lab.arguments("asked", "petal-endless"))
+    started = time.monotonic()
+    running = ask("asked")
+    assert time.monotonic() - started < 5
+    assert (running["status"], running["environment"]["finished"]) == ("running", False)
+    assert running["progress"]["item"] == "petal-endless@1.0 build"
+    assert running["progress"]["done"] == running["progress"]["total"] - 1
+    assert "petal-endless@1.0 build" in running["log_tail"]
+    kill([*members(session), waiting.pid])
+    waiting.communicate()
+    assert ask("asked")["status"] == "stopped"
+    assert not members(session)
+
+
+def warnings(result: dict[str, Any]) -> list[str]:
+    return [warning["event"]["msg"] for warning in result.get("warnings", [])]
+
+
 def test_from_a_cache_but_for_what_shall_be_built(lab: Lab) -> None:
     url = f"file://{lab.root}/cache"
     cache = {"url": url, "source": False, "binary": True, "signed": False}
@@ -500,6 +508,47 @@ def test_from_a_cache_but_for_what_shall_be_built(lab: Lab) -> None:
     assert origins(done)["petal-last"] == "cache"
     assert origins(done)["petal-slow"] == "source"
     assert lab.builds() == ["slow"]
+
+
+def test_what_cannot_be_moved_to_a_longer_prefix_is_built(lab: Lab) -> None:
+    done = run(**lab.arguments("rooted", "petal-rooted"))
+    url = f"file://{lab.root}/rooted"
+    hashes = [f"/{item}" for item in lab.spack("find", "--format", "{hash:32}", "petal-rooted").split()]
+    lab.spack("buildcache", "push", "--unsigned", "--update-index", "--with-build-dependencies", url, *hashes)
+    lab.mirrors(cache={"url": url, "source": False, "binary": True, "signed": False})
+    settings = lab.site / "config.yaml"
+    before = json.loads(settings.read_text())
+
+    def elsewhere(length: int) -> dict[str, Any]:
+        # In another directory: to more padding in the same one Spack moves nothing that has an RPATH.
+        install_tree = {"root": str(lab.root / f"volume-{length}" / "opt"), "padded_length": length}
+        settings.write_text(json.dumps({"config": {**before["config"], "install_tree": install_tree}}))
+        (lab.root / "builds").unlink(missing_ok=True)
+        return run(**lab.arguments(f"elsewhere-{length}", "petal-rooted"))
+
+    def place(result: dict[str, Any]) -> str:
+        prefix = result["environment"]["packages"][-1]["prefix"]
+        said = subprocess.run([f"{prefix}/bin/petal-rooted"], check=True, capture_output=True, text=True).stdout.strip()
+        assert Path(said).samefile(prefix)
+        return str(prefix)
+
+    try:
+        shorter = elsewhere(110)
+        assert set(origins(shorter).values()) == {"cache"}
+        assert lab.builds() == []
+        assert warnings(shorter) == []
+        longer = elsewhere(200)
+    finally:
+        settings.write_text(json.dumps(before))
+        lab.mirrors()
+    assert len(place(shorter)) < len(place(done)) < len(place(longer))
+    assert origins(longer).pop("petal-rooted") == "source"
+    assert origins(longer)["petal-quick"] == "cache"
+    assert lab.builds() == ["rooted"]
+    (told,) = warnings(longer)
+    assert told.startswith("petal-rooted@1.0 was built from source although a cache has it")
+    assert "longer by 72 characters" in told
+    assert not longer["environment"]["failed"]
 
 
 @pytest.mark.parametrize("version", ["99.0", "9.0"])

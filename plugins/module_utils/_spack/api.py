@@ -44,7 +44,13 @@ PRESENT = "present"
 CONCRETIZED = "concretized"
 STARTED = "started"
 FINISHED = "finished"
-STATES = (CONCRETIZED, STARTED, FINISHED, PRESENT)
+STATUS = "status"
+STATES = (CONCRETIZED, STARTED, FINISHED, PRESENT, STATUS)
+
+# What ``status`` says, beside ``finished``.
+ABSENT = "absent"
+RUNNING = "running"
+STOPPED = "stopped"
 
 POLL = 0.3
 # A session that is killed this often in a row without finishing a package is not started again.
@@ -86,10 +92,12 @@ class Environment:
 
     def ensure(self, state: str) -> dict[str, Any]:
         """Bring the environment to a state: ``concretized``, ``started`` (an installation runs), ``present`` (waits
-        for its end as long as the options say) or ``finished`` (the same, but starts nothing).
+        for its end as long as the options say) or ``finished`` (the same, but starts nothing). ``status`` only looks.
 
         Returns ``changed``, ``environment``, ``progress`` and ``diff`` (see the module's RETURN). Raises SpackError.
         """
+        if state == STATUS:
+            return self._status()
         doing = f"making the Spack environment {self._wanted.name}"
         if not self._spack.is_there():
             return self._without_spack()
@@ -112,12 +120,14 @@ class Environment:
         if not self._session.running():
             outcome = self._session.outcome()
             if outcome is not None and outcome.reason != KILLED:
-                return self._conclude(outcome)
-            if self._books.complete():
+                concluded = self._conclude(outcome)
+                if concluded is not None:
+                    return concluded
+            elif self._books.complete():
                 return self._result(True)
-            if state == FINISHED and outcome is None:
+            elif state == FINISHED and outcome is None:
                 raise self._error(f"no installation of {self._wanted.name} runs; run it with state=present")
-            if not self._start(outcome):
+            elif not self._start(outcome):
                 return self._result(True)
         return self._join(0.0 if state == STARTED else self._options.wait)
 
@@ -222,7 +232,7 @@ class Environment:
         arguments = {
             "environment": str(directory),
             "adopt": [] if self._check else self._books.finished,
-            "from_source": list(self._wanted.from_source),
+            "from_source": self._from_source(),
         }
         facts = self._spack.inside(state_script, arguments)
         self._books.enter(facts)
@@ -231,11 +241,17 @@ class Environment:
             self._module.warn(f"Spack calls these versions deprecated: {', '.join(deprecated)}")
         return facts
 
+    def _from_source(self) -> list[str]:
+        """What no cache is asked for: what the user says, and what could not be moved from one to here."""
+        return [*self._wanted.from_source, *self._books.unmoved]
+
     def _steps(self, facts: Mapping[str, Any]) -> list[list[str]]:
         """The commands of the installation."""
         environment = [self._options.spack, "-e", str(self._directory)]
         jobs = plan.jobs(len(os.sched_getaffinity(0)), _memory(), self._options.jobs)
-        install = ["install", "--only-concrete", *(["--fail-fast"] if self._options.fail_fast else [])]
+        # There may be more that cannot be moved: none of them shall end the builds that run beside it.
+        fail_fast = self._options.fail_fast and not self._books.unmoved
+        install = ["install", "--only-concrete", *(["--fail-fast"] if fail_fast else [])]
         install += plan.concurrency(jobs, self._books.version)
         if facts["mirrors"]:
             # Mirrors that do not show the binaries of what shall be built from source.
@@ -246,38 +262,51 @@ class Environment:
             return [[self._options.spack, "-C", str(scope), *environment[1:], *install]]
         order = []
         if facts["mirrors"] is None:
-            order = plan.source_order(self._books.nodes, self._wanted.from_source, self._books.needed())
+            order = plan.source_order(self._books.nodes, self._from_source(), self._books.needed())
         never = ["--use-buildcache", "package:never,dependencies:auto"]
         return [*([*environment, *install, *never, item] for item in order), [*environment, *install]]
 
     def _join(self, wait: float) -> dict[str, Any]:
         """Wait for the running installation, at most so many seconds."""
         deadline = time.monotonic() + wait
-        while self._session.running():
-            if time.monotonic() >= deadline:
+        while True:
+            while self._session.running():
+                if time.monotonic() >= deadline:
+                    return self._result(False)
+                time.sleep(POLL)
+            outcome = self._session.outcome()
+            if outcome is None or outcome.reason == KILLED:
+                # The next call takes it up again: this one may be about to be ended by the same hand.
                 return self._result(False)
-            time.sleep(POLL)
-        outcome = self._session.outcome()
-        if outcome is None or outcome.reason == KILLED:
-            # The next call takes it up again: this one may be about to be ended by the same hand.
-            return self._result(False)
-        return self._conclude(outcome)
+            concluded = self._conclude(outcome)
+            if concluded is not None:
+                return concluded
 
-    def _conclude(self, outcome: Outcome) -> dict[str, Any]:
-        """Take the result of a session into the books, once."""
+    def _conclude(self, outcome: Outcome) -> dict[str, Any] | None:
+        """Take the result of a session into the books, once; None where another session goes on with the rest."""
         found, log = self._progress(), str(self._session.log)
+        logs = [_tail_text(Path(item.log)) for item in found.in_state(FAILED)]
+        unmoved = _unmoved(found, logs)
         self._keep(outcome.seconds)
         self._books.died(True)
+        again = self._books.note_unmoved(unmoved) and len(unmoved) == len(logs) and outcome.reason != TIMEOUT
+        told = self._books.unmoved
+        if outcome.status == 0:
+            self._books.forget_unmoved()
         self._books.save()
         self._session.end()
         self._session.clear()
+        if outcome.status != 0 and again and self._start(None):
+            return None
+        if told:
+            labels = [node.label for node in self._books.nodes.values() if node.name in told and not node.external]
+            self._module.warn(messages.unmoved_message(sorted(labels), max(told.values())))
         if outcome.reason == TIMEOUT:
             working = [item.label for item in found.in_state(BUILDING)]
             raise self._error(messages.ended_message(self._wanted.name, working, log, self._options.timeout))
         if outcome.status == 0 and self._books.complete():
             self._changed = True
             return self._result(True)
-        logs = [_tail_text(Path(item.log)) for item in found.in_state(FAILED)]
         failed = messages.failures(found, self._books.nodes.values(), logs)
         message = messages.failed_message(self._wanted.name, failed, found.errors, log, os.uname().nodename)
         raise self._error(message, [item.to_dict() for item in failed])
@@ -309,6 +338,7 @@ class Environment:
     def _told(self, finished: bool, packages: Sequence[Package]) -> dict[str, Any]:
         record = {
             "name": self._wanted.name,
+            "specs": list(self._wanted.specs),
             "changed": self._changed,
             "finished": finished,
             "path": str(self._directory),
@@ -320,11 +350,11 @@ class Environment:
         }
         return {"changed": self._changed, "environment": record, "progress": self._how_far(finished, packages)}
 
-    def _how_far(self, finished: bool, packages: Sequence[Package]) -> dict[str, Any]:
+    def _how_far(self, finished: bool, packages: Sequence[Package], look: bool = False) -> dict[str, Any]:
         real = [item for item in packages if item.origin != EXTERNAL]
         if finished:
             return progress(len(real), len(real), [])
-        found = self._progress() if not self._check else Progress()
+        found = self._progress() if look or not self._check else Progress()
         done = {key for key, item in found.by_hash(self._books.nodes).items() if item.state == DONE}
         done |= {key for key, place in self._books.places.items() if place.installed}
         working = [f"{item.label} {item.phase}".strip() for item in found.in_state(BUILDING)]
@@ -343,6 +373,36 @@ class Environment:
         # A task that repeats until it is finished stops here.
         record.update(finished=True, failed=list(failed))
         return SpackError(message, record)
+
+    # Questions
+
+    def _status(self) -> dict[str, Any]:
+        """What it is at, by its files. Takes no lock, so that it can be asked while another call waits."""
+        apart = Environment(self._module, Wanted(plan.compiler_name(self._wanted.name), ()), self._options)
+        solved, running = self._books.read(), self._session.running()
+        if not running and apart._session.running():
+            return apart._status()
+        if self._books.apart is not None:
+            self._first = apart
+            apart._books.read()
+        outcome = None if running else self._session.outcome()
+        found = self._progress()
+        logs = [_tail_text(Path(item.log)) for item in found.in_state(FAILED)]
+        failed = [item for item in messages.failures(found, self._books.nodes.values(), logs) if not running]
+        failed = [item for item in failed if item.hash in self._books.nodes]
+        if running:
+            status = RUNNING
+        elif not solved:
+            status = ABSENT
+        elif self._books.complete() or (outcome is not None and outcome.status == 0):
+            status, failed = FINISHED, []
+        else:
+            status = FAILED if failed else STOPPED
+        finished, packages = status == FINISHED, self._packages()
+        told = self._told(finished, packages)
+        told["environment"]["failed"] = [item.to_dict() for item in failed]
+        told["progress"] = self._how_far(finished, packages, look=True)
+        return {**told, "status": status, "log_tail": messages.tail(_tail_text(self._session.log))}
 
     # Check mode
 
@@ -376,6 +436,16 @@ class Environment:
         # Spack itself would be installed first.
         self._changed = True
         return self._told(False, [])
+
+
+def _unmoved(found: Progress, logs: Sequence[str]) -> dict[str, int]:
+    """What failed for nothing but its place: by name, with the characters by which the prefix here is longer.
+
+    :param logs: of what failed, in its order.
+    """
+    failed = found.in_state(FAILED)
+    differences = [messages.longer_by(log, item.name, found.errors) for item, log in zip(failed, logs)]
+    return {item.name: longer for item, longer in zip(failed, differences) if longer is not None}
 
 
 def _tail_text(path: Path) -> str:

@@ -28,6 +28,10 @@ _TELLING = re.compile(
     r"|CMake Error|configure: error|\bcommand not found\b|: not found$|\bSegmentation fault\b|\bNo space left on device"
     r"|internal compiler error|Killed\b|^\s*\w*(?:Error|Exception): )"
 )
+# Where a path that was compiled into a package has no room for the new one (relocate_text.py of Spack 0.23 to 1.2).
+_NO_ROOM = re.compile(
+    r"Cannot replace b(['\"])(?P<old>.+?)\1 with b(['\"])(?P<new>.+?)\3 (?:because the|in the C-string)"
+)
 # Spack's own lines about the failed command, which stand last and say nothing new.
 _OWN = re.compile(r"^(?:==> |ProcessError|Command exited with status|\s*'?/\S+' '-j)")
 
@@ -111,6 +115,34 @@ def failures(progress: Progress, nodes: Iterable[Node], logs: Sequence[str]) -> 
             )
         )
     return found
+
+
+def longer_by(log: str, name: str, errors: Sequence[str]) -> int | None:
+    """By how many characters the prefix here is longer than the one that a cached package was made for, where Spack
+    could not move the package for that; None where it failed for another reason. Zero or less: it is shorter by too
+    little.
+
+    :param log: of the package.
+    :param errors: Spack's own error lines, which is where its old installer says it.
+    """
+    mine = [error for error in errors if error.startswith(f"Failed to install {name} due to ")]
+    found = _NO_ROOM.search("\n".join([log, *mine]))
+    return len(found["new"]) - len(found["old"]) if found else None
+
+
+def unmoved_message(labels: Sequence[str], longer: int) -> str:
+    """One message for packages of a cache that had to be built from source after all.
+
+    :param longer: by how many characters the prefixes here are longer than those in the cache.
+    """
+    one = len(labels) == 1
+    why = f"longer by {longer} characters" if longer > 0 else "shorter by too few characters to fill"
+    return (
+        f"{', '.join(labels)} {'was' if one else 'were'} built from source although a cache has "
+        f"{'it' if one else 'them'}: paths in {'it' if one else 'them'} cannot be changed to those here, which are "
+        f"{why}. To take {'it' if one else 'them'} from the cache, use a shorter mount directory or a smaller "
+        "padded_length here, or build the cache with a larger padded_length."
+    )
 
 
 def failed_message(name: str, failed: Sequence[Failure], errors: Sequence[str], log: str, host: str) -> str:

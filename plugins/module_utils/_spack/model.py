@@ -73,7 +73,9 @@ class Wanted:
             raise SpackError(
                 f"name {name!r} is not allowed: expected letters, digits, '.', '_' and '-', a letter or digit first"
             )
-        specs, from_source = (tuple(canonical(text) for text in given[key]) for key in ("specs", "build_from_source"))
+        specs, from_source = (
+            tuple(canonical(text) for text in given[key] or ()) for key in ("specs", "build_from_source")
+        )
         compiler = canonical(given["compiler"]) if given["compiler"] else None
         return cls(name, specs, compiler, given["target"] or None, from_source, given["deprecated"])
 

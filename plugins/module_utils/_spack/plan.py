@@ -136,6 +136,11 @@ def with_compiler(text: str, compiler: str) -> str:
     return str(replace(spec, dependencies=(edge, *spec.dependencies)))
 
 
+def compiler_name(name: str) -> str:
+    """The name of the environment that has the compiler of another one."""
+    return f"{name}-compiler"
+
+
 def compiler_apart(wanted: Wanted, probe: Probe) -> Wanted | None:
     """The environment that has to be installed before this one can be solved: that of a compiler to be built, where
     one environment cannot have both.
@@ -151,7 +156,7 @@ def compiler_apart(wanted: Wanted, probe: Probe) -> Wanted | None:
             "Use Spack 1.2 or later, or make the compiler known to Spack as one of the host."
         )
     specs, _others = split_compiler(wanted)
-    return replace(wanted, name=f"{wanted.name}-compiler", specs=tuple(specs), compiler=None)
+    return replace(wanted, name=compiler_name(wanted.name), specs=tuple(specs), compiler=None)
 
 
 def with_compiler_built(wanted: Wanted, probe: Probe, compiler: Package) -> tuple[Wanted, Probe]:

@@ -37,13 +37,17 @@ class Books:
 
     def load(self, wanted: Wanted) -> bool:
         """Read them; False when the environment has to be solved: nothing is there, or something else was wanted."""
+        return self.read() and self._record.get("digest") == self._digest(wanted)
+
+    def read(self) -> bool:
+        """Read them, whatever is wanted; False when nothing was solved yet."""
         try:
             self._record = self._host.read_json(self._state)
             self.nodes = lockfile.parse_lock(self.lock.read_text(encoding="utf-8"))
         except (OSError, PetalError):
             self._record, self.nodes = {}, {}
             return False
-        return self._record.get("digest") == self._digest(wanted)
+        return True
 
     def _digest(self, wanted: Wanted) -> str:
         """Digest of all that decides what the solver chooses."""
@@ -112,6 +116,23 @@ class Books:
     def finished(self) -> list[str]:
         """Hashes of what sessions reported as finished since Spack's database was last compared."""
         return [key for key in self._record.get("finished", ()) if key in self.nodes]
+
+    @property
+    def unmoved(self) -> dict[str, int]:
+        """Packages by name that caches have and that could not be moved to this store, with the characters by which
+        its prefixes are longer.
+        """
+        return dict(self._record.get("unmoved", {}))
+
+    def note_unmoved(self, found: Mapping[str, int]) -> bool:
+        """Note more of them; True when one is new."""
+        known = self.unmoved
+        self._record["unmoved"] = {**known, **found}
+        return not set(found) <= set(known)
+
+    def forget_unmoved(self) -> None:
+        """The next installation asks the caches again: they may have been filled anew."""
+        self._record.pop("unmoved", None)
 
     def died(self, alive: bool) -> int:
         """Count the sessions in a row that were killed without finishing anything; ``alive`` begins anew."""

@@ -10,9 +10,11 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.messages import (
     ended_message,
     failed_message,
     failures,
+    longer_by,
     reason,
     refused_message,
     tail,
+    unmoved_message,
     without_padding,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import Node
@@ -91,3 +93,22 @@ def test_no_package_is_to_blame() -> None:
 def test_ended() -> None:
     assert "time-out of 60 s. It was at work on gcc@13. " in ended_message("bio", ["gcc@13"], "/log", 60)
     assert "killed from outside again and again" in ended_message("bio", [], "/log", None)
+
+
+def test_a_path_without_room_for_the_new_one() -> None:
+    said = "Cannot replace b'/a/zlib-1-abc' with b'/longer/zlib-1-abc' because the new prefix is longer. To fix this, …"
+    assert longer_by(f"Traceback\nspack.relocate_text.CannotGrowString: {said}\n", "zlib", []) == 5
+    short = "CannotShrinkCString: Cannot replace b'/abc' with b'/ab' in the C-string b'/abc'. To fix this, …"
+    assert longer_by(short, "zlib", []) == -1
+    # Spack's old installer says it in its own output, for the package that it names.
+    error = f"Failed to install zlib due to CannotGrowString: {said}"
+    assert longer_by("", "zlib", ["something", error]) == 5
+    assert longer_by("", "zlib-ng", [error]) is None
+    assert longer_by("a.c:3: error: Cannot replace b", "zlib", ["Failed to install zlib due to ChildError"]) is None
+
+
+def test_what_could_not_be_moved() -> None:
+    one = unmoved_message(["a@1"], 5)
+    assert one.startswith("a@1 was built from source although a cache has it: ")
+    assert "longer by 5 characters" in one
+    assert unmoved_message(["a@1", "b@2"], -3).startswith("a@1, b@2 were built from source although a cache has them: ")
