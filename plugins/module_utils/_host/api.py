@@ -44,6 +44,7 @@ PACKAGES = {
     "e2label": "e2fsprogs",
     "tar": "tar",
     "zstd": "zstd",
+    "ssh-keygen": "openssh-client (Debian) or openssh (Fedora)",
 }
 
 

@@ -223,6 +223,17 @@ class LabResponse(EC2Response):
             )
         return self._once(super().create_volume)
 
+    def delete_key_pair(self) -> ActionResult:
+        """By name or by id; an id that is not there is an error, a name is not."""
+        key_id = self._get_param("KeyPairId")
+        if key_id:
+            pairs = self.ec2_backend.key_pairs.values()
+            name = next((one.key_name for one in pairs if one.id == key_id), None)
+            if name is None:
+                raise EC2ClientError("InvalidKeyPair.NotFound", f"The key pair '{key_id}' does not exist")
+            self.params["KeyName"] = name
+        return super().delete_key_pair()
+
     def copy_snapshot(self) -> ActionResult:
         """As moto, and encrypted where asked for."""
         self.error_on_dryrun()
