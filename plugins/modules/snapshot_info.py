@@ -132,7 +132,6 @@ progress:
 
 from dataclasses import fields
 
-from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleAWSError
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
@@ -175,8 +174,6 @@ def main() -> None:
             snapshots, damaged = SnapshotStore(Host(module.run_command), module.params["store"]).scan()
     except PetalError as error:
         module.fail_json(msg=str(error))
-    except AnsibleAWSError as error:
-        module.fail_json_aws_error(error)
     selection = select(snapshots, criteria, damaged)
     module.exit_json(changed=False, progress=selection.progress(criteria), **selection.to_dict())
 

@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import check_sdk_version_supported
 from ansible_collections.amazon.aws.plugins.module_utils.ec2 import EC2SnapshotErrorHandler
 from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleBotocoreError
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import call
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs import record
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot, SnapshotError
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria, Refusal
@@ -47,10 +47,12 @@ class EbsSnapshots:
     def scan(self, criteria: Criteria) -> tuple[list[Snapshot], list[Refusal]]:
         """All that may be meant, in AWS's order, and what is no record, with the reason.
 
-        Raises SnapshotError for a fingerprint or id that is none, AnsibleEC2Error when AWS refuses.
+        Raises SnapshotError for a fingerprint or id that is none, AwsError when AWS refuses.
         """
         wanted = record.request(criteria)
-        scan: Callable[..., tuple[list[Snapshot], list[Refusal]]] = EC2SnapshotErrorHandler.common_error_handler(
-            "look for snapshots"
-        )(AWSRetry.jittered_backoff()(_scan))
-        return scan(self._client, self._region, wanted)
+        scan = AWSRetry.jittered_backoff()(_scan)
+        parameters = {"client": self._client, "region": self._region, "request": wanted}
+        found: tuple[list[Snapshot], list[Refusal]] = call(
+            EC2SnapshotErrorHandler, f"looking for snapshots in {self._region}", scan, **parameters
+        )
+        return found
