@@ -11,12 +11,19 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.ec2 import describe_images
 from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import aws
+from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import AwsError
 from ansible_collections.petal.hpc.plugins.module_utils._aws.images.choice import Image, Wanted
 
 
 def find_image(module: Any, wanted: Wanted) -> Image:
     """The image to launch, by one call. Raises ImageError, and AwsError when AWS refuses."""
-    with aws(f"looking for an image in {module.region}"):
-        entries = describe_images(module.client("ec2"), **wanted.request())
+    entries: list[dict[str, Any]] = []
+    try:
+        with aws(f"looking for an image in {module.region}"):
+            entries = describe_images(module.client("ec2"), **wanted.request())
+    except AwsError as error:
+        # What is not there is told like what may not be used.
+        if not error.code.startswith("InvalidAMIID"):
+            raise
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.000Z")
     return wanted.choose(entries, str(module.region), now)
