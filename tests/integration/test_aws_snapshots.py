@@ -41,7 +41,7 @@ def lab() -> Iterator[Client]:
     known = Path("/proc/filesystems").read_text().split()
     if not Path("/dev/loop-control").exists() or "xfs" not in known or "overlay" not in known:
         pytest.skip("this kernel has no loop devices, XFS or overlay file systems")
-    delays = Delays(volume_creating=0, snapshot_pending=1)
+    delays = Delays(volume_creating=0, snapshot_pending=3)
     running = sandbox.start(Settings(delays, root=str(roots.root())), tied=True)
     before = dict(os.environ)
     try:
@@ -143,8 +143,7 @@ def test_what_does_not_fit_is_told_of(volume: tuple[Cloud, str]) -> None:
 def test_other_accounts_and_regions_are_not_ours(tmp_path: Path) -> None:
     """Shared with us, public, with our tags and fingerprint, and newer: whoever forges that has no effect."""
     other = Cloud(tmp_path, OTHER_ACCOUNT)
-    foreign = snap(other, other.volume(Size=1), "c")
-    public = snap(other, other.volume(Size=1), "c")
+    foreign, public = (snap(other, other.volume(Size=1), "c", wait=False) for _ in range(2))
     share = {"Attribute": "createVolumePermission", "OperationType": "add"}
     other.ec2.modify_snapshot_attribute(SnapshotId=foreign, UserIds=[ACCOUNT], **share)
     other.ec2.modify_snapshot_attribute(SnapshotId=public, GroupNames=["all"], **share)
@@ -175,11 +174,11 @@ def test_forged_and_malformed_ones_are_passed_over(volume: tuple[Cloud, str]) ->
 
 def test_waiting_for_a_pending_one(volume: tuple[Cloud, str]) -> None:
     made = snap(*volume, "e", wait=False, build_id="b7")
-    assert look("e")["reason"].startswith("no snapshot matches")
     found = look("e", build_id="b7", states=ALL_STATES)
     assert (ids(found), found["snapshot"]) == ([made], None)
     assert f"{made} matches" in found["reason"]
     assert "its state is pending" in found["reason"]
+    assert look("e")["reason"].startswith("no snapshot matches")
     assert look("e", build_id="b8", states=ALL_STATES)["snapshots"] == []
     seen: list[dict[str, Any]] = []
 
@@ -205,7 +204,7 @@ def test_one_that_fails(lab: Client, volume: tuple[Cloud, str]) -> None:
 
 
 def test_one_that_is_gone(volume: tuple[Cloud, str]) -> None:
-    there, gone = snap(*volume, "1"), snap(*volume, "1")
+    there, gone = snap(*volume, "1", wait=False), snap(*volume, "1")
     volume[0].ec2.delete_snapshot(SnapshotId=gone)
     assert ids(look(snapshot_ids=[there, gone])) == [there]
     assert look(snapshot_ids=[gone])["snapshots"] == []
