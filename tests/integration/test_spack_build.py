@@ -7,6 +7,8 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ import package_graph
 import pytest
 import spack_at_hand
 import yaml
+from modules import run_module
 from playing import ROOT, Run, leftovers, loop_devices, mounts, play
 
 MOUNT_DIR = Path("/petal-spack-test")
@@ -27,17 +30,20 @@ LAB = ["lab-mpi", "lab-r4 ^lab-mpi", "lab-r6"]
 
 @dataclass(frozen=True)
 class Site:
-    """What the tests share. compiler: a second gcc of this host such as gcc@11.3.0, or empty."""
+    """What the tests share. compiler: a second gcc of this host such as gcc@11.3.0, or empty. key: the fingerprint of
+    what signs the cache.
+    """
 
     seed: Path
     store: Path
     variables: dict[str, Any]
     upstream: list[str]
     compiler: str
+    key: str
 
-    def play(self, playbook: str, *arguments: str) -> Run:
-        extra = json.dumps({**self.variables, "seed": str(self.seed), "store": str(self.store)})
-        return play(playbook, *arguments, "-e", extra)
+    def play(self, playbook: str, *arguments: str, **variables: Any) -> Run:
+        given = {**self.variables, "seed": str(self.seed), "store": str(self.store), **variables}
+        return play(playbook, *arguments, "-e", json.dumps(given))
 
     def load(self, *modules: str) -> list[str]:
         """Module names in the order in which they must be loaded, the compiler's first."""
@@ -91,18 +97,26 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     }
     path = directory / "seed.yaml"
     path.write_text(yaml.safe_dump(seed))
+    (directory / "cache").mkdir()
+    signing_key = {"file": directory / "key", "create": True}
+    key = run_module("spack_buildcache_keys", gnupghome=directory / "gpg", signing_key=signing_key)
     variables = {
+        "cache": str(directory / "cache"),
         "spack_repositories": {package_graph.NAMESPACE: str(package_graph.write(directory / "graph"))},
         "spack_os_compilers": "all",
         **spack_at_hand.variables(),
     }
-    yield Site(path, directory / "store", variables, upstream, compiler)
+    fingerprint = key["signing_key"]["fingerprint"]
+    yield Site(path, directory / "store", variables, upstream, compiler, fingerprint)
     assert [line for line in mounts() | loop_devices() if str(directory) in line] == []
 
 
 @pytest.fixture(scope="module")
 def built(site: Site) -> Site:
-    done = site.play("build_volume")
+    """Built from source, and pushed to a cache that was empty."""
+    began = time.monotonic()
+    done = site.play("build_volume", spack_buildcache_signing_key_file=str(site.seed.parent / "key"))
+    print(f"from source, and pushed: {time.monotonic() - began:.0f} s")
     assert done.rc == 0, done.output
     assert "Built: snap-" in done.output
     return site
@@ -131,6 +145,54 @@ def test_a_second_build_finds_the_first(built: Site) -> None:
     assert again.rc == 0, again.output
     assert "Found: snap-" in again.output
     assert leftovers(built.store) == []
+
+
+def manifest_of(archive: Path) -> dict[str, Any]:
+    """The manifest in a snapshot."""
+    with tempfile.TemporaryDirectory(dir=archive.parent) as scratch:
+        unpack = ["tar", "--extract", "--zstd", "--sparse", f"--file={archive}", f"--directory={scratch}"]
+        subprocess.run(unpack, check=True)
+        image = next(path for path in Path(scratch).rglob("*") if path.is_file())
+        command = ["debugfs", "-R", "cat /.petal/manifest.json", str(image)]
+        shown = subprocess.run(command, capture_output=True, text=True, check=True)
+    found: dict[str, Any] = json.loads(shown.stdout)
+    return found
+
+
+def test_from_the_cache_nothing_is_compiled_at_another_prefix(built: Site) -> None:
+    """The same packages for another mount directory with another padding, by somebody who trusts a key and has none."""
+    (first,) = built.store.glob("snapshots/snap-*/volume.tar.zst")
+    seed = yaml.safe_load(built.seed.read_text())
+    seed["cluster"]["name"] = "spack-test-again"
+    seed["shared_storage"][0]["mount_dir"] = "/petal-spack-test-elsewhere"
+    seed["software"]["spack"] = {"padded_length": 112}
+    path = built.seed.with_name("again.yaml")
+    path.write_text(yaml.safe_dump(seed))
+    directory = built.seed.parent
+    keys = [{"name": "lab", "fingerprint": built.key, "file": f"{directory}/key.pub"}]
+    began = time.monotonic()
+    done = built.play(
+        "build_volume",
+        seed=str(path),
+        store=str(directory / "store-again"),
+        spack_buildcache_keys=keys,
+        spack_buildcache_signing_key_file="",
+    )
+    print(f"from the cache, at another prefix: {time.monotonic() - began:.0f} s")
+    assert done.rc == 0, done.output
+    (again,) = directory.glob("store-again/snapshots/snap-*/volume.tar.zst")
+    before, after = (
+        {each["name"]: each for each in manifest_of(archive)["packages"] if each["manager"] == "spack"}
+        for archive in (first, again)
+    )
+    assert {each["origin"] for each in before.values()} == {"source"}
+    assert {each["origin"] for each in after.values()} == {"cache"}
+    # What only builds others is not needed.
+    assert set(before) - set(after) <= {"compiler-wrapper"}
+    assert {name: each["hash"] for name, each in after.items()} == {name: before[name]["hash"] for name in after}
+    assert {len(each["prefix"]) - len(before[name]["prefix"]) for name, each in after.items()} == {-16}
+    assert leftovers(directory / "store-again") == []
+    shutil.rmtree(directory / "store-again")
 
 
 def test_the_manifest_names_what_was_built_from_upstreams_sources(deployed: Site) -> None:
