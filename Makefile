@@ -17,7 +17,7 @@ BECOME := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs kill bench seeds-check debian-sources lab
+.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs kill bench seeds-check debian-sources lab lab-build lab-kill lab-faults
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 24
@@ -92,3 +92,13 @@ debian-sources: setup-dev ## fill the source mirror with what the tests build, f
 
 lab: setup-dev ## a shell in an EC2 lab of its own, to try the AWS path without an account (docs/lab.md)
 	@$(SUDO) env HOME="$$HOME" PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH=tests/lab $(BIN)/python -B -m ec2lab shell
+
+lab-build lab-kill lab-faults: LAB = @$(SUDO) env HOME="$$HOME" PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH=tests/lab $(BIN)/python -B tests/lab/aws_build.py
+lab-build: setup-dev ## in an EC2 lab: one build and a second run, with the API calls
+	$(LAB) build
+
+lab-kill: setup-dev ## in an EC2 lab: SIGKILL at RUNS moments of a build, each run again
+	$(LAB) kill $(or $(RUNS),20)
+
+lab-faults: setup-dev ## in an EC2 lab: every fault that there is
+	$(LAB) faults

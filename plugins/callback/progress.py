@@ -49,6 +49,12 @@ def _phases(tasks: list[Any]) -> Iterator[Any]:
             yield task
 
 
+def _ancestors(task: Any) -> Iterator[str]:
+    """The identities of the includes and blocks that a task stands in."""
+    while task := task._parent:
+        yield task._uuid
+
+
 class CallbackModule(Default):
     """Ansible's own output, with tasks folded into phases where a playbook has them."""
 
@@ -85,8 +91,6 @@ class CallbackModule(Default):
         """A play is no phase."""
         if self._tracker is None:
             super().v2_playbook_on_play_start(play)
-        else:
-            self._tracker.leave()
 
     def v2_playbook_on_no_hosts_matched(self) -> None:
         """A play without hosts is one that is not needed, after a hit for example."""
@@ -94,14 +98,13 @@ class CallbackModule(Default):
             super().v2_playbook_on_no_hosts_matched()
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
-        """A phase begins with the first task in it, so that a skipped one is not shown."""
+        """A phase begins with the first task that it included, so that a skipped one is not shown."""
         if self._tracker is None:
             super().v2_playbook_on_task_start(task, is_conditional)
-        elif self._tracker.knows(task._uuid):
-            self._tracker.enter(task._uuid)
-        elif line := self._tracker.begin(time.monotonic()):
-            self._line(line)
-        if self._tracker is not None:
+        else:
+            for identity in _ancestors(task):
+                if line := self._tracker.begin(identity, time.monotonic()):
+                    self._line(line)
             self._last_task_name = task.get_name()
             self._tracker.task = task.get_name()
 

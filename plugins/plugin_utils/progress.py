@@ -26,28 +26,15 @@ class Tracker:
         self._index = {identity: self._names.index(name) for identity, name in phases}
         self._start = start
         self._entered = -1
-        self._waiting = -1
         self._fraction = 0.0
         self.current = ""
         self.task = ""
 
-    def knows(self, identity: str) -> bool:
-        """Whether this is the identity of a phase."""
-        return identity in self._index
-
-    def enter(self, identity: str) -> None:
-        """The task that includes the phase runs; whether the phase does is known with :meth:`begin`."""
-        self._waiting = self._index[identity]
-
-    def leave(self) -> None:
-        """A play ends: what it included last and skipped does not begin any more."""
-        self._waiting = -1
-
-    def begin(self, now: float) -> str:
-        """A task inside the last entered phase starts. The line to show, empty where the phase runs already."""
-        if self._waiting < 0 or self.current == self._names[self._waiting]:
+    def begin(self, identity: str, now: float) -> str:
+        """A task that this include brought starts. The line to show, empty where it is no phase or runs already."""
+        if identity not in self._index or self.current == self._names[self._index[identity]]:
             return ""
-        self._entered = self._waiting
+        self._entered = self._index[identity]
         self.current = self._names[self._entered]
         self._fraction = 0.0
         return self._text(now, self.current)

@@ -13,38 +13,30 @@ def tracker() -> Tracker:
 
 
 def test_a_phase_shows_when_its_first_task_starts(tracker: Tracker) -> None:
-    tracker.enter("id-1")
-    assert tracker.begin(100.0) == "[  0%] 0:00:00  Plan"
-    assert tracker.begin(101.0) == ""
-    tracker.enter("id-2")
-    assert tracker.begin(165.0) == "[ 25%] 0:01:05  Install"
+    assert tracker.begin("id-1", 100.0) == "[  0%] 0:00:00  Plan"
+    assert tracker.begin("id-1", 101.0) == ""
+    assert tracker.begin("id-2", 165.0) == "[ 25%] 0:01:05  Install"
 
 
 def test_a_skipped_phase_is_not_shown_and_counts(tracker: Tracker) -> None:
-    tracker.enter("id-1")
-    tracker.enter("id-3")
-    assert tracker.begin(101.0) == "[ 50%] 0:00:01  Report"
+    tracker.begin("id-1", 100.0)
+    assert tracker.begin("id-3", 101.0) == "[ 50%] 0:00:01  Report"
+
+
+def test_what_is_no_phase_shows_nothing(tracker: Tracker) -> None:
+    assert tracker.begin("a block", 100.0) == ""
+    assert tracker.current == ""
 
 
 def test_a_phase_that_comes_again_is_the_same_phase() -> None:
     tracker = Tracker([("a", "Plan"), ("b", "Install"), ("c", "Plan"), ("d", "Install")], 0.0)
-    tracker.enter("b")
-    assert tracker.begin(1.0) == "[ 50%] 0:00:01  Install"
-    tracker.enter("d")
-    assert tracker.begin(2.0) == ""
-    tracker.enter("c")
-    assert tracker.begin(3.0) == "[  0%] 0:00:03  Plan"
-
-
-def test_what_a_play_skipped_last_does_not_begin_in_the_next(tracker: Tracker) -> None:
-    tracker.enter("id-2")
-    tracker.leave()
-    assert tracker.begin(101.0) == ""
+    assert tracker.begin("b", 1.0) == "[ 50%] 0:00:01  Install"
+    assert tracker.begin("d", 2.0) == ""
+    assert tracker.begin("c", 3.0) == "[  0%] 0:00:03  Plan"
 
 
 def test_reports_move_the_percentage_within_the_phase(tracker: Tracker) -> None:
-    tracker.enter("id-2")
-    tracker.begin(100.0)
+    tracker.begin("id-2", 100.0)
     assert tracker.report({"done": 1, "total": 2, "item": "hdf5@1.14"}, 110.0) == "[ 38%] 0:00:10  Install: hdf5@1.14"
     assert tracker.report({"done": 2, "total": 2}, 120.0) == ""
     assert tracker.status(120.0).startswith("[ 50%]")
@@ -54,13 +46,8 @@ def test_reports_move_the_percentage_within_the_phase(tracker: Tracker) -> None:
     "report", [{}, {"done": "x", "total": 2}, {"done": 5, "total": 0}, {"done": None, "total": []}]
 )
 def test_a_malformed_report_shows_nothing(tracker: Tracker, report: dict[str, object]) -> None:
-    tracker.enter("id-1")
-    tracker.begin(100.0)
+    tracker.begin("id-1", 100.0)
     assert tracker.report(report, 101.0) == ""
-
-
-def test_what_was_entered_first_has_begun_nothing() -> None:
-    assert Tracker([("a", "A")], 0.0).begin(1.0) == ""
 
 
 def test_elapsed_shows_hours() -> None:

@@ -1,0 +1,278 @@
+"""build_volume on AWS in a lab of its own: once and again, killed at many moments, and with every fault there is.
+
+usage: aws_build.py build | kill [RUNS] | faults [NAME…]
+
+Each command makes a lab, plays the playbooks there as a user would, restores the snapshot onto another instance to look
+at its content, and counts what is left in the account. The last line of each is for machines.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ec2lab.client import Client
+from ec2lab.testing import Cloud
+from playing import Run, play, play_and_kill
+
+SEED = """\
+cluster: {name: NAME, region: us-east-1, os: ubuntu2204}
+compute: {head_node: t3.xlarge, queues: [{name: compute, instance_types: [c5.xlarge], min_count: 0, max_count: 2}]}
+shared_storage: [{name: software, mount_dir: /shared, ebs_settings: {size: 2}}]
+software:
+  python_environments:
+    - {name: small, version: "1", packages: ["six==1.17.0", "idna==3.10"]}
+    - {name: small, version: "2", default: true, packages: ["packaging==25.0"]}
+  build: {spot: true, timeout: 1h}
+"""
+#: What the seed's build needs from a package index; the lab has no other.
+WHEELS = ("uv==0.13.9", "six==1.17.0", "idna==3.10", "packaging==25.0")
+#: Run where the snapshot was restored: everything is there, and it works.
+LOOK = """set -eu
+cd /shared
+test -s .petal/manifest.json -a -s .petal/seed.yaml -a -s .petal/sbom.cdx.json -a -x bin/petal-node-setup
+test -s modules/Core/small/1.lua -a -s modules/Core/small/2.lua
+envs/small/1/bin/python -c 'import six, idna; print(six.__version__, idna.__version__)'
+envs/small/2/bin/python -c 'import packaging; print(packaging.__version__)'
+grep -o 'sha256:[0-9a-f]*' .petal/manifest.json | head -1
+"""
+#: Every site sets some: the lab's hosts have a package index of their own.
+SETTINGS = {"python_environments_host_config": "true", "software_volume_poll_interval": "1"}
+
+
+@dataclass
+class Site:
+    """A controller in the lab: its seed, its account, and where its keys are."""
+
+    directory: Path
+    name: str = "lab-build"
+    seed_text: str = SEED
+    cloud: Cloud = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.client = Client()
+        self.seed = self.directory / f"{self.name}.yaml"
+        self.seed.write_text(self.seed_text.replace("NAME", self.name))
+        self.cloud = Cloud(self.directory)
+
+    def variables(self, **more: str) -> dict[str, str]:
+        """The extra variables of every playbook here."""
+        keys = {"ssh_key_dir": str(self.directory / "keys"), "logs_dir": str(self.directory / "logs")}
+        return {"seed": str(self.seed), **keys, **SETTINGS, **more}
+
+    def build(self, **more: str) -> Run:
+        """Run build_volume to its end."""
+        return play("build_volume", **self.variables(**more))
+
+    def snapshots(self) -> list[dict[str, Any]]:
+        """All snapshots of this account, in whatever state."""
+        found: list[dict[str, Any]] = self.cloud.ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]
+        return found
+
+    def leaks(self) -> dict[str, list[dict[str, Any]]]:
+        """What is left in the account beside snapshots."""
+        return {kind: found for kind, found in self.client.leaks().items() if kind != "snapshots"}
+
+    def forget(self) -> None:
+        """Delete the snapshots, and the tools of looking into them."""
+        for snapshot in self.snapshots():
+            self.cloud.ec2.delete_snapshot(SnapshotId=snapshot["SnapshotId"])
+
+    def look(self) -> str:
+        """Restore the one snapshot onto another instance and read it there; what is wrong, or an empty string."""
+        found = self.snapshots()
+        if [snapshot["State"] for snapshot in found] != ["completed"]:
+            return f"not one completed snapshot but {[(s['SnapshotId'], s['State']) for s in found]}"
+        tags = {tag["Key"]: tag["Value"] for tag in found[0]["Tags"]}
+        if "petal:cleanup" in tags:
+            return "the snapshot says that its build was not cleaned up"
+        if tags["petal:fingerprint"] not in found[0]["Description"]:
+            return f"the description names no fingerprint: {found[0]['Description']}"
+        with self.restored(found[0]["SnapshotId"]) as run:
+            try:
+                said = run(LOOK)
+            except AssertionError as error:
+                return f"the content is wrong: {error}"
+        if said.splitlines()[-1] != tags["petal:fingerprint"]:
+            return f"the manifest bears another fingerprint: {said}"
+        return ""
+
+    @contextmanager
+    def restored(self, snapshot_id: str) -> Iterator[Callable[[str], str]]:
+        """An instance with a volume of the snapshot at /shared; gives what runs a script there as root."""
+        self.cloud.set_up()
+        host = self.cloud.launch()
+        volume = self.cloud.volume(SnapshotId=snapshot_id, AvailabilityZone=host["Placement"]["AvailabilityZone"])
+        try:
+            device = self.cloud.attach(volume, host)
+            self.cloud.ssh(host, f"sudo mkdir -p /shared && sudo mount -o ro,noload {device} /shared")
+            yield lambda script: self.cloud.ssh(
+                host, f"sudo sh -c '{script.replace(chr(39), chr(39) + chr(92) + chr(39) * 2)}'"
+            )
+        finally:
+            self.cloud.terminate(host["InstanceId"])
+            self.cloud.ec2.delete_volume(VolumeId=volume)
+            self.cloud.ec2.delete_security_group(GroupId=self.cloud.group)
+            self.cloud.ec2.delete_key_pair(KeyName="test")
+            self.cloud.key.unlink()
+
+
+def build(site: Site) -> int:
+    """One whole build and a second run."""
+    started = time.monotonic()
+    first = site.build()
+    seconds = time.monotonic() - started
+    print(first.output)
+    made = site.client.calls()
+    for (service, action, error), count in sorted(
+        Counter((c["service"], c["action"], c["error"]) for c in made).items()
+    ):
+        print(f"{count:6d}  {service}:{action} {error}".rstrip())
+    site.client.clear_calls()
+    again = site.build()
+    calls = site.client.calls()
+    print(again.output)
+    wrong = site.look() if first.rc == again.rc == 0 else "a build failed"
+    leaked = site.leaks()
+    for problem in [wrong] * bool(wrong) + [json.dumps(leaked)] * bool(leaked):
+        print(problem)
+    print(
+        f"snapshots={len(site.snapshots())} leaked={sum(map(len, leaked.values()))} seconds={seconds:.0f} "
+        f"second_run_api_calls={len(calls)}"
+    )
+    return 1 if wrong or leaked or len(calls) > 3 else 0
+
+
+def kill(site: Site, runs: int) -> int:
+    """SIGKILL at moments spread over a whole build, and a plain rerun of each."""
+    started = time.monotonic()
+    first = site.build()
+    whole = time.monotonic() - started
+    if first.rc != 0:
+        print(first.output)
+        return 1
+    print(f"a whole build takes {whole:.0f} s", flush=True)
+    good = leaked = 0
+    for number in range(runs):
+        site.forget()
+        moment = whole * (number + random.random()) / runs
+        play_and_kill("build_volume", moment, **site.variables())
+        half = {kind: len(found) for kind, found in site.leaks().items()}
+        again = site.build()
+        wrong = site.look() if again.rc == 0 else f"the rerun failed:\n{again.output[-3000:]}"
+        left = site.leaks()
+        leaked += bool(left)
+        good += not wrong and not left
+        verdict = wrong or ("left behind: " + json.dumps(left) if left else "one snapshot, right content, nothing left")
+        print(f"killed after {moment:5.1f} s ({half or 'nothing there'}): {verdict}", flush=True)
+    print(f"runs={runs} good={good} leaked={leaked}")
+    return 0 if good == runs else 1
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault, and how a build must end: with a snapshot, or with an error that says ``says``."""
+
+    orders: tuple[tuple[str, dict[str, Any]], ...]
+    says: str = ""
+    variables: dict[str, str] = field(default_factory=dict)
+
+
+def order(kind: str, **values: Any) -> tuple[tuple[str, dict[str, Any]], ...]:
+    """One fault as the lab takes it."""
+    return ((kind, values),)
+
+
+FAULTS = {
+    "throttled everywhere": Fault(order("throttle", times=12)),
+    "throttled launch": Fault(order("throttle", action="RunInstances", times=3)),
+    "server error on CreateVolume": Fault(order("server-error", action="CreateVolume", times=3)),
+    "answer to ImportKeyPair lost": Fault(order("lost-answer", action="ImportKeyPair")),
+    "answer to RunInstances lost": Fault(order("lost-answer", action="RunInstances")),
+    "answer to CreateVolume lost": Fault(order("lost-answer", action="CreateVolume")),
+    "answer to CreateSnapshot lost": Fault(order("lost-answer", action="CreateSnapshot")),
+    "no spot capacity": Fault(order("capacity", spot=True, times=50)),
+    "no capacity at all": Fault(order("capacity", times=500), says="InsufficientInstanceCapacity"),
+    "spot host withdrawn": Fault(order("interrupt", after=12)),
+    "both hosts withdrawn": Fault(order("interrupt", after=12, times=2), says="went away"),
+    "host never answers": Fault(order("no-ssh", times=5), says="SSH", variables={"software_volume_ssh_timeout": "15"}),
+    "volume stuck attaching": Fault(order("stuck-attaching", times=5), says="attach"),
+    "snapshot ends in error once": Fault(order("snapshot-error")),
+    "snapshot ends in error twice": Fault(order("snapshot-error", times=2), says="state error"),
+    "not allowed to launch": Fault(
+        order("error", action="RunInstances", code="UnauthorizedOperation", status=403, message="no", times=50),
+        says="UnauthorizedOperation",
+    ),
+    "not allowed to snapshot": Fault(
+        order("error", action="CreateSnapshot", code="UnauthorizedOperation", status=403, message="no", times=50),
+        says="UnauthorizedOperation",
+    ),
+}
+
+
+def faults(site: Site, names: list[str]) -> int:
+    """Every fault of the matrix, one after another."""
+    handled = leaked = 0
+    chosen = {name: fault for name, fault in FAULTS.items() if not names or name in names}
+    for name, fault in chosen.items():
+        for kind, values in fault.orders:
+            site.client.fault(kind, **values)
+        started = time.monotonic()
+        done = site.build(**fault.variables)
+        seconds = time.monotonic() - started
+        happened = sum(one["hits"] for one in site.client.faults())
+        site.client.clear_faults()
+        if fault.says:
+            wrong = "" if done.rc != 0 and fault.says in done.output else f"ended with {done.rc}:\n{done.output}"
+            wrong = wrong or ("a snapshot is left" if site.snapshots() else "")
+        else:
+            wrong = site.look() if done.rc == 0 else f"ended with {done.rc}:\n{done.output}"
+        if not happened:
+            wrong = "the fault did not happen"
+        left = site.leaks()
+        site.forget()
+        handled += not wrong
+        leaked += sum(map(len, left.values()))
+        shown = next((line for line in done.output.splitlines() if fault.says and fault.says in line), "a snapshot")
+        print(f"{name} ({happened}x, {seconds:.0f} s): {wrong or shown.strip()}; left: {left or 'nothing'}", flush=True)
+    print(f"faults={len(chosen)} handled={handled} leaked={leaked}")
+    return 0 if handled == len(chosen) and not leaked else 1
+
+
+def inside(command: str, arguments: list[str]) -> int:
+    """The command in the lab that it is run in."""
+    with tempfile.TemporaryDirectory(prefix="petal-lab-") as directory:
+        site = Site(Path(directory))
+        if command == "build":
+            return build(site)
+        if command == "kill":
+            return kill(site, int(arguments[0]) if arguments else 20)
+        return faults(site, arguments)
+
+
+def main() -> int:
+    """Make a lab around this very command, or run it where there is one."""
+    command, *arguments = sys.argv[1:] or ["build"]
+    if command not in ("build", "kill", "faults"):
+        print(__doc__)
+        return 2
+    if "PETAL_LAB" in os.environ:
+        return inside(command, arguments)
+    wheels = [word for requirements in WHEELS for word in ("--wheels", requirements)]
+    lab = [sys.executable, "-B", "-m", "ec2lab", "run", *wheels, "--", sys.executable, "-B", __file__]
+    return subprocess.run([*lab, command, *arguments], check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
