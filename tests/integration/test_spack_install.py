@@ -1,0 +1,201 @@
+"""Roles spack and spack_buildcache with few recipes: installs left to themselves, caches that lie."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import few_recipes
+import package_graph
+import pytest
+import spack_at_hand
+import yaml
+from modules import run_module
+from playing import Run, play
+
+# One of the lab's graph with what it needs, and one that has its own prefix in it.
+SPECS = ["lab-r6", "petal-rooted"]
+RECIPE = '''\
+from spack_repo.builtin.build_systems.makefile import MakefilePackage
+
+from spack.package import *
+
+
+class {class_name}(MakefilePackage):
+    """A program of a test."""
+
+    url = "file://{archive}"
+    version("1.0", sha256="{digest}")
+    depends_on("c", type="build")
+
+    def build(self, spec, prefix):
+        make("PREFIX=" + prefix)
+
+    def install(self, spec, prefix):
+        make("PREFIX=" + prefix, "install")
+'''
+MAKEFILE = """\
+{name}: main.c
+\tsleep {seconds}
+\tcc -DPREFIX='"$(PREFIX)"' -o $@ main.c
+install:
+\tmkdir -p $(PREFIX)/bin
+\tcp {name} $(PREFIX)/bin/
+"""
+MAIN = "#include <stdio.h>\nint main(void) { puts(PREFIX); return 0; }\n"
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A directory with what a play left."""
+
+    root: Path
+
+    def told(self, name: str) -> dict[str, Any]:
+        told: dict[str, Any] = json.loads((self.root / name).read_text())
+        return told
+
+
+def write_package(repository: Path, sources: Path, name: str, seconds: int) -> None:
+    """A program that says where it is; its build takes so many seconds."""
+    full = f"petal-{name}"
+    home = sources / f"{full}-1.0"
+    home.mkdir(parents=True)
+    (home / "Makefile").write_text(MAKEFILE.format(name=full, seconds=seconds))
+    (home / "main.c").write_text(MAIN)
+    archive = sources / f"{full}-1.0.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(home, home.name)
+    recipe = repository / "packages" / full.replace("-", "_") / "package.py"
+    recipe.parent.mkdir(parents=True)
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    recipe.write_text(RECIPE.format(class_name=f"Petal{name.capitalize()}", archive=archive, digest=digest))
+
+
+def commit(repository: Path) -> None:
+    git = ["git", "-C", str(repository), "-c", "user.name=test", "-c", "user.email=test@example.com"]
+    for arguments in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message=few"], ["tag", "v1"]):
+        subprocess.run([*git, *arguments], check=True, capture_output=True)
+
+
+def role(name: str, entry: str = "main", **variables: Any) -> dict[str, Any]:
+    return {"ansible.builtin.include_role": {"name": f"petal.hpc.{name}", "tasks_from": entry}, "vars": variables}
+
+
+def keep(path: Path, **values: str) -> dict[str, Any]:
+    """A task that writes down what expressions are by then."""
+    told = ", ".join(f"{name!r}: {expression}" for name, expression in values.items())
+    return {"ansible.builtin.copy": {"content": f"{{{{ {{{told}}} | to_json }}}}", "dest": str(path)}}
+
+
+@pytest.fixture(scope="module")
+def variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Variables of role spack for a Spack with few recipes."""
+    if os.geteuid() != 0:
+        pytest.skip("the role installs packages of the operating system, which needs root")
+    mirror = spack_at_hand.mirror_dir()
+    if mirror is None:
+        pytest.skip(f"no mirror directory at {spack_at_hand.MIRROR} to take a few recipes from")
+    root = tmp_path_factory.mktemp("recipes")
+    few_recipes.write(mirror, root / "packages.git", [])
+    commit(root / "packages.git")
+    graph = package_graph.write(root / "graph")
+    for name, seconds in (("rooted", 0), ("slow", 10)):
+        write_package(graph, root / "sources", name, seconds)
+    return {
+        **spack_at_hand.variables(),
+        "spack_repositories": {package_graph.NAMESPACE: str(graph)},
+        "spack_packages_git_url": f"file://{root}/packages.git",
+        "spack_packages_version": "v1",
+        # The tools that there are recipes of.
+        "spack_os_tools": ["gmake"],
+        "spack_wait": 60,
+    }
+
+
+def run(directory: Path, tasks: list[dict[str, Any]], variables: dict[str, Any]) -> Run:
+    """Play tasks with a Spack below a directory."""
+    (directory / "volume").mkdir()
+    path = directory / "play.yml"
+    given = {**variables, "spack_mount_dir": str(directory / "volume"), "spack_work_dir": str(directory / "work")}
+    path.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "vars": given, "tasks": tasks}]))
+    return play(str(path))
+
+
+@pytest.fixture(scope="module")
+def filled(variables: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """An install that nobody waits for is taken over and fills a cache; then somebody moves something in that."""
+    root = tmp_path_factory.mktemp("f")
+    (root / "cache").mkdir()
+    signing_key = {"file": root / "key", "create": True}
+    run_module("spack_buildcache_keys", gnupghome=root / "gpg", signing_key=signing_key)
+    status = {"spack": str(root / "work/bin/spack"), "work_dir": str(root / "work"), "name": "petal", "state": "status"}
+    ask = {"petal.hpc.spack_environment": status, "register": "asked"}
+    look = {"ansible.builtin.stat": {"path": str(root / "volume/.petal/spack.lock")}, "register": "lock"}
+    seen = {"result": "spack_result", "asked": "asked", "lock": "lock.stat.exists"}
+    specs = [*SPECS, "petal-slow"]
+    manifest = "{{{{ manifests.files | map(attribute='path') | select('search', '/{}-1') | first }}}}"
+    specs_of_cache = {"paths": f"{root}/cache/v3/manifests/spec", "recurse": True}
+    move = {"remote_src": True, "src": manifest.format("lab-b5"), "dest": manifest.format("petal-rooted")}
+    liar = {"spack_environment_name": "liar", "spack_specs": ["petal-rooted", "lab-b2"]}
+    tasks = [
+        role("spack"),
+        role("spack", "environment", spack_specs=specs, spack_detach=True, spack_wait=1),
+        ask,
+        look,
+        keep(root / "left", **seen, more="spack_packages is defined"),
+        role("spack_buildcache"),
+        role("spack_buildcache", "install", spack_specs=specs),
+        ask,
+        look,
+        keep(root / "taken", **seen, packages="spack_packages"),
+        role("spack_buildcache", "push"),
+        # Signed packages in the places of others, and a package that is not there yet.
+        {"ansible.builtin.find": specs_of_cache, "register": "manifests"},
+        {"ansible.builtin.copy": move},
+        {
+            "block": [role("spack_buildcache", "install", **liar)],
+            "rescue": [
+                {"ansible.builtin.find": {"paths": f"{root}/work/envs/liar"}, "register": "files"},
+                keep(
+                    root / "refused",
+                    said="ansible_failed_result.msg",
+                    files="files.files | map(attribute='path') | map('basename')",
+                ),
+            ],
+        },
+    ]
+    given = {"spack_buildcache_url": str(root / "cache"), "spack_buildcache_signing_key_file": str(root / "key")}
+    done = run(root, tasks, {**variables, **given})
+    assert done.rc == 0, done.output
+    return Lab(root)
+
+
+def test_an_install_can_be_left_to_itself(filled: Lab) -> None:
+    left = filled.told("left")
+    assert left["result"]["finished"] is False
+    assert (left["asked"]["status"], left["asked"]["changed"]) == ("running", False)
+    assert left["asked"]["progress"]["total"] == 6
+    assert (left["lock"], left["more"]) == (False, False)
+    taken = filled.told("taken")
+    assert taken["result"]["finished"] is True
+    assert taken["result"]["solves"] == 1
+    assert taken["asked"]["status"] == "finished"
+    assert taken["lock"] is True
+    assert {package["name"]: package["origin"] for package in taken["packages"]}["petal-slow"] == "source"
+
+
+def test_a_cache_that_lies_stops_a_build_before_anything_is_installed(filled: Lab) -> None:
+    refused = filled.told("refused")
+    assert re.search(r"^petal-rooted@1\.0/\w{7} in build cache site must not be installed", refused["said"])
+    assert re.search(r"it is lab-b5/\w{7} under another package's name\. Spack would not notice", refused["said"])
+    assert "spack.lock" in refused["files"]
+    assert "install.log" not in refused["files"]
+    assert not list(filled.root.glob("volume/spack/opt/**/lab-b2-*"))
