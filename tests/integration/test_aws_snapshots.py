@@ -143,7 +143,7 @@ def test_what_does_not_fit_is_told_of(volume: tuple[Cloud, str]) -> None:
 def test_other_accounts_and_regions_are_not_ours(tmp_path: Path) -> None:
     """Shared with us, public, with our tags and fingerprint, and newer: whoever forges that has no effect."""
     other = Cloud(tmp_path, OTHER_ACCOUNT)
-    foreign, public = (snap(other, other.volume(Size=1), "c", wait=False) for _ in range(2))
+    foreign, public = (snap(other, other.volume(Size=1), "c", wait=False) for _copy in range(2))
     share = {"Attribute": "createVolumePermission", "OperationType": "add"}
     other.ec2.modify_snapshot_attribute(SnapshotId=foreign, UserIds=[ACCOUNT], **share)
     other.ec2.modify_snapshot_attribute(SnapshotId=public, GroupNames=["all"], **share)

@@ -245,7 +245,7 @@ def _holds(operator: str, key: str, wanted: list[str], context: Context) -> bool
     """Whether a condition holds. Raises ValueError for an operator that is not known."""
     if key.startswith(("aws:ResourceTag/", "ec2:ResourceTag/")):
         return True
-    quantifier, _, plain = operator.rpartition(":")
+    quantifier, _colon, plain = operator.rpartition(":")
     given = context.get(key, [])
     if plain == "Null":
         return (not given) == (str(wanted[0]).lower() == "true")

@@ -130,7 +130,7 @@ def instance_hour(instance_type: str) -> float | None:
     """
     if instance_type in _SINGLE:
         return _SINGLE[instance_type]
-    family, _, size = instance_type.partition(".")
+    family, _dot, size = instance_type.partition(".")
     if family not in _LARGE or size not in _SIZES.get(family, _USUAL):
         return None
     return round(_LARGE[family] * _TIMES[size], 5)
