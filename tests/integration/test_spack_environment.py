@@ -73,46 +73,6 @@ install:
 PATIENCE = 300
 
 
-# A compiler that is quickly built: the host's own, under another version, with a library of its own.
-COMPILER = '''\
-from spack_repo.builtin.build_systems.compiler import CompilerPackage
-from spack_repo.builtin.build_systems.generic import Package
-from spack_repo.builtin.packages.gcc.package import Gcc as Upstream
-
-from spack.package import *
-
-
-class Gcc(Package, CompilerPackage):
-    """The compiler of the host."""
-
-    has_code = False
-    compiler_languages = ["c", "cxx"]
-    version("99.0")
-    version("9.0")
-    variant("languages", default="c,c++", values=("c", "c++", "fortran"), multi=True, description="Languages")
-    provides("c", when="languages=c")
-    provides("cxx", when="languages=c++")
-    depends_on("c", type="build")
-    depends_on("petal-quick")
-    supported_languages = Upstream.supported_languages
-    compiler_wrapper_link_paths = Upstream.compiler_wrapper_link_paths
-    runtime_constraints = Upstream.__dict__["runtime_constraints"]
-
-    def _cc_path(self):
-        return self.prefix.bin.gcc
-
-    def _cxx_path(self):
-        return self.prefix.bin.join("g++")
-
-    def install(self, spec, prefix):
-        mkdirp(prefix.bin)
-        for tool in ("gcc", "g++"):
-            with open(prefix.bin.join(tool), "w") as stream:
-                stream.write("#!/bin/sh\\nexec /usr/bin/" + tool + ' "$@"\\n')
-            set_executable(prefix.bin.join(tool))
-'''
-
-
 @dataclass(frozen=True)
 class Lab:
     """A Spack of its own with a repository of small programs."""
@@ -237,7 +197,7 @@ def write_compiler(lab: Lab) -> None:
     repository = lab.root / "spack_repo" / "petal_compiler"
     (repository / "packages" / "gcc").mkdir(parents=True)
     (repository / "repo.yaml").write_text("repo:\n  namespace: petal_compiler\n  api: v2.0\n")
-    (repository / "packages" / "gcc" / "package.py").write_text(COMPILER)
+    (repository / "packages" / "gcc" / "package.py").write_text(few_recipes.compiler('depends_on("petal-quick")'))
     settings = lab.site / "repos.yaml"
     repositories = json.loads(settings.read_text())["repos:"]
     settings.write_text(json.dumps({"repos:": {"petal_compiler": str(repository), **repositories}}))

@@ -79,6 +79,12 @@ def write_package(repository: Path, sources: Path, name: str, seconds: int) -> N
     recipe.write_text(RECIPE.format(class_name=f"Petal{name.capitalize()}", archive=archive, digest=digest))
 
 
+def write_compiler(repository: Path) -> None:
+    recipe = repository / "packages" / "gcc" / "package.py"
+    recipe.parent.mkdir(parents=True)
+    recipe.write_text(few_recipes.compiler())
+
+
 def commit(repository: Path) -> None:
     git = ["git", "-C", str(repository), "-c", "user.name=test", "-c", "user.email=test@example.com"]
     for arguments in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message=few"], ["tag", "v1"]):
@@ -107,8 +113,9 @@ def variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     few_recipes.write(mirror, root / "packages.git", [])
     commit(root / "packages.git")
     graph = package_graph.write(root / "graph")
-    for name, seconds in (("rooted", 0), ("slow", 10)):
+    for name, seconds in (("rooted", 0), ("slow", 6)):
         write_package(graph, root / "sources", name, seconds)
+    write_compiler(graph)
     return {
         **spack_at_hand.variables(),
         "spack_repositories": {package_graph.NAMESPACE: str(graph)},
@@ -145,6 +152,9 @@ def filled(variables: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) 
     specs_of_cache = {"paths": f"{root}/cache/v3/manifests/spec", "recurse": True}
     move = {"remote_src": True, "src": manifest.format("lab-b5"), "dest": manifest.format("petal-rooted")}
     liar = {"spack_environment_name": "liar", "spack_specs": ["petal-rooted", "lab-b2"]}
+    # Older than the host's, so that the rest can be solved only when it is there.
+    older = {"spack_environment_name": "older", "spack_compiler": "gcc@9.0", "spack_specs": ["petal-rooted"]}
+    seed = {"cluster": {"name": "older"}, "software": {"build_from_source": []}}
     tasks = [
         role("spack"),
         role("spack", "environment", spack_specs=specs, spack_detach=True, spack_wait=1),
@@ -157,6 +167,8 @@ def filled(variables: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) 
         look,
         keep(root / "taken", **seen, packages="spack_packages"),
         role("spack_buildcache", "push"),
+        role("spack_buildcache", "install", spack_buildcache_seed=seed, **older),
+        keep(root / "older", modules="spack_modules", chosen="spack_concretized"),
         # Signed packages in the places of others, and a package that is not there yet.
         {"ansible.builtin.find": specs_of_cache, "register": "manifests"},
         {"ansible.builtin.copy": move},
@@ -190,6 +202,16 @@ def test_an_install_can_be_left_to_itself(filled: Lab) -> None:
     assert taken["asked"]["status"] == "finished"
     assert taken["lock"] is True
     assert {package["name"]: package["origin"] for package in taken["packages"]}["petal-slow"] == "source"
+
+
+def test_a_compiler_that_comes_first_is_guarded_pushed_and_has_one_module(filled: Lab) -> None:
+    told = filled.told("older")
+    assert (told["chosen"]["name"], told["chosen"]["apart"]) == ("older", False)
+    modules = {module["name"]: module["load"] for module in told["modules"]}
+    assert [name for name in modules if name.startswith("gcc/9")] == ["gcc/9.0"]
+    assert ["gcc/9.0", "petal-rooted/1.0"] in [module["load"] for module in told["modules"]]
+    assert list(filled.root.glob("cache/v3/manifests/spec/gcc/gcc-9.0-*.spec.manifest.json"))
+    assert (filled.root / "cache/petal/seeds/older-compiler.json").is_file()
 
 
 def test_a_cache_that_lies_stops_a_build_before_anything_is_installed(filled: Lab) -> None:

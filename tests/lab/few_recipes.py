@@ -14,6 +14,45 @@ PACKAGES = "v2026.06.0"
 #: What every build needs; recipes are named as their directories are.
 BASE = ("gcc", "gcc_runtime", "glibc", "compiler_wrapper", "gmake", "musl")
 
+# A compiler that is quickly built: the host's own, under versions that are newer and older than any.
+_COMPILER = '''\
+from spack_repo.builtin.build_systems.compiler import CompilerPackage
+from spack_repo.builtin.build_systems.generic import Package
+from spack_repo.builtin.packages.gcc.package import Gcc as Upstream
+
+from spack.package import *
+
+
+class Gcc(Package, CompilerPackage):
+    """The compiler of the host."""
+
+    has_code = False
+    compiler_languages = ["c", "cxx"]
+    version("99.0")
+    version("9.0")
+    variant("languages", default="c,c++", values=("c", "c++", "fortran"), multi=True, description="Languages")
+    provides("c", when="languages=c")
+    provides("cxx", when="languages=c++")
+    depends_on("c", type="build")
+    {needs}
+    supported_languages = Upstream.supported_languages
+    compiler_wrapper_link_paths = Upstream.compiler_wrapper_link_paths
+    runtime_constraints = Upstream.__dict__["runtime_constraints"]
+
+    def _cc_path(self):
+        return self.prefix.bin.gcc
+
+    def _cxx_path(self):
+        return self.prefix.bin.join("g++")
+
+    def install(self, spec, prefix):
+        mkdirp(prefix.bin)
+        for tool in ("gcc", "g++"):
+            with open(prefix.bin.join(tool), "w") as stream:
+                stream.write("#!/bin/sh\\nexec /usr/bin/" + tool + ' "$@"\\n')
+            set_executable(prefix.bin.join(tool))
+'''
+
 
 class Strip(ast.NodeTransformer):
     """Takes the dependencies on packages that are not among the recipes out of one."""
@@ -50,3 +89,8 @@ def write(mirror: Path, target: Path, recipes: Sequence[str]) -> None:
         tar.extractall(target, filter="data")
     for recipe in target.glob("repos/spack_repo/builtin/packages/*/package.py"):
         recipe.write_text(ast.unparse(Strip(every).visit(ast.parse(recipe.read_text()))))
+
+
+def compiler(*needs: str) -> str:
+    """The recipe of a package gcc with the versions 99.0 and 9.0; needs: directives about its dependencies."""
+    return _COMPILER.replace("{needs}", "\n    ".join(needs))

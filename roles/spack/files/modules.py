@@ -7,8 +7,8 @@ JSON: roots (hashes of the packages that somebody asked for), state (file in whi
 commands (name of an external -> its command on a node), describe (whether to answer in full).
 
 Prints one line of JSON: current (whether the module tree fits what is installed), mark (hashes of compilers whose
-modules users must see), clashes (specs whose modules would have the same name), and, where it is current or asked
-for, modules and requires as a manifest has them.
+modules users must see), clashes (specs whose modules would have the same name; those that begin with a slash shall have
+none), and, where it is current or asked for, modules and requires as a manifest has them.
 """
 
 from __future__ import annotations
@@ -77,11 +77,15 @@ class Tree:
         self.modules = {h: Module(r, bool(r.explicit) or h in roots) for h, r in by_hash.items()}
         self.recorded = {h: bool(r.explicit) for h, r in by_hash.items()}
         self.roots = [h for h in roots if h in self.modules]
+        own = {str(m.spec.prefix): m for m in self.modules.values() if not m.spec.external}
+        #: Externals that stand for a package of this very store, such as a compiler that was built before the rest.
+        self.twins = {h: own.get(str(m.spec.prefix)) for h, m in self.modules.items() if m.spec.external}
+        self.twins = {h: m for h, m in self.twins.items() if m is not None}
 
     def find(self, spec):
         """The module of a concrete package, or of a compiler by name and version (before Spack 1.0)."""
         if getattr(spec, "concrete", False) and hasattr(spec, "dag_hash"):
-            return self.modules.get(spec.dag_hash())
+            return self.twins.get(spec.dag_hash()) or self.modules.get(spec.dag_hash())
         for module in self.modules.values():
             if module.spec.name == spec.name and str(module.spec.version) == str(spec.version):
                 return module
@@ -109,12 +113,12 @@ class Tree:
 
     def marks(self) -> list:
         openers = [opener.spec.dag_hash() for opener in self.compilers()]
-        return sorted(h for h in {*openers, *self.roots} if not self.recorded[h])
+        return sorted(h for h in {*openers, *self.roots} if not self.recorded[h] and h not in self.twins)
 
     def clashes(self) -> list:
         alike = defaultdict(list)
-        for module in self.modules.values():
-            if module.visible:
+        for h, module in self.modules.items():
+            if module.visible and h not in self.twins:
                 where = (str(Path(module.file).parent), module.spec.name, str(module.spec.version))
                 alike[where].append(module)
         found = set()
@@ -123,7 +127,7 @@ class Tree:
             ours = all(m.name.endswith("-" + m.spec.dag_hash(7)) for m in modules)
             if len(modules) > 1 and (len(named) < len(modules) or ours):
                 found.add(f"{name}@={version}")
-        return sorted(found)
+        return sorted({*found, *(f"/{h}" for h in self.twins)})
 
     def digest(self) -> str:
         """Changes with what is installed and with how modules are made of it."""
