@@ -193,6 +193,7 @@ def test_from_the_cache_nothing_is_compiled_at_another_prefix(built: Site) -> No
     assert {len(each["prefix"]) - len(before[name]["prefix"]) for name, each in after.items()} == {-16}
     assert leftovers(directory / "store-again") == []
     shutil.rmtree(directory / "store-again")
+    Path(seed["shared_storage"][0]["mount_dir"]).rmdir()
 
 
 def test_the_manifest_names_what_was_built_from_upstreams_sources(deployed: Site) -> None:
