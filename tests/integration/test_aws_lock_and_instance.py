@@ -541,7 +541,7 @@ class TestInstance:
     def test_no_capacity_at_all(self, lab: Client, host: Host) -> None:
         lab.fault("capacity", times=2)
         failed = host.run()
-        assert failed["msg"].startswith("no host for the build was to be had. Spot: launching c6a.4xlarge as Spot")
+        assert failed["msg"].startswith("no host for the build was to be had. launching c6a.4xlarge as Spot")
         assert failed["msg"].count("InsufficientInstanceCapacity") == 2
         assert host.alive() == []
 

@@ -58,6 +58,10 @@ class Site:
     directory: Path
     name: str = "lab-build"
     seed_text: str = SEED
+    #: Run where a snapshot was restored; its last line is the manifest's fingerprint.
+    look_script: str = LOOK
+    #: Extra variables that are no texts.
+    more: dict[str, Any] = field(default_factory=dict)
     cloud: Cloud = field(init=False)
 
     def __post_init__(self) -> None:
@@ -73,7 +77,11 @@ class Site:
 
     def build(self, **more: str) -> Run:
         """Run build_volume to its end."""
-        return play("build_volume", **self.variables(**more))
+        return self.play("build_volume", **more)
+
+    def play(self, playbook: str, *arguments: str, **more: str) -> Run:
+        """Run a playbook to its end."""
+        return play(playbook, *arguments, "-e", json.dumps({**self.more, **self.variables(**more)}))
 
     def snapshots(self) -> list[dict[str, Any]]:
         """All snapshots of this account, in whatever state."""
@@ -101,7 +109,7 @@ class Site:
             return f"the description names no fingerprint: {found[0]['Description']}"
         with self.restored(found[0]["SnapshotId"]) as run:
             try:
-                said = run(LOOK)
+                said = run(self.look_script)
             except AssertionError as error:
                 return f"the content is wrong: {error}"
         if said.splitlines()[-1] != tags["petal:fingerprint"]:
@@ -204,8 +212,10 @@ FAULTS = {
     "answer to CreateSnapshot lost": Fault(order("lost-answer", action="CreateSnapshot")),
     "no spot capacity": Fault(order("capacity", spot=True, times=50)),
     "no capacity at all": Fault(order("capacity", times=500), says="InsufficientInstanceCapacity"),
-    "spot host withdrawn": Fault(order("interrupt", after=12)),
-    "both hosts withdrawn": Fault(order("interrupt", after=12, times=2), says="went away"),
+    "spot host withdrawn before it is ready": Fault(order("interrupt", after=12)),
+    "spot host withdrawn while it installs": Fault(order("interrupt", after=42)),
+    "both hosts withdrawn before they are ready": Fault(order("interrupt", after=12, times=2), says="is terminated"),
+    "both hosts withdrawn while they install": Fault(order("interrupt", after=42, times=2), says="went away"),
     "host never answers": Fault(order("no-ssh", times=5), says="SSH", variables={"software_volume_ssh_timeout": "15"}),
     "volume stuck attaching": Fault(order("stuck-attaching", times=5), says="attach"),
     "snapshot ends in error once": Fault(order("snapshot-error")),

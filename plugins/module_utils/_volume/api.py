@@ -345,7 +345,22 @@ class _Task:
         with image.open("xb") as stream:
             stream.truncate(size)
         label = self._name[:16] if self._wanted.label is None else self._wanted.label
-        options = ["-q", "-F", "-m", "0", "-O", FEATURES, "-E", EXTENDED, "-J", JOURNAL, "-U", str(uuid.uuid4()), "-L", label]
+        options = [
+            "-q",
+            "-F",
+            "-m",
+            "0",
+            "-O",
+            FEATURES,
+            "-E",
+            EXTENDED,
+            "-J",
+            JOURNAL,
+            "-U",
+            str(uuid.uuid4()),
+            "-L",
+            label,
+        ]
         self._host.run(["mkfs.ext4", *options, str(image)], f"{self._doing}: formatting the new image")
         return image
 

@@ -114,7 +114,8 @@ class BuildInstances:
             if problem.code not in WITHDRAWN:
                 raise problem
             gone = [*gone, str(instance["InstanceId"])]
-        said = "; ".join(f"{'Spot' if one['spot'] else 'on demand'}: {one['error']}" for one in self._tried)
+        # The same in every subnet is said once.
+        said = "; ".join(dict.fromkeys(str(one["error"]) for one in self._tried))
         raise AwsError(f"no host for the build was to be had. {said}", problem.code if problem else "")
 
     def _ask(self, launch: Launch, attempt: Attempt, gone: list[str]) -> Mapping[str, Any]:
