@@ -216,7 +216,7 @@ FAULTS = {
     "spot host withdrawn while it installs": Fault(order("interrupt", after=42)),
     "both hosts withdrawn before they are ready": Fault(order("interrupt", after=12, times=2), says="is terminated"),
     "both hosts withdrawn while they install": Fault(order("interrupt", after=42, times=2), says="went away"),
-    "host never answers": Fault(order("no-ssh", times=5), says="SSH", variables={"software_volume_ssh_timeout": "15"}),
+    "host never answers": Fault(order("no-ssh", times=5), says="port 22", variables={"software_volume_ssh_timeout": "15"}),
     "volume stuck attaching": Fault(order("stuck-attaching", times=5), says="attach"),
     "snapshot ends in error once": Fault(order("snapshot-error")),
     "snapshot ends in error twice": Fault(order("snapshot-error", times=2), says="state error"),
