@@ -1,0 +1,1 @@
+"""A small Slurm cluster on one machine: a head, login and compute hosts with their own sshd, made of namespaces."""
