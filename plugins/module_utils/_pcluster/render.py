@@ -1,0 +1,223 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Seed, snapshot and settings of a site → the configuration of a cluster for AWS ParallelCluster, as plain data.
+
+Source of the keys: the AWS ParallelCluster user guide, configuration file version 3; tried with its 3.16.1.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ansible_collections.petal.hpc.plugins.module_utils._pcluster import rules
+from ansible_collections.petal.hpc.plugins.module_utils._pcluster.merge import merge
+from ansible_collections.petal.hpc.plugins.module_utils._pcluster.settings import LoginPool, PclusterError, Settings
+from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import ERROR, Problem
+from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Compute, Queue, Seed, Storage
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot
+
+#: Instance types that are rented for their network (EFA): the hpc family, and the largest of the training families.
+#: Others that have EFA are named by the site. Source: Amazon EC2 user guide, Elastic Fabric Adapter.
+_EFA = re.compile(r"hpc[0-9][a-z0-9]*\..+|(p4de?|p5[a-z]*|p6[a-z0-9-]*|trn[0-9]n?)\.(24|32|36|48|72)xlarge")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """config: what ParallelCluster reads. warnings: what is doubtful about it."""
+
+    config: dict[str, Any]
+    warnings: tuple[Problem, ...]
+
+
+def configure(seed: Seed, snapshot: Snapshot | None, settings: Settings) -> Configuration:
+    """The configuration with the site's own keys merged in, once it has passed the rules.
+
+    Raises PclusterError with everything that is wrong.
+    """
+    config = draft(seed, snapshot, settings)
+    problems = rules.check(rules.Case(config, seed, snapshot, settings))
+    if any(problem.level == ERROR for problem in problems):
+        # Warnings would hide what has to be mended.
+        errors = [problem for problem in problems if problem.level == ERROR]
+        raise PclusterError(errors, f"{seed.cluster.name}: AWS would not make this cluster, or not as it is meant")
+    return Configuration(config, tuple(problems))
+
+
+def draft(seed: Seed, snapshot: Snapshot | None, settings: Settings) -> dict[str, Any]:
+    """The configuration before the rules have seen it. Raises PclusterError for a seed of provider local."""
+    if seed.cluster.provider != "aws" or seed.compute is None:
+        raise PclusterError([_LOCAL], f"{seed.cluster.name}: no ParallelCluster configuration")
+    merged: dict[str, Any] = merge(_render(seed, seed.compute, snapshot, settings), settings.overrides or {})
+    return merged
+
+
+_LOCAL = Problem(
+    "cluster.provider",
+    "a seed of provider local has no cluster on AWS: deploy_cluster takes it to the hosts of an inventory",
+    hint="for AWS give the seed cluster.region, cluster.os and compute, then build its volume there",
+)
+
+
+def _render(seed: Seed, compute: Compute, snapshot: Snapshot | None, settings: Settings) -> dict[str, Any]:
+    volumes = seed.shared_storage
+    if compute.custom_ami and snapshot is None and settings.volume is None:
+        # The software is inside the image: an empty volume would hide it, and there is none that brings a hook.
+        volumes = tuple(volume for volume in volumes if volume != seed.software_volume)
+        settings = replace(settings, hook_url=None)
+    return _given(
+        {
+            "Region": seed.cluster.region,
+            "Image": _given({"Os": seed.cluster.os, "CustomAmi": compute.custom_ami}),
+            "Tags": _tags(seed, snapshot),
+            "HeadNode": _head_node(seed, compute, settings),
+            "LoginNodes": _given({"Pools": [_login_pool(pool, settings) for pool in settings.login_nodes]}),
+            "Scheduling": {
+                "Scheduler": "slurm",
+                "SlurmQueues": [_queue(queue, seed, settings) for queue in compute.queues],
+            },
+            "SharedStorage": [_volume(entry, seed, snapshot, settings) for entry in volumes],
+        }
+    )
+
+
+def _given(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is not set: ParallelCluster has defaults, and no null."""
+    return {key: value for key, value in mapping.items() if value not in (None, [], {}, ())}
+
+
+def _tags(seed: Seed, snapshot: Snapshot | None) -> list[dict[str, str]]:
+    # Not petal:fingerprint: policies of builders may end and delete whatever bears it.
+    tags = [{"Key": "petal:cluster", "Value": seed.cluster.name}]
+    if snapshot is not None and snapshot.fingerprint:
+        tags.append({"Key": "petal:software", "Value": snapshot.fingerprint})
+    return tags
+
+
+# -- nodes ------------------------------------------------------------------------------------------------------
+
+
+def _head_node(seed: Seed, compute: Compute, settings: Settings) -> dict[str, Any]:
+    return _given(
+        {
+            "InstanceType": compute.head_node,
+            "Networking": _given(
+                {
+                    "SubnetId": settings.head_node_subnet_id,
+                    "AdditionalSecurityGroups": list(settings.additional_security_group_ids),
+                }
+            ),
+            "Ssh": _given({"KeyName": settings.key_name}),
+            "CustomActions": _actions(settings, updated=True),
+            "Iam": _given({"S3Access": _s3_access(seed, settings)}),
+        }
+    )
+
+
+def _login_pool(pool: LoginPool, settings: Settings) -> dict[str, Any]:
+    return _given(
+        {
+            "Name": pool.name,
+            "InstanceType": pool.instance_type,
+            "Networking": _given(
+                {
+                    "SubnetIds": [pool.subnet_id or settings.head_node_subnet_id],
+                    "AdditionalSecurityGroups": list(settings.additional_security_group_ids),
+                }
+            ),
+            "CustomActions": _actions(settings, updated=True),
+            # ParallelCluster has no S3Access for login nodes.
+            "Iam": _given({"AdditionalIamPolicies": [{"Policy": policy} for policy in pool.iam_policies]}),
+        }
+    ) | {"Count": pool.count}
+
+
+def _queue(queue: Queue, seed: Seed, settings: Settings) -> dict[str, Any]:
+    subnets = list(settings.compute_subnet_ids) or [settings.head_node_subnet_id]
+    efa = queue.name in settings.efa_queues if settings.efa_queues is not None else _has_efa(queue)
+    resource = {
+        "Name": queue.name,
+        "Instances": [{"InstanceType": name} for name in queue.instance_types],
+        "MinCount": queue.min_count,
+        "MaxCount": queue.max_count,
+    }
+    return _given(
+        {
+            "Name": queue.name,
+            "CapacityType": "SPOT" if queue.spot else "ONDEMAND",
+            # Cheapest-first, the default, takes what is interrupted soonest.
+            "AllocationStrategy": "price-capacity-optimized" if queue.spot and len(queue.instance_types) > 1 else None,
+            "Networking": _given(
+                {
+                    # EFA does not reach into another zone.
+                    "SubnetIds": subnets[:1] if efa else subnets,
+                    "AdditionalSecurityGroups": list(settings.additional_security_group_ids),
+                    "PlacementGroup": {"Enabled": True} if efa else None,
+                }
+            ),
+            "ComputeResources": [{**resource, "Efa": {"Enabled": True}} if efa else resource],
+            "CustomActions": _actions(settings, updated=False),
+            "Iam": _given({"S3Access": _s3_access(seed, settings)}),
+        }
+    )
+
+
+def _has_efa(queue: Queue) -> bool:
+    return all(_EFA.fullmatch(name) for name in queue.instance_types)
+
+
+def _actions(settings: Settings, updated: bool) -> dict[str, Any]:
+    """The node hook, after the node's own configuration: only then the volume is mounted.
+
+    ParallelCluster refuses to update OnNodeConfigured of a head node and would drain queues for theirs, so address
+    and arguments stay the same; what changes is in the script. OnNodeUpdated may change, and runs it again.
+    """
+    if not settings.hook_url:
+        return {}
+    actions: dict[str, Any] = {"OnNodeConfigured": {"Script": settings.hook_url}}
+    if updated:
+        revision = {"Args": [settings.hook_revision]} if settings.hook_revision else {}
+        actions["OnNodeUpdated"] = {"Script": settings.hook_url, **revision}
+    return actions
+
+
+def _s3_access(seed: Seed, settings: Settings) -> list[dict[str, Any]]:
+    access: dict[str, dict[str, Any]] = {}
+    for mount in seed.data.s3_mounts if settings.hook_url else ():
+        write = mount.bucket in settings.s3_writable_buckets
+        access[mount.bucket] = {"BucketName": mount.bucket, "EnableWriteAccess": write}
+    if settings.hook_url and settings.hook_url.startswith("s3://"):
+        bucket, key = settings.hook_url[len("s3://") :].split("/", 1)
+        access.setdefault(bucket, {"BucketName": bucket, "KeyName": key, "EnableWriteAccess": False})
+    return list(access.values())
+
+
+# -- storage ----------------------------------------------------------------------------------------------------
+
+
+def _volume(entry: Storage, seed: Seed, snapshot: Snapshot | None, settings: Settings) -> dict[str, Any]:
+    software = entry == seed.software_volume
+    place = {"Name": entry.name, "MountDir": entry.mount_dir, "StorageType": entry.storage_type}
+    if software and settings.volume is not None:
+        return {**place, "EbsSettings": {"VolumeId": settings.volume.volume_id}}
+    ebs = entry.ebs_settings
+    size = max(ebs.size, snapshot.size_gb) if software and snapshot is not None else ebs.size
+    return {
+        **place,
+        "EbsSettings": _given(
+            {
+                "VolumeType": ebs.volume_type,
+                "Size": size,
+                "Iops": ebs.iops,
+                "Throughput": ebs.throughput,
+                "KmsKeyId": ebs.kms_key_id,
+                "SnapshotId": snapshot.snapshot_id if software and snapshot is not None else None,
+                # The software is in its snapshot; other volumes hold what people made.
+                "DeletionPolicy": "Delete" if software else settings.data_deletion_policy,
+            }
+        )
+        | {"Encrypted": ebs.encrypted},
+    }
