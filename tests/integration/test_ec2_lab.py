@@ -24,7 +24,7 @@ from botocore.exceptions import ClientError
 from ec2lab import roots, sandbox
 from ec2lab.client import Client
 from ec2lab.data.linux import network_of
-from ec2lab.settings import OTHER_ACCOUNT, OTHER_ADDRESS, Delays, Settings, delays
+from ec2lab.settings import OTHER_ACCOUNT, OTHER_ADDRESS, Delays, Settings, delays, shares
 from ec2lab.testing import Cloud, error_of, loops, wait_for
 
 DELAYS = Delays(
@@ -59,13 +59,19 @@ def settings_for(tmp: Path) -> Settings:
     if not Path("/dev/loop-control").exists() or "xfs" not in known or "overlay" not in known:
         pytest.skip("this kernel has no loop devices, XFS or overlay file systems")
     make_wheel(tmp)
-    return Settings(DELAYS, root=str(roots.root()), wheels=str(tmp))
+    return Settings(DELAYS, root=str(roots.root()), wheels=str(tmp), shares=shares([str(tmp)]))
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+def lab_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of the lab's wheels, which it shares too."""
+    return tmp_path_factory.mktemp("wheels")
+
+
+@pytest.fixture(scope="module")
+def lab(lab_files: Path) -> Iterator[Client]:
     """A lab, and this process in its network and with its credentials."""
-    running = sandbox.start(settings_for(tmp_path_factory.mktemp("wheels")), tied=True)
+    running = sandbox.start(settings_for(lab_files), tied=True)
     before = dict(os.environ)
     try:
         os.environ.update(running.settings.environment({}))
@@ -109,6 +115,17 @@ def no_faults(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if "lab" in request.fixturenames or "cloud" in request.fixturenames:
         Client().clear_faults()
+
+
+def test_a_shared_directory_is_there_and_cannot_be_changed(cloud: Cloud, host: dict[str, Any], lab_files: Path) -> None:
+    assert cloud.ssh(host, f"sudo ls {lab_files}") == "petal_lab_demo-1.0-py3-none-any.whl"
+    assert cloud.ssh(host, f"sudo touch {lab_files}/x 2>&1 || true").endswith("Read-only file system")
+
+
+@pytest.mark.parametrize("path", ["/", "/etc/ssh", "/nonexistent"])
+def test_what_an_instance_has_of_its_own_is_not_shared(path: str) -> None:
+    with pytest.raises(ValueError, match="cannot share"):
+        shares([path])
 
 
 def test_login_and_metadata(cloud: Cloud, host: dict[str, Any]) -> None:

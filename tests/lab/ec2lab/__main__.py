@@ -12,7 +12,7 @@ from typing import Any
 
 from ec2lab import roots, sandbox
 from ec2lab.client import Client
-from ec2lab.settings import ACCOUNT, REGION, Settings, delays
+from ec2lab.settings import ACCOUNT, REGION, Settings, delays, shares
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -41,6 +41,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="REQUIREMENTS",
         help="a requirements file, or requirements, to download for the instances before the lab is cut off",
     )
+    lab.add_argument(
+        "--share",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a directory of this machine that every instance has at the same path, read-only, as from a file server",
+    )
     name = argparse.ArgumentParser(add_help=False)
     name.add_argument("--name", default="default", help="which of several labs in the background")
     for command, parents, text in (
@@ -65,7 +72,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _settings(options: argparse.Namespace) -> Settings:
     root = roots.root()
-    settings = Settings(delays(options.delay), options.account, options.region, options.os_release, root=str(root))
+    settings = Settings(
+        delays(options.delay),
+        options.account,
+        options.region,
+        options.os_release,
+        root=str(root),
+        shares=shares(options.share),
+    )
     wheels = roots.wheels(options.wheels, root) if options.wheels else ""
     return dataclasses.replace(settings, wheels=str(wheels))
 

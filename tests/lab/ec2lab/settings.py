@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
@@ -26,10 +26,15 @@ REGION = "us-east-1"
 # More than a minimal Debian: what a build host needs, and what the lab itself uses from it.
 ROOT_PACKAGES = (
     *("build-essential", "gfortran", "git", "patch", "patchelf", "python3-dev", "python3-venv"),
+    *("autoconf", "automake", "bison", "cmake", "flex", "gettext", "libtool", "m4", "pkgconf"),
     *("bzip2", "pigz", "squashfs-tools", "unzip", "xz-utils"),
-    *("curl", "file", "jq", "kmod", "less", "lmod", "rsync", "sudo", "util-linux"),
+    *("curl", "file", "gnupg", "jq", "kmod", "less", "lmod", "rsync", "sudo", "util-linux"),
     *("e2fsprogs", "iproute2", "iptables", "openssh-server", "tini", "xfsprogs"),
 )
+
+
+# Where a share would hide what an instance, or the lab itself, has there.
+OWN_TREES = ("bin", "boot", "dev", "etc", "lib", "lib64", "mnt", "proc", "run", "sbin", "sys", "usr")
 
 
 def access_key(account: str) -> str:
@@ -51,7 +56,11 @@ class Delays:
 
 @dataclass(frozen=True)
 class Settings:
-    """One lab. ``os_release`` is ``image`` (a host says that it is what its image is named after) or ``debian``."""
+    """One lab.
+
+    ``os_release`` is ``image`` (a host says that it is what its image is named after) or ``debian``. ``shares`` are
+    directories of this machine that every instance has too, read-only.
+    """
 
     delays: Delays = field(default_factory=Delays)
     account: str = ACCOUNT
@@ -61,6 +70,7 @@ class Settings:
     max_instances: int = 20
     root: str = ""
     wheels: str = ""
+    shares: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """As one line of text, for the process inside the sandbox."""
@@ -70,7 +80,7 @@ class Settings:
     def from_json(cls, text: str) -> Settings:
         """The inverse of to_json."""
         values = json.loads(text)
-        return cls(**{**values, "delays": Delays(**values["delays"])})
+        return cls(**{**values, "delays": Delays(**values["delays"]), "shares": tuple(values["shares"])})
 
     def environment(self, base: Mapping[str, str]) -> dict[str, str]:
         """An environment for a program inside the lab, which takes it for AWS: endpoint, credentials and Region."""
@@ -106,6 +116,21 @@ def delays(pairs: list[str]) -> Delays:
             raise ValueError(f"{pair!r}: expected NAME=SECONDS with NAME one of: all, {', '.join(known)}")
         values.update(dict.fromkeys(known, float(seconds)) if name == "all" else {name: float(seconds)})
     return Delays(**values)
+
+
+def shares(directories: Sequence[str]) -> tuple[str, ...]:
+    """Directories to share, absolute. Raises ValueError for what is none, and for what an instance has of its own."""
+    found = []
+    for given in directories:
+        path = Path(given).expanduser().resolve()
+        if not path.is_dir():
+            raise ValueError(f"cannot share {given}: it is no directory")
+        if len(path.parts) < 2 or path.parts[1] in OWN_TREES:
+            raise ValueError(
+                f"cannot share {given}: instances, or the lab, have a {Path('/', *path.parts[1:2])} of their own"
+            )
+        found.append(str(path))
+    return tuple(found)
 
 
 def cache_dir() -> Path:

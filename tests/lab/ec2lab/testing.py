@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,40 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from ec2lab import sandbox
 from ec2lab.client import Client
-from ec2lab.settings import access_key
+from ec2lab.data.linux import network_of
+from ec2lab.settings import Settings, access_key
 
 # The official images of one release for one system.
 IMAGES = "aws-parallelcluster-3.16.1-amzn2023-hvm-x86_64-*"
+
+
+def why_not() -> str:
+    """Why there can be no lab here, in one line; empty if there can."""
+    if os.geteuid() != 0:
+        return "a lab is made of namespaces, mounts and loop devices, which need root"
+    known = Path("/proc/filesystems").read_text().split()
+    if not Path("/dev/loop-control").exists() or "xfs" not in known or "overlay" not in known:
+        return "this kernel has no loop devices, XFS or overlay file systems"
+    return ""
+
+
+@contextlib.contextmanager
+def inside(settings: Settings) -> Iterator[Client]:
+    """A fresh lab, and this process in its network and with its credentials."""
+    running = sandbox.start(settings, tied=True)
+    before = dict(os.environ)
+    try:
+        given = running.settings.environment(before)
+        os.environ.clear()
+        os.environ.update(given)
+        with network_of(running.inner):
+            yield Client()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        running.stop()
 
 
 def wait_for(what: Callable[[], Any], seconds: float = 30) -> Any:

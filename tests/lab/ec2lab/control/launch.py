@@ -98,6 +98,7 @@ def spec_of(instance: Instance, settings: Settings) -> Spec:
         system.os_release if settings.os_release == "image" else "",
         interface,
         metadata,
+        settings.shares,
     )
 
 

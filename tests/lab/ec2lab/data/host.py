@@ -26,7 +26,10 @@ DISK_GROUP = 6
 
 @dataclass(frozen=True)
 class Spec:
-    """What an instance is started from. ``os_release`` replaces the root's own where it is not empty."""
+    """What an instance is started from.
+
+    ``os_release`` replaces the root's own where it is not empty; ``shares`` are directories of the machine.
+    """
 
     instance_id: str
     hostname: str
@@ -34,6 +37,7 @@ class Spec:
     os_release: str
     interface: Interface
     metadata: Metadata
+    shares: tuple[str, ...] = ()
 
 
 class Host:
@@ -93,6 +97,7 @@ class Host:
                     self._root,
                     self._directory,
                     self.spec.hostname,
+                    *self.spec.shares,
                 ],
                 stdin=subprocess.PIPE,
                 stdout=console,

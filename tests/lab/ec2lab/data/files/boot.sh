@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# usage: boot.sh ROOT DIR HOSTNAME (from inside the instance's fresh namespaces; a line on stdin says that it has a network)
+# usage: boot.sh ROOT DIR HOSTNAME [SHARE…] (from inside the instance's fresh namespaces; a line on stdin says that it has a network)
 # Puts the instance's own root together, leaves the lab's mounts behind and becomes its first process.
 set -euo pipefail
 root=$1 dir=$2 name=$3
+shift 3
 read -r _
 
 mount -t overlay overlay -o "lowerdir=$root,upperdir=$dir/upper,workdir=$dir/work" "$dir/merged"
@@ -29,6 +30,12 @@ for path in proc/sys proc/sysrq-trigger; do
     [ -e "$path" ] || continue # depends on how the kernel was built
     mount --bind "$path" "$path"
     mount -o remount,bind,ro "$path"
+done
+# As a file server's: the machine's own directory, at the same path.
+for share; do
+    mkdir -p ".$share"
+    mount --bind "$share" ".$share"
+    mount -o remount,bind,ro,nosuid,nodev ".$share"
 done
 hostname "$name"
 pivot_root . .

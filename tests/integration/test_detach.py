@@ -1,0 +1,155 @@
+"""Builds that are left to themselves: build_volume -e detach=true, and build_status, which asks and finishes them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import package_graph
+import pytest
+import spack_at_hand
+import yaml
+from playing import Run, leftovers, loop_devices, mounts, play
+
+if TYPE_CHECKING:
+    from aws_build import Site
+
+SOFTWARE = {"spack_packages": ["lab-r4 ^lab-mpi", "lab-r6"]}
+#: Seconds that each of the packages takes at least, so that there is something to ask.
+SLEEP = 6
+LOOK = """set -eu
+cd /shared
+test -s .petal/sbom.cdx.json -a -s .petal/spack.lock
+bash -lc '. etc/profile.d/petal.sh; module load lab-mpi/1.0 lab-r4/1.0; mpiexec -n 1 lab-r4'
+grep -o 'sha256:[0-9a-f]*' .petal/manifest.json | head -1
+"""
+
+
+@pytest.fixture(scope="module")
+def mirror() -> Path:
+    """The mirror directory that serves Spack. Skips where there is none, or no root."""
+    if os.geteuid() != 0:
+        pytest.skip("loop devices and mounts need root")
+    if not Path("/dev/loop-control").exists():
+        pytest.skip("this kernel has no loop devices")
+    found = spack_at_hand.mirror_dir()
+    if found is None:
+        pytest.skip(f"no Spack in {spack_at_hand.MIRROR}: playbook mirror fills it")
+    return found
+
+
+def told(run: Callable[..., Run]) -> Callable[..., Run]:
+    """The same, with how long it took, for whoever looks at a test that failed."""
+
+    def wrapped(playbook: str, **more: str) -> Run:
+        began = time.monotonic()
+        done = run(playbook, **more)
+        print(f"{playbook} {more}: {time.monotonic() - began:.0f} s\n{done.output}")
+        return done
+
+    return wrapped
+
+
+def left_to_itself(run: Callable[..., Run]) -> None:
+    """Detach, ask, ask again until the end; ``run`` plays a playbook of one seed."""
+    absent = run("build_status")
+    assert absent.rc == 0, absent.output
+    assert "no build runs" in absent.output
+    left = run("build_volume", detach="true")
+    assert left.rc == 0, left.output
+    assert "runs on its own" in left.output
+    assert "Built: " not in left.output
+    asked = run("build_status")
+    assert asked.rc == 0, asked.output
+    assert "the install runs on its own" in asked.output, asked.output
+    assert re.search(r"packages  \d+ of \d+", asked.output), asked.output
+    assert "Built: " not in asked.output
+    finished = run("build_status", watch="true")
+    assert finished.rc == 0, finished.output
+    assert "Built: snap-" in finished.output, finished.output
+    again = run("build_status")
+    assert again.rc == 0, again.output
+    assert "built, snap-" in again.output
+
+
+@pytest.fixture
+def store(mirror: Path, tmp_path: Path) -> Iterator[Path]:
+    """A store of its own."""
+    assert mirror.is_dir()
+    yield tmp_path / "store"
+    assert [line for line in mounts() | loop_devices() if str(tmp_path) in line] == []
+
+
+def test_a_build_on_this_host_goes_on_without_its_controller(store: Path, tmp_path: Path) -> None:
+    seed = {
+        "cluster": {"name": "detach-test", "provider": "local"},
+        "shared_storage": [{"name": "software", "mount_dir": "/petal-detach-test", "ebs_settings": {"size": 4}}],
+        "software": SOFTWARE,
+    }
+    (tmp_path / "seed.yaml").write_text(yaml.safe_dump(seed))
+    variables: dict[str, Any] = {
+        "seed": str(tmp_path / "seed.yaml"),
+        "store": str(store),
+        "spack_repositories": {package_graph.NAMESPACE: str(package_graph.write(tmp_path / "graph", sleep=SLEEP))},
+        "spack_wait": 3,
+        **spack_at_hand.variables(),
+    }
+
+    left_to_itself(told(lambda playbook, **more: play(playbook, "-e", json.dumps({**variables, **more}))))
+    assert len(list(store.glob("snapshots/snap-*"))) == 1
+    assert leftovers(store) == []
+
+
+@pytest.fixture(scope="module")
+def site(mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A lab whose instances see the mirror and the recipes, and a controller in it."""
+    pytest.importorskip("moto.server", reason="the lab's API is moto, which is not in this environment")
+    from aws_build import WHEELS, Site
+    from ec2lab import roots
+    from ec2lab.settings import Delays, Settings, shares
+    from ec2lab.testing import inside, why_not
+
+    if reason := why_not():
+        pytest.skip(reason)
+    directory = tmp_path_factory.mktemp("aws")
+    repository = package_graph.write(directory / "graph", sleep=SLEEP)
+    seed = {
+        "cluster": {"name": "detach-lab", "region": "us-east-1", "os": "ubuntu2204"},
+        "compute": {"head_node": "t3.xlarge", "queues": [{"name": "compute", "instance_types": ["c5.xlarge"]}]},
+        "shared_storage": [{"name": "software", "mount_dir": "/shared", "ebs_settings": {"size": 4}}],
+        "software": {**SOFTWARE, "build": {"spot": True, "timeout": "1h"}},
+    }
+    more = {
+        "spack_repositories": {package_graph.NAMESPACE: str(repository)},
+        "spack_wait": 3,
+        "spack_host_config": True,
+        **spack_at_hand.variables(),
+    }
+    root = roots.root()
+    settings = Settings(
+        Delays(0.5, 0.2, 0.1, 0.2, 0.2, 1.0),
+        root=str(root),
+        wheels=str(roots.wheels([*WHEELS, "clingo==5.8.3 boto3==1.40.61"], root)),
+        shares=shares([str(mirror), str(directory / "graph")]),
+    )
+    with inside(settings):
+        yield Site(directory, "detach-lab", yaml.safe_dump(seed), LOOK, more)
+
+
+def test_a_build_on_aws_goes_on_without_its_controller(site: Site) -> None:
+    left_to_itself(told(site.play))
+    assert site.look() == ""
+    assert site.leaks() == {}
+
+
+def test_a_build_on_aws_with_spack_packages(site: Site) -> None:
+    site.forget()
+    done = told(site.play)("build_volume")
+    assert done.rc == 0, done.output
+    assert site.look() == ""
+    assert site.leaks() == {}
