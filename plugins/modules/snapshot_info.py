@@ -17,6 +17,8 @@ description:
   - What matches but cannot be used, and what is damaged, is listed with the reason.
   - On AWS these are the own account's snapshots in one Region that have the tag C(petal:fingerprint). It takes one
     call of the API for each thousand, and no others.
+  - With O(sources) it looks further, in the order of their priority, and the first that has a match wins. That takes at
+    most one more call for all accounts of the organization, and one for all that a registry names.
 attributes:
   check_mode:
     description: Changes nothing in any mode.
@@ -63,13 +65,50 @@ options:
   build_id:
     description: Only snapshots that this build made, which is their tag C(petal:build-id).
     type: str
+  sources:
+    description:
+      - Where to look on AWS, as C(snapshot_sources) of a seed. Without it that is the own account alone.
+      - V(local) is the own account, by tags. V(organization) is another O(sources[].account), by the Description of
+        what it shares with this one, as tags of others cannot be seen. V(official) and V(community) are what the
+        registry names, with and without its maintainers' mark C(verified).
+    type: list
+    elements: dict
+    suboptions:
+      type:
+        description: Kind of the source.
+        type: str
+        choices: [local, organization, official, community]
+        required: true
+      priority:
+        description: The lowest is asked first. Each once.
+        type: int
+        required: true
+      account:
+        description: The account of a source V(organization), twelve digits in quotes.
+        type: str
+      enabled:
+        description: Whether it is asked. Without it V(local) and V(organization) are, the others are not.
+        type: bool
+  all_sources:
+    description: Ask every source, for a list. The one to use is of the first that has a match all the same.
+    type: bool
+    default: false
+  trusted_accounts:
+    description:
+      - Whose snapshots may be used on a registry's word. AWS has to confirm the owner and the size, and the owner's
+        Description has to bear the fingerprint.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
+  - petal.hpc.registry
   - amazon.aws.common.modules
   - amazon.aws.region.modules
 requirements:
   - boto3 and botocore for provider V(aws), see R(the amazon.aws collection,ansible_collections.amazon.aws).
 seealso:
   - module: petal.hpc.local_snapshot
+  - module: petal.hpc.registry_info
 """
 
 EXAMPLES = r"""
@@ -80,6 +119,21 @@ EXAMPLES = r"""
     architecture: x86_64
     size_gb: 50
   register: found
+
+- name: Look in the own account, then in a partner's, then in the registry
+  petal.hpc.snapshot_info:
+    provider: aws
+    region: us-east-1
+    fingerprint: "{{ seed.fingerprint }}"
+    os: alinux2023
+    architecture: x86_64
+    size_gb: 50
+    sources:
+      - {type: local, priority: 1}
+      - {type: organization, priority: 2, account: "123456789012"}
+      - {type: official, priority: 3, enabled: true}
+    registry_url: https://registry.example.org/petal/
+    trusted_accounts: ["999888777666"]
 
 - name: Wait for a snapshot on AWS
   petal.hpc.snapshot_info:
@@ -101,9 +155,11 @@ RETURN = r"""
 snapshots:
   description:
     - All that match, fit and are in one of O(states), newest first. M(petal.hpc.local_snapshot) describes a record.
-    - Those on AWS have C(source) V(local), which is the own account, the account as C(owner), C(progress) in percent,
-      C(message) (why AWS could not finish it), C(encrypted), C(kms_key_id) and all tags. Their C(stored_bytes) is the
-      size of everything that was written to the volume, where AWS tells.
+    - Those on AWS have the kind of source as C(source), V(local) for the own account, the account as C(owner),
+      C(progress) in percent, C(message) (why AWS could not finish it), C(encrypted), C(kms_key_id) and all tags. Their
+      C(stored_bytes) is the size of everything that was written to the volume, where AWS tells.
+    - Those of other accounts have no tags, and the C(os) and C(architecture) that were asked for with a fingerprint,
+      which decides them.
   returned: success
   type: list
   elements: dict
@@ -117,8 +173,20 @@ reason:
   type: str
   sample: snap-0123456789abcdef0 is the only one that matches
 passed_over:
-  description: What matches or may match but cannot be used, each with C(snapshot_id) and C(reason).
+  description:
+    - What matches or may match but cannot be used, each with C(snapshot_id) and C(reason), and C(source) where
+      O(sources) were given.
   returned: success
+  type: list
+  elements: dict
+source:
+  description: The source of the one to use; null when there is none.
+  returned: with O(sources)
+  type: dict
+  sample: {account: "123456789012", enabled: true, priority: 2, type: organization}
+sources:
+  description: Each source in its order, whether it was C(asked), how many it has (C(found)), and the C(reason).
+  returned: with O(sources)
   type: list
   elements: dict
 progress:
@@ -134,10 +202,13 @@ from dataclasses import fields
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
+from ansible_collections.petal.hpc.plugins.module_utils._registry.options import ARGUMENTS
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.api import EbsSnapshots
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.lookup.api import find_in_sources
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria, select
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.sources import TYPES
 
 
 def main() -> None:
@@ -160,6 +231,19 @@ def main() -> None:
                 "default": ["completed"],
             },
             "build_id": {"type": "str"},
+            "sources": {
+                "type": "list",
+                "elements": "dict",
+                "options": {
+                    "type": {"type": "str", "choices": list(TYPES), "required": True},
+                    "priority": {"type": "int", "required": True},
+                    "account": {"type": "str"},
+                    "enabled": {"type": "bool"},
+                },
+            },
+            "all_sources": {"type": "bool", "default": False},
+            "trusted_accounts": {"type": "list", "elements": "str", "default": []},
+            **ARGUMENTS,
         },
         supports_check_mode=True,
     )
@@ -168,6 +252,9 @@ def main() -> None:
         options[several] = tuple(options[several])
     criteria = Criteria(**options)
     try:
+        if module.params["provider"] == "aws" and module.params["sources"] is not None:
+            found = find_in_sources(module, criteria)
+            module.exit_json(changed=False, progress=found.selection().progress(criteria), **found.to_dict())
         if module.params["provider"] == "aws":
             snapshots, damaged = EbsSnapshots(module).scan(criteria)
         else:

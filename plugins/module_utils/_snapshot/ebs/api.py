@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The own account's snapshots of software volumes, looked up in one call per thousand."""
+"""Snapshots of software volumes in one Region: the own account's and others', looked up in one call per thousand."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import check_sdk_version_supported
@@ -17,14 +18,16 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs import rec
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot, SnapshotError
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria, Refusal
 
+Read = Callable[[Iterable[Any]], tuple[list[Snapshot], list[Refusal]]]
 
-def _scan(client: Any, region: str | None, request: dict[str, Any]) -> tuple[list[Snapshot], list[Refusal]]:
+
+def _scan(client: Any, request: dict[str, Any], read: Read) -> tuple[list[Snapshot], list[Refusal]]:
     snapshots: list[Snapshot] = []
     refused: list[Refusal] = []
     paginator = client.get_paginator("describe_snapshots")
     # One page is in memory at a time, and of each entry what a record needs.
     for page in paginator.paginate(**request, PaginationConfig={"PageSize": record.PAGE_SIZE}):
-        found, no_records = record.read(page["Snapshots"], region)
+        found, no_records = read(page["Snapshots"])
         snapshots += found
         refused += no_records
     return snapshots, refused
@@ -41,7 +44,7 @@ class EbsSnapshots:
             check_sdk_version_supported(warn=module.warn)
         except AnsibleBotocoreError as error:
             raise SnapshotError(f"looking for snapshots on AWS: {error}") from error
-        self._region = module.region
+        self.region = module.region
         self._client = module.client("ec2")
 
     def scan(self, criteria: Criteria) -> tuple[list[Snapshot], list[Refusal]]:
@@ -49,10 +52,27 @@ class EbsSnapshots:
 
         Raises SnapshotError for a fingerprint or id that is none, AwsError when AWS refuses.
         """
-        wanted = record.request(criteria)
+        return self._ask(record.request(criteria), lambda entries: record.read(entries, self.region))
+
+    def shared(self, criteria: Criteria, accounts: Sequence[str]) -> tuple[list[Snapshot], list[Refusal]]:
+        """The same of other accounts, by their Description. Raises as scan()."""
+        return self._foreign(record.request_shared(criteria, accounts), criteria, accounts)
+
+    def by_id(
+        self, snapshot_ids: Sequence[str], criteria: Criteria, accounts: Sequence[str]
+    ) -> tuple[list[Snapshot], list[Refusal]]:
+        """Those of some ids that belong to these accounts, whatever their state. Raises as scan()."""
+        return self._foreign(record.request_ids(snapshot_ids, accounts), criteria, accounts)
+
+    def _foreign(
+        self, request: dict[str, Any], criteria: Criteria, accounts: Sequence[str]
+    ) -> tuple[list[Snapshot], list[Refusal]]:
+        return self._ask(request, lambda entries: record.read_foreign(entries, self.region, accounts, criteria))
+
+    def _ask(self, request: dict[str, Any], read: Read) -> tuple[list[Snapshot], list[Refusal]]:
         scan = AWSRetry.jittered_backoff()(_scan)
-        parameters = {"client": self._client, "region": self._region, "request": wanted}
+        parameters = {"client": self._client, "request": request, "read": read}
         found: tuple[list[Snapshot], list[Refusal]] = call(
-            EC2SnapshotErrorHandler, f"looking for snapshots in {self._region}", scan, **parameters
+            EC2SnapshotErrorHandler, f"looking for snapshots in {self.region}", scan, **parameters
         )
         return found

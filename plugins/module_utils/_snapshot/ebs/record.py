@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -35,6 +36,13 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,59}")
 OS = re.compile(r"[a-z][a-z0-9._-]{0,31}")
 BUILD_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 PACKAGE = re.compile(r"[!-~]{1,128}")
+# What a build writes into the Description, which is all that other accounts see; CopySnapshot in the console puts a
+# word of its own before it.
+DESCRIPTION = re.compile(
+    r"(?:\[Copied snap-[0-9a-f]{17} from [a-z0-9-]{1,30}\] )?petal\.hpc (?P<name>[A-Za-z][A-Za-z0-9-]{0,59}) "
+    r"(?P<fingerprint>sha256:[0-9a-f]{64})"
+)
+_DESCRIPTION_TEXT = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]{0,1024}")
 
 
 def request(criteria: Criteria) -> dict[str, Any]:
@@ -55,12 +63,59 @@ def request(criteria: Criteria) -> dict[str, Any]:
     ids = [check_snapshot_id(snapshot_id) for snapshot_id in criteria.snapshot_ids]
     if 0 < len(ids) <= FILTER_VALUES:
         filters["snapshot-id"] = ids
-    return {"OwnerIds": ["self"], "Filters": [{"Name": name, "Values": filters[name]} for name in sorted(filters)]}
+    return _request(["self"], filters)
+
+
+def request_shared(criteria: Criteria, accounts: Sequence[str]) -> dict[str, Any]:
+    """Parameters of DescribeSnapshots that bring what these accounts share, or show to everybody, by its Description.
+
+    Raises SnapshotError for what is no fingerprint or id.
+    """
+    fingerprint = "sha256:*" if criteria.fingerprint is None else check_fingerprint(criteria.fingerprint)
+    filters = {"status": list(criteria.states), "description": [f"*petal.hpc {criteria.name or '*'} {fingerprint}"]}
+    ids = [check_snapshot_id(snapshot_id) for snapshot_id in criteria.snapshot_ids]
+    if 0 < len(ids) <= FILTER_VALUES:
+        filters["snapshot-id"] = ids
+    return _request(accounts, filters)
+
+
+def request_ids(snapshot_ids: Sequence[str], accounts: Sequence[str]) -> dict[str, Any]:
+    """Parameters of DescribeSnapshots that bring these snapshots if they belong to these accounts, in any state.
+
+    Raises SnapshotError for what is no id, or when they are more than one filter takes.
+    """
+    if len(snapshot_ids) > FILTER_VALUES:
+        raise SnapshotError(f"{len(snapshot_ids)} ids are more than a filter takes ({FILTER_VALUES})")
+    return _request(accounts, {"snapshot-id": [check_snapshot_id(snapshot_id) for snapshot_id in snapshot_ids]})
+
+
+def _request(owners: Sequence[str], filters: Mapping[str, list[str]]) -> dict[str, Any]:
+    # Never without owners: that would list the public snapshots of the world.
+    if not owners:
+        raise SnapshotError("snapshots are never looked for without owners")
+    return {"OwnerIds": list(owners), "Filters": [{"Name": name, "Values": filters[name]} for name in sorted(filters)]}
+
+
+def read_foreign(
+    entries: Iterable[Any], region: str | None, owners: Sequence[str], criteria: Criteria
+) -> tuple[list[Snapshot], list[Refusal]]:
+    """As read(), of other accounts' snapshots: see parse_foreign()."""
+
+    def one(entry: Any) -> Snapshot | Refusal:
+        try:
+            return parse_foreign(entry, region, owners, criteria)
+        except SnapshotError as error:
+            return _refusal(entry, error)
+
+    return _parted([one(entry) for entry in entries])
 
 
 def read(entries: Iterable[Any], region: str | None) -> tuple[list[Snapshot], list[Refusal]]:
     """Records of the entries of DescribeSnapshots, and those that are none, each with the reason."""
-    outcomes = [_read_one(entry, region) for entry in entries]
+    return _parted([_read_one(entry, region) for entry in entries])
+
+
+def _parted(outcomes: Sequence[Snapshot | Refusal]) -> tuple[list[Snapshot], list[Refusal]]:
     return (
         [outcome for outcome in outcomes if isinstance(outcome, Snapshot)],
         [outcome for outcome in outcomes if isinstance(outcome, Refusal)],
@@ -71,8 +126,12 @@ def _read_one(entry: Any, region: str | None) -> Snapshot | Refusal:
     try:
         return parse(entry, region)
     except SnapshotError as error:
-        found = entry.get("SnapshotId") if isinstance(entry, Mapping) else None
-        return Refusal(str(found)[:64], f"it cannot be used as a volume: {error}")
+        return _refusal(entry, error)
+
+
+def _refusal(entry: Any, error: SnapshotError) -> Refusal:
+    found = entry.get("SnapshotId") if isinstance(entry, Mapping) else None
+    return Refusal(str(found)[:64], f"it cannot be used as a volume: {error}")
 
 
 def parse(entry: Any, region: str | None) -> Snapshot:
@@ -85,7 +144,7 @@ def parse(entry: Any, region: str | None) -> Snapshot:
         raise SnapshotError("the entry is no mapping")
     tags = _tags(entry.get("Tags"))
     fingerprint = _tag(tags, names.FINGERPRINT, FINGERPRINT)
-    description = _text(entry, "Description", re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]{0,1024}"), "")
+    description = _text(entry, "Description", _DESCRIPTION_TEXT, "")
     if set(FINGERPRINT.findall(description)) - {fingerprint}:
         raise SnapshotError(f"its Description names another fingerprint than its tag {names.FINGERPRINT}")
     architecture = _tag(tags, names.ARCHITECTURE, OS)
@@ -93,15 +152,60 @@ def parse(entry: Any, region: str | None) -> Snapshot:
         raise SnapshotError(f"the tag {names.ARCHITECTURE} is none of {', '.join(ARCHITECTURES)}")
     if names.BUILD_ID in tags:
         _tag(tags, names.BUILD_ID, BUILD_ID)
+    return replace(
+        _seen(entry, region, description),
+        fingerprint=fingerprint,
+        name=_tag(tags, names.NAME, NAME),
+        os=_tag(tags, names.OS, OS),
+        architecture=architecture,
+        packages=[item for item in names.packages_of(tags.get(names.PACKAGES, "")) if PACKAGE.fullmatch(item)],
+        tags=tags,
+    )
+
+
+def parse_foreign(entry: Any, region: str | None, owners: Sequence[str], criteria: Criteria) -> Snapshot:
+    """One entry of DescribeSnapshots of another account as a record.
+
+    Its tags cannot be seen: its Description, which only its owner can write, says what is on it. Operating system and
+    architecture are those asked for, as the fingerprint decides them, and empty where no fingerprint was asked for.
+
+    :param owners: who alone is believed. Raises SnapshotError with what is wrong.
+    """
+    if not isinstance(entry, Mapping):
+        raise SnapshotError("the entry is no mapping")
+    owner = _text(entry, "OwnerId", ACCOUNT)
+    if owner not in owners:
+        raise SnapshotError(f"its owner, account {owner}, is not one of those that are trusted")
+    description = _text(entry, "Description", _DESCRIPTION_TEXT, "")
+    told = DESCRIPTION.fullmatch(description)
+    if told is None:
+        raise SnapshotError(
+            "its Description is not of the form 'petal.hpc NAME sha256:…', so its owner vouches for nothing"
+        )
+    if criteria.fingerprint not in (None, told["fingerprint"]):
+        raise SnapshotError(f"its Description names another fingerprint ({told['fingerprint']})")
+    decided = criteria.fingerprint is not None
+    return replace(
+        _seen(entry, region, description),
+        fingerprint=told["fingerprint"],
+        name=told["name"],
+        os=(criteria.os or "") if decided else "",
+        architecture=(criteria.architecture or "") if decided else "",
+        source="organization",
+    )
+
+
+def _seen(entry: Mapping[str, Any], region: str | None, description: str) -> Snapshot:
+    """What AWS itself says of a snapshot, whoever owns it."""
     state = _text(entry, "State", re.compile("|".join(STATES)))
     key = entry.get("KmsKeyId")
     stored = entry.get("FullSnapshotSizeInBytes")
     return Snapshot(
         snapshot_id=_text(entry, "SnapshotId", SNAPSHOT_ID),
-        fingerprint=fingerprint,
-        name=_tag(tags, names.NAME, NAME),
-        os=_tag(tags, names.OS, OS),
-        architecture=architecture,
+        fingerprint="",
+        name="",
+        os="",
+        architecture="",
         size_gb=_size(entry.get("VolumeSize")),
         created=_time(entry.get("StartTime")),
         state=state,
@@ -111,8 +215,6 @@ def parse(entry: Any, region: str | None) -> Snapshot:
         region=region,
         stored_bytes=stored if isinstance(stored, int) else None,
         description=description,
-        packages=[item for item in names.packages_of(tags.get(names.PACKAGES, "")) if PACKAGE.fullmatch(item)],
-        tags=tags,
         progress=_progress(entry.get("Progress"), state),
         message=str(entry.get("StateMessage") or "")[:256],
         encrypted=bool(entry.get("Encrypted")),

@@ -1,0 +1,168 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A look-up over sources on AWS: at most one question about the own account, one about the organization's accounts,
+and one about what the registry names, each in pages of a thousand; and none that an earlier match makes needless."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ansible_collections.petal.hpc.plugins.module_utils._registry.api import Registry, Settings
+from ansible_collections.petal.hpc.plugins.module_utils._registry.query import Wanted
+from ansible_collections.petal.hpc.plugins.module_utils._registry.record import RegistryError, Stack
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.api import EbsSnapshots
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.record import FILTER_VALUES
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria, Refusal
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.sources import (
+    LOCAL,
+    ORGANIZATION,
+    Claim,
+    Found,
+    LookUp,
+    Source,
+    check_accounts,
+    look_up,
+    parse_sources,
+)
+
+TRUST = "name them in registry.trusted_accounts of the seed (option trusted_accounts)"
+
+
+def find_in_sources(module: Any, criteria: Criteria) -> LookUp:
+    """What snapshot_info does with ``sources``; warnings go to the module. Raises PetalError.
+
+    :param module: AnsibleAWSModule with the options sources, all_sources, trusted_accounts and those of a registry.
+    """
+    given = module.params
+    sources = parse_sources(given["sources"])
+    registry = Registry(given["registry_url"], Settings.of(given)) if given["registry_url"] else None
+    lookup = Lookup(EbsSnapshots(module), registry, given["trusted_accounts"])
+    found = lookup.find(sources, criteria, given["all_sources"])
+    for warning in found.warnings:
+        module.warn(warning)
+    return found
+
+
+class Lookup:
+    """Sources in one Region.
+
+    :param snapshots: of the account and Region.
+    :param registry: what the types official and community go through; None where there is none.
+    :param trusted_accounts: whose snapshots are used on a registry's word. Raises SnapshotError for what is no account.
+    """
+
+    def __init__(self, snapshots: EbsSnapshots, registry: Registry | None, trusted_accounts: Sequence[str]) -> None:
+        self._snapshots = snapshots
+        self._registry = registry
+        self._trusted = check_accounts(trusted_accounts, "trusted_accounts")
+        self._shared: tuple[list[Snapshot], list[Refusal]] | None = None
+        self._vouched: tuple[list[Snapshot], dict[str, list[Refusal]]] | None = None
+
+    def find(self, sources: Sequence[Source], criteria: Criteria, everywhere: bool = False) -> LookUp:
+        """The first match by priority. Raises SnapshotError and AwsError; what a registry does wrong is a warning."""
+        accounts = [source.account for source in sources if source.enabled and source.account is not None]
+
+        def ask(source: Source) -> Found:
+            if source.type == LOCAL:
+                return Found(*self._snapshots.scan(criteria))
+            if source.type == ORGANIZATION:
+                return self._organization(source, criteria, accounts)
+            return self._of_registry(source, criteria)
+
+        found = look_up(sources, criteria, ask, everywhere)
+        notes = self._registry.notes if self._registry else []
+        return replace(found, warnings=(*found.warnings, *notes))
+
+    def _organization(self, source: Source, criteria: Criteria, accounts: Sequence[str]) -> Found:
+        if self._shared is None:
+            self._shared = self._snapshots.shared(criteria, accounts)
+        snapshots, refused = self._shared
+        # What cannot be read is told of once, with the first that is asked.
+        self._shared = (snapshots, [])
+        return Found([snapshot for snapshot in snapshots if snapshot.owner == source.account], refused)
+
+    def _of_registry(self, source: Source, criteria: Criteria) -> Found:
+        if self._registry is None:
+            return Found(problem="no registry is named: give registry.url in the seed (option registry_url)")
+        if criteria.fingerprint is None:
+            return Found(problem="a registry is asked for one fingerprint only; petal.hpc.registry_info lists it")
+        if not self._trusted:
+            return Found(problem=f"no account is trusted, so nothing that a registry says can be used: {TRUST}")
+        if self._vouched is None:
+            try:
+                self._vouched = self._checked(self._claims(self._registry, criteria), criteria)
+            except RegistryError as error:
+                return Found(problem=str(error))
+        snapshots, refused = self._vouched
+        return Found([one for one in snapshots if one.source == source.type], refused.get(source.type, []))
+
+    def _claims(self, registry: Registry, criteria: Criteria) -> list[Claim]:
+        stacks = registry.stacks(registry.index(), criteria.fingerprint or "")
+        claims = [claim for stack in stacks for claim in _claims_of(stack, criteria, self._snapshots.region)]
+        # Two stacks may name one snapshot: the official word counts.
+        claims.sort(key=lambda claim: not claim.verified)
+        return list({claim.snapshot_id: claim for claim in reversed(claims)}.values())[::-1]
+
+    def _checked(self, claims: Sequence[Claim], criteria: Criteria) -> tuple[list[Snapshot], dict[str, list[Refusal]]]:
+        """What AWS confirms of a registry's claims, and what it does not, by type of source."""
+        refused: dict[str, list[Refusal]] = {}
+
+        def refuse(claim: Claim, reason: str) -> None:
+            refused.setdefault(claim.source, []).append(Refusal(claim.snapshot_id, reason))
+
+        asked: dict[str, Claim] = {}
+        for claim in claims:
+            objection = claim.objection(criteria, self._trusted)
+            if objection is None and len(asked) == FILTER_VALUES:
+                objection = f"the registry names more than {FILTER_VALUES} snapshots"
+            if objection is None:
+                asked[claim.snapshot_id] = claim
+            else:
+                refuse(claim, objection)
+        if not asked:
+            return [], refused
+        seen, wrong = self._snapshots.by_id(list(asked), criteria, self._trusted)
+        reasons = {refusal.snapshot_id: refusal.reason for refusal in wrong}
+        there = {snapshot.snapshot_id: snapshot for snapshot in seen}
+        confirmed = []
+        for snapshot_id, claim in asked.items():
+            snapshot = there.get(snapshot_id)
+            if snapshot is None:
+                refuse(claim, reasons.get(snapshot_id) or self._absent(claim))
+                continue
+            contradiction = claim.contradiction(snapshot)
+            if contradiction:
+                refuse(claim, contradiction)
+            else:
+                confirmed.append(replace(snapshot, source=claim.source, packages=list(claim.packages)))
+        return confirmed, refused
+
+    def _absent(self, claim: Claim) -> str:
+        whose = f"account {claim.account}" if claim.account else f"the trusted accounts ({', '.join(self._trusted)})"
+        return (
+            f"AWS shows no such snapshot of {whose} in {self._snapshots.region}: it belongs to somebody else, is gone, "
+            "or is not shared with this account"
+        )
+
+
+def _claims_of(stack: Stack, criteria: Criteria, region: str) -> Iterator[Claim]:
+    wanted = Wanted(fingerprint=criteria.fingerprint, region=region)
+    for variant in stack.variants:
+        if wanted.fits(variant) and criteria.name in (None, stack.name):
+            yield Claim(
+                snapshot_id=variant.snapshot_id,
+                fingerprint=variant.fingerprint,
+                name=stack.name,
+                os=variant.os,
+                architecture=variant.architecture,
+                size_gb=variant.size_gb,
+                account=stack.aws_account,
+                public=stack.public,
+                verified=stack.verified,
+                packages=stack.packages,
+            )
