@@ -336,7 +336,7 @@ class Registry:
         def ask() -> None:
             try:
                 outcome.append(self._follow(url, limit, etag, left))
-            except RegistryError as error:
+            except Exception as error:
                 outcome.append(error)
 
         # Sockets bound the silence between two bytes only, and name resolution nothing: who dribbles is left behind.
@@ -345,7 +345,7 @@ class Registry:
         thread.join(left)
         if not outcome:
             raise UnreachableError(late)
-        if isinstance(outcome[0], RegistryError):
+        if isinstance(outcome[0], Exception):
             raise outcome[0]
         return outcome[0] if isinstance(outcome[0], Copy) else None
 

@@ -353,7 +353,7 @@ def _entry(value: Any, roots: Iterable[str]) -> Entry:
     )
     # Where it is follows from its name. What stands there has to agree, and leads nowhere else.
     address = item.get("metadata_url")
-    if address is not None and address not in {root + entry.path for root in roots}:
+    if address is not None and address not in [root + entry.path for root in roots]:
         raise RegistryError(
             f"metadata_url {shown(address)} is not {entry.path} of this registry: nothing outside of it is read"
         )
