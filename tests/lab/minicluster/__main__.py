@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from minicluster.cluster import Cluster, ClusterError, recall, start
+from minicluster.cluster import HEAD, Cluster, ClusterError, recall, start
 
 
 def _running(directory: str) -> Cluster:
@@ -24,7 +24,7 @@ def main(words: list[str]) -> int:
     try:
         if words[:1] == ["start"] and 2 <= len(words) <= 4:
             cluster = start(Path(words[1]), *map(int, words[2:]))
-            print(f"ansible-playbook -i {cluster.inventory} …   ssh -F {cluster.settings.path}/ssh/config head")
+            print(f"ansible-playbook -i {cluster.inventory} …   ssh -F {cluster.settings.path}/ssh/config {HEAD}")
         elif words[:1] == ["stop"] and len(words) == 2:
             _running(words[1]).stop()
         elif words[:1] == ["add"] and len(words) == 3:

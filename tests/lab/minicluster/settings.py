@@ -13,7 +13,7 @@ PACKAGES = (
 )
 NETWORK = "10.88.0"
 GATEWAY = f"{NETWORK}.1"
-HEAD = "head"
+HEAD = "head1"
 # Compute hosts that Slurm knows although they are not there yet.
 SPARE = 2
 USER = "alice"
@@ -53,7 +53,7 @@ class Settings:
 
 def role(name: str) -> str:
     """A host's group in the inventory."""
-    return HEAD if name == HEAD else "login" if name.startswith("login") else "compute"
+    return "head" if name == HEAD else "login" if name.startswith("login") else "compute"
 
 
 def address(name: str) -> str:
