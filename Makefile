@@ -17,7 +17,7 @@ BECOME := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs kill bench seeds-check debian-sources lab lab-build lab-kill lab-faults
+.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs kill bench seeds-check pcluster-check debian-sources lab lab-build lab-kill lab-faults
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 24
@@ -86,6 +86,9 @@ bench: setup-dev ## install one package graph by script and by role: table and r
 
 seeds-check: setup-dev ## concretize every shipped seed with the real Spack
 	@PYTHONPATH=.collections:tests/lab $(BIN)/python -B tests/lab/seeds_check.py
+
+pcluster-check: setup-dev ## let the real AWS ParallelCluster read the configuration of every shipped seed, and wrong ones
+	@PYTHONPATH=.collections:tests/lab $(BIN)/python -B tests/lab/pcluster_check.py $(CHECK)
 
 debian-sources: setup-dev ## fill the source mirror with what the tests build, from Debian's source packages
 	@$(BIN)/python -B tests/lab/debian_sources.py $(SPECS)

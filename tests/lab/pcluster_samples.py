@@ -37,10 +37,10 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def plain(name: str) -> dict[str, Any]:
-    """A shipped seed as it stands in its file, moved to AWS where it is a local one."""
+def plain(name: str, moved: bool = True) -> dict[str, Any]:
+    """A shipped seed as it stands in its file; moved to AWS where it is a local one, and so wanted."""
     data: dict[str, Any] = yaml.safe_load((SEEDS / name).read_text())
-    if data["cluster"].get("provider") == "local":
+    if moved and data["cluster"].get("provider") == "local":
         for section, keys in MOVED.items():
             data[section] = {**data.get(section, {}), **keys}
     return data
@@ -73,7 +73,7 @@ def snapshot(seed: Seed, **changes: Any) -> dict[str, Any]:
 class Sample:
     """A cluster: what is put on a shipped seed, on the record of its snapshot (None: there is none), on the settings.
 
-    says: what the message about a wrong one holds.
+    says: what the message about a wrong one holds. moved: a local seed is taken to AWS first.
     """
 
     name: str
@@ -82,10 +82,11 @@ class Sample:
     snapshot: dict[str, Any] | None = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     says: str = ""
+    moved: bool = True
 
     def parts(self) -> tuple[Seed, Snapshot | None, Settings]:
         """What the configuration is made of. Raises PetalError."""
-        seed = Seed.from_mapping(_merged(plain(self.seed_name), self.seed), HOST)
+        seed = Seed.from_mapping(_merged(plain(self.seed_name, self.moved), self.seed), HOST)
         record = None if self.snapshot is None else snapshot_of(snapshot(seed, **self.snapshot))
         return seed, record, Settings.from_mapping(_merged(SETTINGS, self.settings))
 
@@ -299,3 +300,6 @@ SCHEMAS = (
     ),
     _override("a queue without subnets", _queue(Networking={"SubnetIds": None}), "Missing data for required field"),
 )
+
+#: A seed of provider local as it is: it has no cluster on AWS.
+LOCAL = Sample("a local seed", "quickstart.yaml", moved=False, says="a seed of provider local has no cluster on AWS")

@@ -204,7 +204,9 @@ def _volume(entry: Storage, seed: Seed, snapshot: Snapshot | None, settings: Set
     if software and settings.volume is not None:
         return {**place, "EbsSettings": {"VolumeId": settings.volume.volume_id}}
     ebs = entry.ebs_settings
-    size = max(ebs.size, snapshot.size_gb) if software and snapshot is not None else ebs.size
+    size = max(ebs.size, rules.LEAST_GP3 if ebs.volume_type == "gp3" else 1)
+    if software and snapshot is not None:
+        size = max(size, snapshot.size_gb)
     return {
         **place,
         "EbsSettings": _given(

@@ -23,6 +23,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import C
 
 #: Size in GiB of a volume whose size is not given (EBS_VOLUME_SIZE_DEFAULT of ParallelCluster 3.16.1).
 DEFAULT_SIZE = 40
+#: ParallelCluster allows 500 IOPS a GiB, even of the 3,000 that every gp3 volume has (its EbsVolumeIopsValidator).
+LEAST_GP3 = 6
 MOST_VOLUMES = 5
 #: Directories of ParallelCluster and of the system that a mount must leave alone (its SharedStorageMountDirValidator).
 _RESERVED_NAMES = (
@@ -147,7 +149,7 @@ def larger_than_file_system(case: Case) -> Iterator[Finding]:
     for path, volume in _from_snapshot(case):
         size = get(volume, "EbsSettings", "Size")
         least = case.snapshot.size_gb if case.snapshot else 0
-        if isinstance(size, int) and size > least:
+        if isinstance(size, int) and size > max(least, LEAST_GP3):
             yield Finding(
                 (*path, "EbsSettings", "Size"),
                 f"the snapshot's file system stays at {least} GiB: the rest is paid for and cannot be used",

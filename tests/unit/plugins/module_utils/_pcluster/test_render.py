@@ -76,6 +76,12 @@ def test_the_volume_is_never_smaller_than_its_snapshot() -> None:
         assert config["SharedStorage"][0]["EbsSettings"]["Size"] == least
 
 
+def test_a_small_volume_has_the_size_that_parallelcluster_wants_for_its_iops() -> None:
+    made = Sample("x", "quickstart.yaml").configure()
+    assert made.config["SharedStorage"][0]["EbsSettings"]["Size"] == 6
+    assert made.warnings == ()
+
+
 def test_an_existing_volume_is_taken_as_it_is() -> None:
     config = Sample("x", settings={"volume": pcluster_samples.VOLUME}, snapshot=None).configure().config
     assert config["SharedStorage"][0]["EbsSettings"] == {"VolumeId": "vol-0123456789abcdef0"}
