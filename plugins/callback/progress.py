@@ -179,6 +179,13 @@ class CallbackModule(Default):
         for text in cause(result.result).splitlines():
             self._display.display(f"  {text}", color="red")
 
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        """A host that went away: one line; what is done about it comes next."""
+        if self._tracker is None:
+            super().v2_runner_on_unreachable(result)
+        else:
+            self._line(f"UNREACHABLE {result.host.get_name()}: {self._tracker.task}")
+
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """The recap is one line a host, after the last phase."""
         self._stopped.set()

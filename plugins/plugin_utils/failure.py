@@ -13,13 +13,22 @@ LINES = 15
 
 
 def _own(result: Mapping[str, Any]) -> str:
-    message = str(result.get("msg") or "").strip()
+    message = _without_repeat(str(result.get("msg") or "").strip())
+    error = result.get("error")
+    # What AWS said stands beside the message in the results of amazon.aws.
+    if isinstance(error, Mapping) and str(error.get("code", "")) not in message:
+        message += f" ({error.get('code')}: {error.get('message')})"
     if "rc" not in result or "stdout" not in result:
         return message
     printed = str(result.get("stderr") or "").strip() or str(result.get("stdout") or "").strip()
     if not printed or printed in message:
         return message
     return "\n".join([f"{message} (exit code {result['rc']}):", *printed.splitlines()[-LINES:]])
+
+
+def _without_repeat(message: str) -> str:
+    first, _colon, rest = message.partition(": ")
+    return first if first == rest else message
 
 
 def cause(result: Mapping[str, Any]) -> str:

@@ -25,6 +25,13 @@ def test_a_command_tells_what_it_printed() -> None:
     assert cause({**COMMAND, "stderr": "", "stdout": ""}) == "non-zero return code"
 
 
+def test_aws_is_quoted() -> None:
+    error = {"code": "UnauthorizedOperation", "message": "You are not authorized."}
+    result = {"msg": "Failed to create snapshot: Failed to create snapshot", "error": error, "failed": True}
+    assert cause(result) == "Failed to create snapshot (UnauthorizedOperation: You are not authorized.)"
+    assert cause({"msg": "UnauthorizedOperation: no", "error": error}) == "UnauthorizedOperation: no"
+
+
 def test_only_the_end_of_a_long_story() -> None:
     told = cause({**COMMAND, "stderr": "\n".join(f"line {n}" for n in range(1000))}).splitlines()
     assert len(told) == LINES + 1
