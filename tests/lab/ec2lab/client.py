@@ -45,6 +45,10 @@ class Client:
         """What is left, by kind; kinds of which nothing is left are not in it."""
         return {kind: found for kind, found in self._ask("GET", "leaks").items() if found}
 
+    def interrupt(self, instance_id: str) -> None:
+        """AWS takes an instance back, now."""
+        self._ask("POST", f"interrupt/{instance_id}")
+
     def instances(self) -> list[dict[str, Any]]:
         """All instances with state, addresses and login user."""
         found: list[dict[str, Any]] = self._ask("GET", "instances")

@@ -111,10 +111,8 @@ class Gate:
             except (ValueError, TypeError) as error:
                 status, value = 400, {"error": str(error)}
             except KeyError:
-                status, value = (
-                    404,
-                    {"error": f"{method} /lab/{what}: expected calls, faults, leaks, instances, address, console/ID"},
-                )
+                expected = "calls, faults, leaks, instances, address, console/ID, interrupt/ID"
+                status, value = 404, {"error": f"{method} /lab/{what}: expected {expected}"}
         return _answer(start_response, status, json.dumps(value, default=str).encode(), "application/json")
 
     def _lab_value(self, what: str, method: str, environ: Environ) -> Any:
@@ -129,6 +127,7 @@ class Gate:
             ("GET", "address"): lambda: {"address": environ["REMOTE_ADDR"]},
             ("GET", "instances"): lambda: [_shown(one) for one in everywhere()],
             ("GET", "console"): lambda: self._console(rest),
+            ("POST", "interrupt"): lambda: [one.ec2_backend.interrupted(one) for one in everywhere() if one.id == rest],
         }
         return answers[method, place]()
 

@@ -80,6 +80,13 @@ class InstanceEC2(VolumeEC2):
             if isinstance(one, LabInstance)
         ]
 
+    def create_subnet(self, vpc_id: str, *args: Any, **kwargs: Any) -> Any:
+        """Only subnets of the default VPC are default subnets; moto takes the first of each zone for one."""
+        subnet = super().create_subnet(vpc_id, *args, **kwargs)
+        if not self.vpcs[vpc_id].is_default:
+            subnet.default_for_az, subnet.map_public_ip_on_launch = False, False
+        return subnet
+
     def run_instances(
         self, image_id: str, count: int, user_data: Any, security_group_names: list[str], **kwargs: Any
     ) -> Reservation:
@@ -195,7 +202,7 @@ class InstanceEC2(VolumeEC2):
         )
         if fault:
             self.world.later(max(0.0, fault.after - fault.notice), lambda: self._notice(instance, fault.notice))
-            self.world.later(fault.after, lambda: self._interrupted(instance))
+            self.world.later(fault.after, lambda: self.interrupted(instance))
 
     def _notice(self, instance: LabInstance, seconds: float) -> None:
         if instance.host is not None and instance.state == "running":
@@ -204,7 +211,8 @@ class InstanceEC2(VolumeEC2):
                 f'{{"action": "terminate", "time": "{at:%Y-%m-%dT%H:%M:%SZ}"}}'
             )
 
-    def _interrupted(self, instance: LabInstance) -> None:
+    def interrupted(self, instance: LabInstance) -> None:
+        """AWS takes a host back."""
         if instance.alive:
             for request in self.spot_instance_requests.values():
                 if request.instance is instance:
