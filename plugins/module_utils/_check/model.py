@@ -60,7 +60,10 @@ class Check:
 
 @dataclass(frozen=True)
 class Result:
-    """What one check showed. ``seconds`` is wall time, ``output`` the last lines of both streams."""
+    """What one check showed. ``seconds`` is wall time, ``output`` the last lines of both streams.
+
+    ``node`` is where it ran, as Slurm names it; empty on this host.
+    """
 
     name: str
     ok: bool
@@ -68,6 +71,12 @@ class Result:
     seconds: float
     command: str
     output: str
+    node: str = ""
+
+    @property
+    def label(self) -> str:
+        """The module, and where it was checked."""
+        return f"{self.name} on {self.node}" if self.node else self.name
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, for the return value of a module."""
@@ -84,9 +93,10 @@ def verdict(results: Sequence[Result], user: str) -> str:
     failed = [result for result in results if not result.ok]
     if not failed:
         return ""
-    lines = [f"{len(failed)} of {len(results)} modules do not work in a login shell of {user}:"]
+    what = "checks" if any(result.node for result in results) else "modules"
+    lines = [f"{len(failed)} of {len(results)} {what} do not work in a login shell of {user}:"]
     for result in failed:
-        lines.append(f"{result.name}: `{result.command}` ended with status {result.rc}")
+        lines.append(f"{result.label}: `{result.command}` ended with status {result.rc}")
         lines += [f"    {line}" for line in result.output.splitlines()]
-    lines.append("Is the node hook linked (petal-node-setup), and Lmod installed on this host?")
+    lines.append("Is the node hook linked (petal-node-setup), and Lmod installed there?")
     return "\n".join(lines)
