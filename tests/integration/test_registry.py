@@ -324,7 +324,7 @@ def test_poison_in_an_index(poison: Any, server: Server, keys: tuple[Path, Path]
     entries = index(*STACKS)["snapshots"]
     fields = ["name", "fingerprint", "metadata_url", "description", "packages"]
     # An empty text, or list, says nothing; and a sentence with a semicolon in it is one.
-    harmless = {"description": ["", POISONS[3], *POISONS[4:7]], "packages": [[]]}
+    harmless: dict[str, list[Any]] = {"description": ["", POISONS[3], *POISONS[4:7]], "packages": [[]]}
     poisoned = [{**A, **entries[0], field: poison} for field in fields if poison not in harmless.get(field, [])]
     server.pages["/snapshots/index.json"] = {**index(), "snapshots": [*poisoned, poison, *entries]}
     found = run_module("registry_info", **arguments(server, keys))
@@ -339,7 +339,7 @@ def test_poison_in_an_index(poison: Any, server: Server, keys: tuple[Path, Path]
 
 @pytest.mark.parametrize("poison", POISONS, ids=lambda value: ascii(value)[:30])
 def test_poison_in_a_stack(poison: Any, server: Server, keys: tuple[Path, Path], tmp_path: Path) -> None:
-    harmless = {
+    harmless: dict[str, list[Any]] = {
         "description": ["", POISONS[3], *POISONS[4:7]],
         "packages": [[]],
         "public": [True],

@@ -13,7 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.record import FILTER_VALUES, parse, read, request
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.record import (
+    FILTER_VALUES,
+    parse,
+    parse_foreign,
+    read,
+    read_foreign,
+    request,
+    request_ids,
+    request_shared,
+)
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot, SnapshotError
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria
 
@@ -181,3 +190,65 @@ def test_more_ids_than_a_filter_holds_are_not_asked_for_one_by_one() -> None:
 def test_patterns_are_not_asked_for(wanted: Criteria) -> None:
     with pytest.raises(SnapshotError):
         request(wanted)
+
+
+# Of other accounts
+
+OWNER = "111122223333"
+FOREIGN = Criteria(fingerprint=FINGERPRINT, os="alinux2023", architecture="x86_64")
+
+
+def foreign(**different: Any) -> dict[str, Any]:
+    return {**entry(), "Tags": [], **different}
+
+
+def test_a_record_of_another_account() -> None:
+    found = parse_foreign(foreign(), "us-east-1", [OWNER], FOREIGN)
+    assert (found.fingerprint, found.name, found.os, found.architecture) == (
+        FINGERPRINT,
+        "quickstart",
+        "alinux2023",
+        "x86_64",
+    )
+    assert (found.owner, found.source, found.tags, found.size_gb) == (OWNER, "organization", {}, 50)
+    # Without a fingerprint that decides them, nobody knows what they are.
+    unknown = parse_foreign(foreign(), "us-east-1", [OWNER], Criteria(os="rhel9", architecture="arm64"))
+    assert (unknown.os, unknown.architecture) == ("", "")
+
+
+def test_tags_of_another_account_say_nothing() -> None:
+    tags = [{"Key": "petal:fingerprint", "Value": FINGERPRINT}]
+    with pytest.raises(SnapshotError, match="vouches for nothing"):
+        parse_foreign(foreign(Description="", Tags=tags), "us-east-1", [OWNER], FOREIGN)
+
+
+@pytest.mark.parametrize(
+    ("different", "message"),
+    [
+        ({"OwnerId": "666666666666"}, "account 666666666666, is not one of those"),
+        ({"OwnerId": None}, "OwnerId"),
+        ({"Description": f"petal.hpc quickstart {OTHER}"}, "names another fingerprint"),
+        ({"Description": f"petal.hpc quickstart {FINGERPRINT} {OTHER}"}, "vouches for nothing"),
+        ({"Description": f"petal.hpc ../x {FINGERPRINT}"}, "vouches for nothing"),
+        ({"Description": 7}, "Description"),
+        ({"VolumeSize": "50"}, "VolumeSize"),
+    ],
+)
+def test_what_is_no_record_of_another_account(different: dict[str, Any], message: str) -> None:
+    found, refused = read_foreign([foreign(**different), foreign()], "us-east-1", [OWNER], FOREIGN)
+    assert len(found) == 1
+    assert message in refused[0].reason
+
+
+def test_others_are_never_asked_for_without_owners() -> None:
+    for ask in (lambda: request_shared(FOREIGN, []), lambda: request_ids([ID], [])):
+        with pytest.raises(SnapshotError, match="without owners"):
+            ask()
+    asked = request_shared(FOREIGN, [OWNER])
+    assert asked["OwnerIds"] == [OWNER]
+    assert {"Name": "description", "Values": [f"*petal.hpc * {FINGERPRINT}"]} in asked["Filters"]
+    assert request_ids([ID], [OWNER])["Filters"] == [{"Name": "snapshot-id", "Values": [ID]}]
+    with pytest.raises(SnapshotError, match="more than a filter takes"):
+        request_ids([ID] * (FILTER_VALUES + 1), [OWNER])
+    with pytest.raises(SnapshotError, match="snapshot_id"):
+        request_ids(["snap-*"], [OWNER])
