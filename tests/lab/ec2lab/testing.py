@@ -50,12 +50,12 @@ def inside(settings: Settings) -> Iterator[Client]:
         running.stop()
 
 
-def wait_for(what: Callable[[], Any], seconds: float = 30) -> Any:
-    """The first true answer; fails after so many seconds."""
+def wait_for(what: Callable[[], Any], seconds: float = 30, pause: float = 0.1) -> Any:
+    """The first true answer; fails after so many seconds. ``pause``: seconds between two questions."""
     end = time.monotonic() + seconds
     while not (answer := what()):
         assert time.monotonic() < end, f"waited {seconds} s in vain"
-        time.sleep(0.1)
+        time.sleep(pause)
     return answer
 
 

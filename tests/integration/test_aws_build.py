@@ -1,0 +1,291 @@
+"""build_volume on AWS in a lab: what it makes, asks for and shows, with whom it shares, and how it survives.
+
+Builds that have nothing to do with each other run side by side, each in a Region of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("moto.server", reason="the lab's API is moto, which is not in this environment")
+
+from aws_build import WHEELS, Site
+from ec2lab import roots
+from ec2lab.client import Client
+from ec2lab.settings import CONTROLLER_ADDRESS, Delays, Settings
+from ec2lab.testing import inside, wait_for, why_not
+from iam_policy import Policy, compare
+from playing import ROOT, Run, command, environment
+
+IAM = ROOT / "docs" / "iam"
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Client]:
+    """A lab with short delays."""
+    if reason := why_not():
+        pytest.skip(reason)
+    root = roots.root()
+    delays = Delays(0.3, 0.2, 0.1, 0.1, 0.1, 4.0)
+    with inside(Settings(delays, root=str(root), wheels=str(roots.wheels(WHEELS, root)))) as client:
+        yield client
+
+
+class Started:
+    """A playbook that runs, and that can be killed."""
+
+    def __init__(self, site: Site, playbook: str = "build_volume") -> None:
+        self._path = site.directory / f"{playbook}-{time.monotonic_ns()}.log"
+        with self._path.open("w") as output:
+            self._process = subprocess.Popen(
+                command(playbook, **site.variables()),
+                cwd=ROOT,
+                env=environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def kill_when(self, what: Callable[[], Any]) -> None:
+        """End it and all that it started with SIGKILL, as soon as something is true."""
+        try:
+            wait_for(lambda: what() or self._process.poll() is not None, 300, 0.5)
+            assert self._process.poll() is None, f"it ended before:\n{self.end().output}"
+        finally:
+            if self._process.poll() is None:
+                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.wait()
+
+    def so_far(self) -> str:
+        """What it printed until now."""
+        return self._path.read_text()
+
+    def end(self) -> Run:
+        """Wait for its end."""
+        status = self._process.wait(600)
+        return Run(status, self.so_far())
+
+
+@dataclass
+class Spy:
+    """Looks at what every user of the controller could see while a build runs: arguments, and files that are open."""
+
+    directory: Path
+    arguments: set[str] = field(default_factory=set)
+    #: Lines of private keys; whole files, should they be seen elsewhere.
+    secrets: set[str] = field(default_factory=set)
+    readable: dict[str, str] = field(default_factory=dict)
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def __enter__(self) -> Spy:
+        self.secrets.add(os.environ["AWS_SECRET_ACCESS_KEY"])
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def found_in(self, text: str) -> list[str]:
+        """Which of the secrets are in a text."""
+        return [secret for secret in self.secrets if secret in text]
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.2):
+            for path in Path("/proc").glob("[0-9]*/cmdline"):
+                with contextlib.suppress(OSError):
+                    self.arguments.add(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+            for path in [one for name in ("keys", "logs") for one in (self.directory / name).rglob("*")]:
+                self._look(path)
+
+    def _look(self, path: Path) -> None:
+        try:
+            mode, text = path.stat().st_mode, path.read_text(errors="replace") if path.is_file() else ""
+        except OSError:
+            return
+        if "PRIVATE KEY" in text:
+            # The first line of the body is the same in all keys.
+            self.secrets |= set(text.splitlines()[2:-1])
+        if mode & 0o077 and path.is_file():
+            self.readable[str(path)] = text
+
+
+@dataclass(frozen=True)
+class Builds:
+    """A build on its own, and one that two controllers began in the same second while its host was withdrawn."""
+
+    site: Site
+    spy: Spy
+    first: Run
+    calls: list[dict[str, Any]]
+    pair: tuple[Site, Site]
+    outputs: list[Run]
+    passed_over: Run
+
+
+def without_default_vpc(site: Site) -> None:
+    """Take the default VPC of a Region away, as careful administrators do."""
+    ec2 = site.cloud.ec2
+    (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
+    mine = [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]
+    for subnet in ec2.describe_subnets(Filters=mine)["Subnets"]:
+        ec2.delete_subnet(SubnetId=subnet["SubnetId"])
+    ec2.delete_vpc(VpcId=vpc["VpcId"])
+
+
+@pytest.fixture(scope="module")
+def builds(lab: Client, tmp_path_factory: pytest.TempPathFactory) -> Builds:
+    """All of them, side by side."""
+    site = Site(tmp_path_factory.mktemp("one"))
+    pair = (
+        Site(tmp_path_factory.mktemp("left"), "pair", region="us-east-2"),
+        Site(tmp_path_factory.mktemp("right"), "pair", region="us-east-2"),
+    )
+    without_default_vpc(pair[0])
+    lab.clear_calls()
+    with Spy(site.directory) as spy:
+        first = Started(site)
+        both = [Started(one) for one in pair]
+        wait_for(lambda: any("Install the software" in one.so_far() for one in both), 300, 0.5)
+        for host in pair[0].cloud.ec2.describe_instances()["Reservations"]:
+            lab.interrupt(host["Instances"][0]["InstanceId"])
+        passed_over = pair[0].play("cleanup", region="us-east-2")
+        done = first.end()
+    outputs = [one.end() for one in both]
+    calls = lab.calls()
+    lab.clear_calls()
+    return Builds(site, spy, done, calls, pair, outputs, passed_over)
+
+
+def test_check_mode_prints_the_plan_and_changes_nothing(lab: Client, tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    planned = site.play("build_volume", "--check")
+    assert planned.rc == 0, planned.output
+    assert "small/1: six==1.17.0, idna==3.10" in planned.output
+    assert re.search(r"cost +at most [0-9.]+ USD for 1\.0 h", planned.output), planned.output
+    assert {call["action"] for call in lab.calls() if not call["action"].startswith(("Describe", "Get"))} == set()
+    assert site.leaks() == {}
+    assert not (tmp_path / "keys").exists()
+
+
+def test_a_seed_is_built_once_and_found_again(builds: Builds, lab: Client) -> None:
+    assert builds.first.rc == 0, builds.first.output
+    assert "Built: snap-" in builds.first.output
+    lab.clear_calls()
+    again = builds.site.build()
+    assert again.rc == 0, again.output
+    assert "Found: snap-" in again.output
+    assert len(lab.calls()) <= 3, lab.calls()
+    assert builds.site.look() == ""
+    assert builds.site.leaks() == {}
+
+
+def test_two_controllers_of_one_seed_make_one_snapshot_although_their_host_is_withdrawn(builds: Builds) -> None:
+    texts = [run.output for run in builds.outputs]
+    assert [run.rc for run in builds.outputs] == [0, 0], "\n".join(texts)
+    assert sorted(word for text in texts for word in ("Built: snap-", "Found: snap-") if word in text) == [
+        "Built: snap-",
+        "Found: snap-",
+    ], "\n".join(texts)
+    assert any("went away in the middle of the build" in text for text in texts), "\n".join(texts)
+    (snapshot,) = builds.pair[0].snapshots()
+    assert snapshot["State"] == "completed"
+    assert "petal:cleanup" not in {tag["Key"] for tag in snapshot["Tags"]}
+    assert builds.pair[0].leaks() == {}
+
+
+def test_the_clean_up_passes_over_a_build_that_lives(builds: Builds) -> None:
+    assert builds.passed_over.rc == 0, builds.passed_over.output
+    assert "passed over, it is being built" in builds.passed_over.output
+
+
+@pytest.mark.parametrize(
+    ("region", "documents"), [("us-east-1", ["builder"]), ("us-east-2", ["builder", "builder-vpc"])]
+)
+def test_the_policies_allow_what_is_called_and_no_more(builds: Builds, region: str, documents: list[str]) -> None:
+    policy = Policy.read(*(IAM / f"{name}.json" for name in documents))
+    findings = compare(policy, [call for call in builds.calls if call["region"] == region])
+    assert findings.denied == []
+    assert findings.unused == []
+
+
+def test_the_host_is_open_to_this_controller_alone_and_its_disks_are_encrypted(builds: Builds) -> None:
+    def of(action: str) -> list[dict[str, str]]:
+        return [call["parameters"] for call in builds.calls if call["action"] == action and not call["error"]]
+
+    opened = of("AuthorizeSecurityGroupIngress")
+    cidrs = {value for each in opened for name, value in each.items() if name.endswith(("CidrIp", "CidrIpv6"))}
+    ports = {value for each in opened for name, value in each.items() if name.endswith(("FromPort", "ToPort"))}
+    assert (cidrs, ports) == ({f"{CONTROLLER_ADDRESS}/32"}, {"22"})
+    launched = of("RunInstances")
+    assert len(launched) >= 3
+    for each in launched:
+        assert each["MetadataOptions.HttpTokens"] == "required"
+        assert {value for name, value in each.items() if name.endswith("Ebs.Encrypted")} == {"true"}
+        assert each["InstanceInitiatedShutdownBehavior"] == "terminate"
+    assert {each["Encrypted"] for each in of("CreateVolume")} == {"true"}
+
+
+def test_nothing_secret_is_seen_by_others(builds: Builds) -> None:
+    spy = builds.spy
+    assert len(spy.secrets) > 3, "the spy saw no private key"
+    assert any("ansible-playbook" in text for text in spy.arguments)
+    assert [text for text in spy.arguments if spy.found_in(text)] == []
+    assert spy.found_in(builds.first.output) == []
+    assert [path for path, text in spy.readable.items() if spy.found_in(text) or "PRIVATE KEY" in text] == []
+    assert [path.stat().st_mode & 0o777 for path in [builds.site.directory / "keys"]] == [0o700]
+
+
+def aside(work: Callable[[], None]) -> Future[None]:
+    """Something that goes on beside this test."""
+    pool = ThreadPoolExecutor(1)
+    future = pool.submit(work)
+    pool.shutdown(wait=False)
+    return future
+
+
+def test_what_is_killed_is_gone_on_with_or_cleaned_up(lab: Client, tmp_path: Path) -> None:
+    """SIGKILL while a host is used, then at the snapshot, and a plain rerun; beside it SIGKILL, and the clean-up."""
+    (tmp_path / "left").mkdir()
+    (tmp_path / "dead").mkdir()
+    left = Site(tmp_path / "left", "killed", region="us-west-2")
+    dead = Site(tmp_path / "dead", "dead", region="eu-west-1")
+
+    def called(action: str, region: str) -> bool:
+        return bool(lab.calls(action=action, region=region))
+
+    def clean_up() -> None:
+        Started(dead).kill_when(lambda: called("AttachVolume", "eu-west-1"))
+        shown = dead.play("cleanup", "--check", region="eu-west-1")
+        assert shown.rc == 0, shown.output
+        assert all(kind in shown.output for kind in ("i-", "vol-", "sg-", "key-")), shown.output
+        cleaned = dead.play("cleanup", region="eu-west-1")
+        assert cleaned.rc == 0, cleaned.output
+        assert ": removed" in cleaned.output
+        assert dead.snapshots() == []
+
+    lab.clear_calls()
+    beside = aside(clean_up)
+    Started(left).kill_when(lambda: called("AttachVolume", "us-west-2"))
+    Started(left).kill_when(lambda: called("CreateSnapshot", "us-west-2"))
+    done = left.build()
+    beside.result()
+    assert done.rc == 0, done.output
+    assert len(lab.calls(action="CreateSnapshot", region="us-west-2")) == 1
+    assert left.look() == ""
+    assert left.leaks() == {}
