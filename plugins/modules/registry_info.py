@@ -92,7 +92,7 @@ stacks:
   type: list
   elements: dict
 total:
-  description: How many there are; O(stacks) has at most O(limit) of them.
+  description: How many there are; RV(stacks) has at most O(limit) of them.
   returned: for V(list), V(search)
   type: int
 stack:

@@ -174,7 +174,7 @@ def drip(handler: Handler) -> None:
     """An answer of which a byte comes now and then."""
     handler.send_response(200)
     handler.end_headers()
-    for _ in range(100):
+    for _byte in range(100):
         handler.wfile.write(b" ")
         time.sleep(0.2)
 
@@ -182,7 +182,7 @@ def drip(handler: Handler) -> None:
 def drip_headers(handler: Handler) -> None:
     """Headers of which a byte comes now and then."""
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
-    for _ in range(100):
+    for _byte in range(100):
         handler.wfile.write(b"x")
         time.sleep(0.2)
 

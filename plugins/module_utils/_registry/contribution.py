@@ -71,15 +71,19 @@ class Offer:
     date: str
 
 
-def shared_part(data: Any, keys: Any = SHARED_KEYS) -> Any:
+def shared_part(data: Any) -> Any:
     """What of a seed is published; the rest is left out."""
+    return _part(data, SHARED_KEYS)
+
+
+def _part(data: Any, keys: Any) -> Any:
     if keys is True:
         return data
     if isinstance(data, list):
-        return [shared_part(item, keys) for item in data]
+        return [_part(item, keys) for item in data]
     if not isinstance(data, Mapping):
         return data
-    return {key: shared_part(data[key], keys[key]) for key in keys if key in data}
+    return {key: _part(data[key], keys[key]) for key in keys if key in data}
 
 
 def objections(seed: Mapping[str, Any], snapshots: Sequence[Snapshot], offer: Offer) -> list[str]:
