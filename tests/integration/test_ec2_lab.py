@@ -425,7 +425,7 @@ def test_client_tokens_and_pages(cloud: Cloud) -> None:
     )
     assert [len(page["Volumes"]) for page in pages] == [5, 2]
     assert {volume["VolumeId"] for page in pages for volume in page["Volumes"]} == ids
-    instances = {cloud.request(ClientToken="launch") for _ in range(3)}
+    instances = {cloud.request(ClientToken="launch") for _request in range(3)}
     assert len(instances) == 1
     cloud.ec2.terminate_instances(InstanceIds=list(instances))
     cloud.until(instances.pop(), "terminated")

@@ -95,7 +95,7 @@ def _inside(options: argparse.Namespace) -> int:
     client = Client()
     if options.command == "fault":
         kind, *pairs = options.words
-        client.fault(kind, **{name: _value(value) for name, _, value in (pair.partition("=") for pair in pairs)})
+        client.fault(kind, **{name: _value(value) for name, _equals, value in (pair.partition("=") for pair in pairs)})
     elif options.command == "leaks":
         left = client.leaks()
         print(json.dumps(left, indent=1))

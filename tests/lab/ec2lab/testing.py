@@ -196,7 +196,7 @@ class Cloud:
             f"ec2-user@{instance['PublicIpAddress']}",
             command,
         ]
-        for _ in range(tries):
+        for _attempt in range(tries):
             done = subprocess.run(argv, capture_output=True, text=True, check=False)
             if done.returncode != 255:
                 break

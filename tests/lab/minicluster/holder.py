@@ -103,7 +103,7 @@ class Holder:
         if not mounting.kernel_has_nfs():
             helper = upper / "usr/sbin/mount.nfs"
             helper.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(FILES / "mount.nfs", helper)
+            helper.write_text("#!/usr/bin/python3\n" + (FILES / "mount_nfs.py").read_text())
             helper.chmod(0o755)
         (own / "init").chmod(0o755)
 

@@ -116,7 +116,7 @@ class Gate:
         return _answer(start_response, status, json.dumps(value, default=str).encode(), "application/json")
 
     def _lab_value(self, what: str, method: str, environ: Environ) -> Any:
-        place, _, rest = what.partition("/")
+        place, _slash, rest = what.partition("/")
         answers: dict[tuple[str, str], Callable[[], Any]] = {
             ("GET", "calls"): self._logged,
             ("DELETE", "calls"): self._forget,
@@ -202,7 +202,7 @@ def _s3_action(environ: Environ) -> str:
     """What S3 calls a request; only as fine as permissions need it."""
     method = environ["REQUEST_METHOD"]
     query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
-    bucket, _, key = environ.get("PATH_INFO", "").strip("/").partition("/")
+    bucket, _slash, key = environ.get("PATH_INFO", "").strip("/").partition("/")
     if "uploads" in query or "uploadId" in query:
         return {"PUT": "UploadPart", "DELETE": "AbortMultipartUpload"}.get(
             method, "CreateMultipartUpload" if "uploads" in query else "CompleteMultipartUpload"

@@ -38,7 +38,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """/simple/, /simple/PROJECT/ and /files/NAME."""
         files = {path.name: path for path in self.wheels.iterdir() if path.is_file()} if self.wheels.is_dir() else {}
-        place, _, name = unquote(self.path.partition("?")[0]).strip("/").partition("/")
+        place, _slash, name = unquote(self.path.partition("?")[0]).strip("/").partition("/")
         if place == "files" and name in files:
             self._send(200, files[name].read_bytes(), "application/octet-stream")
             return

@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """usage: mount.nfs HOST:PATH DIRECTORY [-o OPTIONS…]
 
 Stand-in for the NFS client on kernels that have none: the lab asks what the server exports, as exportfs wrote it down,
@@ -17,7 +16,8 @@ def main() -> int:
     options = words[words.index("-o") + 1] if "-o" in words else ""
     with socket.socket(socket.AF_UNIX) as line:
         line.connect("/run/lab/nfs")
-        line.sendall(json.dumps({"source": words[0], "target": os.path.realpath(words[1]), "options": options}).encode() + b"\n")
+        wanted = {"source": words[0], "target": os.path.realpath(words[1]), "options": options}
+        line.sendall(json.dumps(wanted).encode() + b"\n")
         answer = line.makefile().readline().strip()
     if answer != "ok":
         print(f"mount.nfs: {answer or 'no answer from the lab'}", file=sys.stderr)
