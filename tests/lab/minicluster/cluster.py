@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +65,13 @@ class Cluster:
         if check and done.returncode != 0:
             raise ClusterError(f"{host}: {command}: status {done.returncode}: {(done.stderr + done.stdout)[-2000:]}")
         return done.stdout
+
+    def popen(self, host: str, argv: Sequence[str]) -> subprocess.Popen[str]:
+        """Start a command as root on a host, through its sshd; its output comes as one stream."""
+        ssh = ["ssh", "-F", str(self.settings.path / "ssh/config"), host, "sudo", shlex.join(argv)]
+        return subprocess.Popen(
+            ssh, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
 
     def add(self, name: str) -> None:
         """Boot one more host and put it into the inventory. Raises ClusterError."""
@@ -180,7 +188,7 @@ def _write_ssh_config(cluster: Cluster) -> None:
     """The hosts' network is the cluster's own: ssh goes in through a process in it and then speaks TCP."""
     path = cluster.settings.path
     inner = Path(f"/proc/{cluster.pid}/task/{cluster.pid}/children").read_text().split()[0]
-    relay = "exec 3<>/dev/tcp/%h/22; cat <&3 & cat >&3; kill $!"
+    relay = "exec 3<>/dev/tcp/%h/22; cat <&3 & cat >&3; kill $! 2>/dev/null"
     hosts = "".join(f"Host {name}\n    HostName {address(name)}\n" for name in cluster.settings.known())
     known = (path / "ssh/host.pub").read_text().strip()
     (path / "ssh/known_hosts").write_text(f"{','.join(map(address, cluster.settings.known()))} {known}\n")
