@@ -3,8 +3,8 @@
 usage: cluster_demo.py [--short] [DIRECTORY]
 
 Build both → deploy the first → verify in Slurm jobs as an ordinary user → switch to the second while a job runs → go
-back → a compute node that is added later. ``--short`` leaves MPI, the second run, the added node and the removal out. The last line is
-``nodes=N modules_ok=N job=ok deploy_s=X switch_s=X rollback_s=X``.
+back → a compute node that is added later. ``--short`` leaves MPI, the second run, the added node and the removal out.
+The last line is ``nodes=N modules_ok=N job=ok deploy_s=X switch_s=X rollback_s=X``.
 """
 
 from __future__ import annotations
