@@ -20,6 +20,7 @@ NAME = "petal:name"
 OS = "petal:os"
 ARCHITECTURE = "petal:architecture"
 PACKAGES = "petal:packages"
+SHARING = "petal:sharing"
 # Of the key pair, which is the lock.
 HOLDER = "petal:holder"
 RENEWED = "petal:renewed"
