@@ -78,7 +78,8 @@ def parse(tag: str) -> Verdict:
 
 def _check(level: str, value: str) -> None:
     if level not in LEVELS:
-X
+        found = value[:VALUE_LIMIT]
+        raise SharingError(f"{found!r} is no verdict: expected public, accounts: REASONS or private: REASONS")
 
 
 def _joined(level: str, reasons: list[str], more: int) -> str:
