@@ -87,7 +87,9 @@ options:
         type: str
         default: petal.hpc build cache
   exclusive:
-    description: Remove keys that nobody named.
+    description:
+      - Remove keys that nobody named. A secret key goes only if it came from a file, so that nothing is lost with it;
+        another one is an error.
     type: bool
     default: true
 """

@@ -424,6 +424,7 @@ class Keyring:
         self._module = module
         self._home = home
         self._gpg = module.get_bin_path("gpg") or module.get_bin_path("gpg2") or ""
+        self._copies = Path(home, "petal-copies")
 
     def held(self) -> Mapping[str, Key]:
         """Its keys, by fingerprint; none where there is no keyring yet."""
@@ -440,12 +441,18 @@ class Keyring:
     def add(self, path: str, fingerprint: str) -> None:
         """Import what a file holds, and trust that key of it."""
         Path(self._home).mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._copies.open("a", encoding="utf-8") as stream:
+            stream.write(f"{fingerprint}\n")
         self._run(["--import", path])
         self._run(["--import-ownertrust"], data=f"{fingerprint}:6:\n")
 
+    def copies(self) -> frozenset[str]:
+        """The keys that came from files of their own: with them nothing is lost."""
+        return frozenset(self._copies.read_text(encoding="utf-8").split()) if self._copies.exists() else frozenset()
+
     def delete(self, fingerprint: str) -> None:
-        """Take a public key out."""
-        self._run(["--yes", "--delete-keys", fingerprint])
+        """Take a key out, its secret part too."""
+        self._run(["--yes", "--delete-secret-and-public-key", fingerprint])
 
     def generate(self, user: str, secret_file: str) -> str:
         """Make a signing key outside of this keyring: its secret part in a file of its owner's, its public beside it.
@@ -551,7 +558,7 @@ def ensure_keys(module: AnsibleModule) -> dict[str, Any]:
                 keyring.add(copy, fingerprint)
     signing = _ensure_signing_key(module, keyring, before)
     stranger = keys.unwanted(before.values(), [*named, signing["fingerprint"]])
-    kept = [key.fingerprint for key in stranger if key.secret]
+    kept = [key.fingerprint for key in stranger if key.secret and key.fingerprint not in keyring.copies()]
     if given["exclusive"] and kept:
         raise BuildcacheError(
             f"{given['gnupghome']} holds the secret key {kept[0]}, which nobody named, and what it signs would be "
@@ -577,10 +584,6 @@ def ensure_keys(module: AnsibleModule) -> dict[str, Any]:
             "after": "".join(f"{key}\n" for key in sorted(after)),
         },
     }
-
-
-def _lines(fingerprints: Iterable[str]) -> str:
-    return "".join(f"{fingerprint}\n" for fingerprint in sorted(fingerprints))
 
 
 def _get_key(entry: Mapping[str, Any], fingerprint: str, stores: Sequence[Store], layout: int, target: str) -> str:
