@@ -17,11 +17,10 @@ import pytest
 
 pytest.importorskip("moto.server", reason="the lab's API is moto, which is not in this environment")
 
-from ec2lab import roots, sandbox
+from ec2lab import roots
 from ec2lab.client import Client
-from ec2lab.data.linux import network_of
 from ec2lab.settings import Delays, Settings
-from ec2lab.testing import Cloud, wait_for
+from ec2lab.testing import Cloud, inside, wait_for, why_not
 
 from ansible_collections.petal.hpc.plugins.plugin_utils.controller import process_identity
 
@@ -109,21 +108,10 @@ class Controller:
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Client]:
     """A lab, and this process in its network and with its credentials."""
-    if os.geteuid() != 0:
-        pytest.skip("a lab is made of namespaces, mounts and loop devices, which need root")
-    known = Path("/proc/filesystems").read_text().split()
-    if not Path("/dev/loop-control").exists() or "xfs" not in known or "overlay" not in known:
-        pytest.skip("this kernel has no loop devices, XFS or overlay file systems")
-    running = sandbox.start(Settings(DELAYS, root=str(roots.root())), tied=True)
-    before = dict(os.environ)
-    try:
-        os.environ.update(running.settings.environment({}))
-        with network_of(running.inner):
-            yield Client()
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-        running.stop()
+    if reason := why_not():
+        pytest.skip(reason)
+    with inside(Settings(DELAYS, root=str(roots.root()))) as client:
+        yield client
 
 
 @pytest.fixture

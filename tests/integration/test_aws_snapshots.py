@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,12 +17,11 @@ import pytest
 
 pytest.importorskip("moto.server", reason="the lab's API is moto, which is not in this environment")
 
-from ec2lab import roots, sandbox
+from ec2lab import roots
 from ec2lab.client import Client
 from ec2lab.control.images import DEBIAN, PARALLELCLUSTER, STRANGER
-from ec2lab.data.linux import network_of
 from ec2lab.settings import ACCOUNT, OTHER_ACCOUNT, Delays, Settings
-from ec2lab.testing import Cloud, wait_for
+from ec2lab.testing import Cloud, inside, wait_for, why_not
 from modules import fail_module, run_module
 
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs import api, record
@@ -36,22 +34,11 @@ ALL_STATES = ["pending", "completed", "error"]
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Client]:
     """A lab, and this process in its network and with its credentials."""
-    if os.geteuid() != 0:
-        pytest.skip("a lab is made of namespaces, mounts and loop devices, which need root")
-    known = Path("/proc/filesystems").read_text().split()
-    if not Path("/dev/loop-control").exists() or "xfs" not in known or "overlay" not in known:
-        pytest.skip("this kernel has no loop devices, XFS or overlay file systems")
+    if reason := why_not():
+        pytest.skip(reason)
     delays = Delays(volume_creating=0, snapshot_pending=3)
-    running = sandbox.start(Settings(delays, root=str(roots.root())), tied=True)
-    before = dict(os.environ)
-    try:
-        os.environ.update(running.settings.environment({}))
-        with network_of(running.inner):
-            yield Client()
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-        running.stop()
+    with inside(Settings(delays, root=str(roots.root()))) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from ec2lab import roots, sandbox
 from ec2lab.client import Client
 from ec2lab.data.linux import network_of
 from ec2lab.settings import OTHER_ACCOUNT, OTHER_ADDRESS, Delays, Settings, delays, shares
-from ec2lab.testing import Cloud, error_of, loops, wait_for
+from ec2lab.testing import Cloud, error_of, inside, loops, wait_for, why_not
 
 DELAYS = Delays(
     instance_pending=0.2,
@@ -53,11 +53,8 @@ def make_wheel(directory: Path) -> None:
 
 def settings_for(tmp: Path) -> Settings:
     """Settings of a lab with short delays. Skips where there can be none."""
-    if os.geteuid() != 0:
-        pytest.skip("a lab is made of namespaces, mounts and loop devices, which need root")
-    known = Path("/proc/filesystems").read_text().split()
-    if not Path("/dev/loop-control").exists() or "xfs" not in known or "overlay" not in known:
-        pytest.skip("this kernel has no loop devices, XFS or overlay file systems")
+    if reason := why_not():
+        pytest.skip(reason)
     make_wheel(tmp)
     return Settings(DELAYS, root=str(roots.root()), wheels=str(tmp), shares=shares([str(tmp)]))
 
@@ -71,16 +68,8 @@ def lab_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def lab(lab_files: Path) -> Iterator[Client]:
     """A lab, and this process in its network and with its credentials."""
-    running = sandbox.start(settings_for(lab_files), tied=True)
-    before = dict(os.environ)
-    try:
-        os.environ.update(running.settings.environment({}))
-        with network_of(running.inner):
-            yield Client()
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-        running.stop()
+    with inside(settings_for(lab_files)) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
@@ -601,11 +590,11 @@ def test_a_killed_lab_leaves_nothing(tmp_path: Path) -> None:
         )
         cloud.ec2.detach_volume(VolumeId=volume)
         wait_for(lambda: cloud.attachment(volume) == "busy")
-    inside = running.inner
+    inner = running.inner
     assert loops() - before != set()
     os.kill(running.pid, signal.SIGKILL)
     running.stop()
-    wait_for(lambda: not Path(f"/proc/{inside}").exists())
+    wait_for(lambda: not Path(f"/proc/{inner}").exists())
     wait_for(lambda: loops() - before == set())
     assert settings.root not in Path("/proc/self/mounts").read_text()
     assert not [path for path in Path(settings.root).parent.iterdir() if path.is_file() and path.name != "lock"]

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ec2lab.data.linux import start_time
 from ec2lab.settings import Settings
 
 PACKAGES = Path(__file__).parents[1]
@@ -75,7 +76,7 @@ class Running:
     @property
     def alive(self) -> bool:
         """Whether that very process still lives."""
-        return _start_time(self.pid) == self.started
+        return start_time(self.pid) == self.started
 
     @property
     def inner(self) -> int:
@@ -127,7 +128,7 @@ def start(settings: Settings, *, tied: bool = False) -> Running:
         process.kill()
         process.wait()
         raise RuntimeError("the lab did not start; see above")
-    return Running(process.pid, _start_time(process.pid), settings)
+    return Running(process.pid, start_time(process.pid), settings)
 
 
 def remember(name: str, running: Running) -> None:
@@ -151,14 +152,6 @@ def recall(name: str) -> Running | None:
 def forget(name: str) -> None:
     """Drop the note."""
     (RUN / f"{name}.json").unlink(missing_ok=True)
-
-
-def _start_time(pid: int) -> str:
-    try:
-        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return "" if words[0] in "ZX" else words[19]
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
 
 
 def _wait(pid: int) -> None:

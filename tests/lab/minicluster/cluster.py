@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ec2lab.data.linux import start_time
+
 from minicluster.settings import HEAD, PACKAGES, USER, Settings, address, role
 
 PACKAGES_HERE = Path(__file__).parents[1]
@@ -153,7 +155,7 @@ def start(directory: Path, compute: int = 2, login: int = 0) -> Cluster:
             start_new_session=True,
         )
     cluster = Cluster(settings, process.pid)
-    (directory / "pid").write_text(f"{process.pid} {_start_time(process.pid)}")
+    (directory / "pid").write_text(f"{process.pid} {start_time(process.pid)}")
     assert process.stdout is not None
     with process.stdout:
         if process.stdout.readline() != b"ready\n":
@@ -173,7 +175,7 @@ def recall(directory: Path) -> Cluster | None:
         settings = Settings.from_json((directory / "settings.json").read_text())
     except (FileNotFoundError, ValueError):
         return None
-    return Cluster(settings, int(pid)) if started and _start_time(int(pid)) == started else None
+    return Cluster(settings, int(pid)) if started and start_time(int(pid)) == started else None
 
 
 def _root() -> str:
@@ -197,14 +199,6 @@ def _write_ssh_config(cluster: Cluster) -> None:
         f"    UserKnownHostsFile {path}/ssh/known_hosts\n    StrictHostKeyChecking yes\n    LogLevel ERROR\n"
         f"    ProxyCommand nsenter --target={inner} --net bash -c '{relay}'\n"
     )
-
-
-def _start_time(pid: int) -> str:
-    try:
-        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return "" if words[0] in "ZX" else words[19]
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
 
 
 def _wait_until_free(path: Path, seconds: float = 10) -> None:

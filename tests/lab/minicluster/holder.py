@@ -16,6 +16,8 @@ import threading
 import time
 from pathlib import Path
 
+from ec2lab.data.linux import child_of
+
 from minicluster import mounting
 from minicluster.settings import GATEWAY, HEAD, USER, Settings, address, role, slurm_conf
 
@@ -62,7 +64,7 @@ class Holder:
                 stderr=console,
                 start_new_session=True,
             )
-        self._first[name] = _child(process)
+        self._first[name] = child_of(process)
         wire = f"w-{name}"
         _ip([f"link add {wire} type veth peer name eth0 netns {process.pid}", f"link set {wire} master hub up"])
         inside = ["link set lo up", f"address add {address(name)}/24 dev eth0", "link set eth0 up"]
@@ -135,18 +137,6 @@ def _answers(host: str) -> bool:
 def _ip(lines: list[str], process: int | None = None) -> None:
     enter = ["nsenter", f"--target={process}", "--net"] if process else []
     subprocess.run([*enter, "ip", "-batch", "-"], input="\n".join(lines) + "\n", text=True, check=True)
-
-
-def _child(process: subprocess.Popen[bytes]) -> int:
-    """The first process in the namespaces that unshare made. Raises RuntimeError if it does not come."""
-    path = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    end = time.monotonic() + 10
-    while time.monotonic() < end and process.poll() is None:
-        children = path.read_text().split()
-        if children:
-            return int(children[0])
-        time.sleep(0.005)
-    raise RuntimeError(f"unshare ended with status {process.poll()} before a host could start")
 
 
 def main() -> int:

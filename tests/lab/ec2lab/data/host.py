@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
-from ec2lab.data.linux import LoopDevice, listen_in
+from ec2lab.data.linux import LoopDevice, child_of, listen_in
 from ec2lab.data.metadata import Metadata, serve
 from ec2lab.data.network import Interface, Network
 from ec2lab.settings import INDEX_URL, METADATA_ADDRESS, SERVICE_ADDRESS
@@ -106,7 +106,7 @@ class Host:
             )
         self._process = process
         try:
-            self._first = _child(process)
+            self._first = child_of(process)
             self._network.connect(self.spec.interface, process.pid)
             self._network.filter(process.pid, rules)
             self._metadata = serve(listen_in(process.pid, (METADATA_ADDRESS, 80)), self.spec.metadata)
@@ -220,15 +220,3 @@ class Host:
         for name in POWER:
             shutil.copyfile(FILES / "power", sbin / name)
             (sbin / name).chmod(0o755)
-
-
-def _child(process: subprocess.Popen[bytes]) -> int:
-    """The first process in the namespaces that unshare made. Raises RuntimeError if it does not come."""
-    path = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    end = time.monotonic() + 10
-    while time.monotonic() < end and process.poll() is None:
-        children = path.read_text().split()
-        if children:
-            return int(children[0])
-        time.sleep(0.005)
-    raise RuntimeError(f"unshare ended with status {process.poll()} before an instance could start")

@@ -9,7 +9,9 @@ import fcntl
 import os
 import socket
 import struct
+import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -115,3 +117,24 @@ def listen_in(pid: int, address: tuple[str, int]) -> socket.socket:
             listener.close()
             raise
     return listener
+
+
+def child_of(process: subprocess.Popen[bytes]) -> int:
+    """The first process in the namespaces that unshare made. Raises RuntimeError if it does not come."""
+    path = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    end = time.monotonic() + 10
+    while time.monotonic() < end and process.poll() is None:
+        children = path.read_text().split()
+        if children:
+            return int(children[0])
+        time.sleep(0.005)
+    raise RuntimeError(f"unshare ended with status {process.poll()} before a host could start")
+
+
+def start_time(pid: int) -> str:
+    """When a process started, in ticks after the boot; empty where it has ended."""
+    try:
+        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return "" if words[0] in "ZX" else words[19]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
