@@ -100,6 +100,9 @@ options:
     type: list
     elements: str
     default: []
+  registry_size_gb:
+    description: Largest size in GiB that is used on a registry's word. Of what is vouched for by an account, any is.
+    type: int
 extends_documentation_fragment:
   - petal.hpc.registry
   - amazon.aws.common.modules
@@ -243,6 +246,7 @@ def main() -> None:
             },
             "all_sources": {"type": "bool", "default": False},
             "trusted_accounts": {"type": "list", "elements": "str", "default": []},
+            "registry_size_gb": {"type": "int"},
             **ARGUMENTS,
         },
         supports_check_mode=True,

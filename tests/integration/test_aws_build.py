@@ -191,6 +191,9 @@ def test_a_seed_is_built_once_and_found_again(builds: Builds, lab: Client) -> No
     assert again.rc == 0, again.output
     assert "Found: snap-" in again.output
     assert len(lab.calls()) <= 3, lab.calls()
+    listed = Started(builds.site, "list_volumes").end()
+    assert listed.rc == 0, listed.output
+    assert re.search(r"snap-[0-9a-f]{17} .* local$", listed.output, re.MULTILINE), listed.output
     assert builds.site.look() == ""
     assert builds.site.leaks() == {}
 

@@ -195,6 +195,9 @@ def test_a_registry_is_believed_where_aws_confirms_it(lab: Client, other: Accoun
     assert (found["snapshot"]["snapshot_id"], found["snapshot"]["source"]) == (made, "community")
     assert found["snapshot"]["packages"] == ["numpy@2.2.1", "samtools@1.21 ^htslib+libcurl"]
     assert look(6, OFFICIAL, COMMUNITY, registry_url=official, **trust)["snapshot"]["source"] == "official"
+    large = look(6, COMMUNITY, registry_url=community, registry_size_gb=0, **trust)
+    assert large["snapshot"] is None
+    assert large["passed_over"][0]["reason"] == "it needs 1 GiB, the seed's volume has 0"
     # The short form, which names no owner.
     (tmp_path / "c" / "snapshots" / "bio.json").write_text(f'{{"us-east-1": "{made}"}}')
     assert look(6, COMMUNITY, registry_url=community, **trust)["snapshot"]["snapshot_id"] == made

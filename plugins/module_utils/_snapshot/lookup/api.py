@@ -36,12 +36,13 @@ TRUST = "name them in registry.trusted_accounts of the seed (option trusted_acco
 def find_in_sources(module: Any, criteria: Criteria) -> LookUp:
     """What snapshot_info does with ``sources``; warnings go to the module. Raises PetalError.
 
-    :param module: AnsibleAWSModule with the options sources, all_sources, trusted_accounts and those of a registry.
+    :param module: AnsibleAWSModule with the options sources, all_sources, trusted_accounts, registry_size_gb and those of
+        a registry.
     """
     given = module.params
     sources = parse_sources(given["sources"])
     registry = Registry(given["registry_url"], Settings.of(given)) if given["registry_url"] else None
-    lookup = Lookup(EbsSnapshots(module), registry, given["trusted_accounts"])
+    lookup = Lookup(EbsSnapshots(module), registry, given["trusted_accounts"], given["registry_size_gb"])
     found = lookup.find(sources, criteria, given["all_sources"])
     for warning in found.warnings:
         module.warn(warning)
@@ -54,12 +55,20 @@ class Lookup:
     :param snapshots: of the account and Region.
     :param registry: what the types official and community go through; None where there is none.
     :param trusted_accounts: whose snapshots are used on a registry's word. Raises SnapshotError for what is no account.
+    :param registry_size_gb: the largest size in GiB of what is used on a registry's word; None for any.
     """
 
-    def __init__(self, snapshots: EbsSnapshots, registry: Registry | None, trusted_accounts: Sequence[str]) -> None:
+    def __init__(
+        self,
+        snapshots: EbsSnapshots,
+        registry: Registry | None,
+        trusted_accounts: Sequence[str],
+        registry_size_gb: int | None = None,
+    ) -> None:
         self._snapshots = snapshots
         self._registry = registry
         self._trusted = check_accounts(trusted_accounts, "trusted_accounts")
+        self._registry_size_gb = registry_size_gb
         self._shared: tuple[list[Snapshot], list[Refusal]] | None = None
         self._vouched: tuple[list[Snapshot], dict[str, list[Refusal]]] | None = None
 
@@ -136,6 +145,8 @@ class Lookup:
                 refuse(claim, reasons.get(snapshot_id) or self._absent(claim))
                 continue
             contradiction = claim.contradiction(snapshot)
+            if self._registry_size_gb is not None and snapshot.size_gb > self._registry_size_gb:
+                contradiction = f"it needs {snapshot.size_gb} GiB, the seed's volume has {self._registry_size_gb}"
             if contradiction:
                 refuse(claim, contradiction)
             else:
