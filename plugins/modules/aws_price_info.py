@@ -125,6 +125,9 @@ estimate:
     build_usd:
       description: Instance and volume together.
       type: float
+    most_usd:
+      description: The same with an on-demand instance, which follows a spot instance that is refused or withdrawn.
+      type: float
     instance_usd:
       description: The instance.
       type: float

@@ -172,6 +172,8 @@ def spot_price(history: Iterable[Mapping[str, Any]]) -> float | None:
 def estimate(wanted: Wanted, prices: Prices) -> dict[str, Any]:
     """What the build costs, and its snapshot in a month; null for sums with an unknown price in them.
 
+    ``most_usd`` is the build on demand throughout: a spot instance that is refused or withdrawn is followed by one.
+
     The build is the instance and the volume for its hours. The snapshot is counted in full; AWS counts what was
     written to it. Not in it: root volume, public address, traffic.
     """
@@ -181,8 +183,10 @@ def estimate(wanted: Wanted, prices: Prices) -> dict[str, Any]:
     month = _volume_month(wanted, prices)
     volume = None if month is None else month * wanted.hours / HOURS_PER_MONTH
     snapshot = prices.snapshot_gb_month_usd
+    on_demand = prices.instance_hour_usd
     sums = {
         "build_usd": None if instance is None or volume is None else instance + volume,
+        "most_usd": None if on_demand is None or volume is None else on_demand * wanted.hours + volume,
         "instance_usd": instance,
         "volume_usd": volume,
         "volume_month_usd": month,

@@ -144,6 +144,7 @@ def test_the_table_says_what_it_does_not_know() -> None:
 def test_the_estimate() -> None:
     assert estimate(WANTED, from_table(WANTED)) == {
         "build_usd": 6.23,
+        "most_usd": 6.23,
         "instance_usd": 6.12,
         "volume_usd": 0.11,
         "volume_month_usd": 8.0,
@@ -151,6 +152,11 @@ def test_the_estimate() -> None:
         "hours": 10,
         "spot": False,
     }
+
+
+def test_what_a_spot_build_costs_at_most() -> None:
+    spot = estimate(replace(WANTED, spot=True), from_table(WANTED).with_spot(0.2))
+    assert (spot["build_usd"], spot["most_usd"], spot["spot"]) == (2.11, 6.23, True)
 
 
 def test_what_a_volume_does_beyond_its_type() -> None:
