@@ -21,6 +21,8 @@ OS = "petal:os"
 ARCHITECTURE = "petal:architecture"
 PACKAGES = "petal:packages"
 SHARING = "petal:sharing"
+# Of a copy: REGION/ID of the snapshot that was built, however many copies are in between.
+COPIED_FROM = "petal:copied-from"
 # Of the key pair, which is the lock.
 HOLDER = "petal:holder"
 RENEWED = "petal:renewed"

@@ -15,13 +15,15 @@ from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import explain
 
 
-def ec2_client(module: Any, **config: Any) -> Any:
+def ec2_client(module: Any, region: str | None = None, **config: Any) -> Any:
     """EC2's client of a module, with the retries of amazon.aws for calls that say ``aws_retry=True``.
 
     :param module: AnsibleAWSModule.
+    :param region: another Region than the module's.
     :param config: of botocore.config.Config.
     """
-    return module.client("ec2", retry_decorator=AWSRetry.jittered_backoff(delay=1), config=config)
+    elsewhere = {} if region is None else {"region": region}
+    return module.client("ec2", retry_decorator=AWSRetry.jittered_backoff(delay=1), config=config, **elsewhere)
 
 
 @contextlib.contextmanager

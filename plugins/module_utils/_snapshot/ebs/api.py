@@ -37,15 +37,16 @@ class EbsSnapshots:
     """Snapshots of the account and Region that a module is given.
 
     :param module: the module, with amazon.aws's common options.
+    :param region: another Region than the module's.
     """
 
-    def __init__(self, module: Any) -> None:
+    def __init__(self, module: Any, region: str | None = None) -> None:
         try:
             check_sdk_version_supported(warn=module.warn)
         except AnsibleBotocoreError as error:
             raise SnapshotError(f"looking for snapshots on AWS: {error}") from error
-        self.region = module.region
-        self._client = module.client("ec2")
+        self.region = region or module.region
+        self._client = module.client("ec2", region=self.region)
 
     def scan(self, criteria: Criteria) -> tuple[list[Snapshot], list[Refusal]]:
         """All that may be meant, in AWS's order, and what is no record, with the reason.

@@ -16,7 +16,10 @@ from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import EC2Backend, ec2_backends, spot_requests
 from moto.ec2.models.amis import Ami
 from moto.ec2.responses import EC2Response
+from moto.iam.access_control import PermissionResult
+from moto.s3.models import FakeBucket
 
+from ec2lab.control import stacks
 from ec2lab.control.base import adopt
 from ec2lab.control.images import BY_NAME, PAST, images
 from ec2lab.control.instances import InstanceEC2, LabInstance
@@ -223,6 +226,11 @@ class LabResponse(EC2Response):
             )
         return self._once(super().create_volume)
 
+    def create_key_pair(self) -> ActionResult:
+        """Of the kind that AWS takes when none is named."""
+        self.params.setdefault("KeyType", "rsa")
+        return super().create_key_pair()
+
     def delete_key_pair(self) -> ActionResult:
         """By name or by id; an id that is not there is an error, a name is not."""
         key_id = self._get_param("KeyPairId")
@@ -262,9 +270,18 @@ class LabResponse(EC2Response):
         )
         return ActionResult({"Snapshots": found})
 
+    def describe_snapshot_attribute(self) -> ActionResult:
+        """The one that is asked for; no snapshot here has product codes."""
+        if self._get_param("Attribute") == "productCodes":
+            snapshot = self.ec2_backend.get_snapshot(self._get_param("SnapshotId"))
+            return ActionResult({"SnapshotId": snapshot.id, "ProductCodes": []})
+        return super().describe_snapshot_attribute()
+
     def modify_snapshot_attribute(self) -> ActionResult:
-        """Both ways to say it: user ids and groups, or CreateVolumePermission."""
+        """Both ways to say it: user ids and groups, or CreateVolumePermission; one direction at a time."""
         permission = self._get_param("CreateVolumePermission") or {}
+        if permission.get("Add") and permission.get("Remove"):
+            raise EC2ClientError("InvalidParameterCombination", "You cannot add and remove in a single operation")
         for verb, operation in (("Add", "add"), ("Remove", "remove")):
             if entries := permission.get(verb):
                 self.params["OperationType"] = operation
@@ -371,4 +388,8 @@ def install(world: World) -> None:
     backend: Any = ec2_backends
     backend.backend = LabEC2
     vars(spot_requests)["SpotInstanceRequest"] = LabSpotRequest
+    # Permissions are not evaluated; moto takes a bucket's policy for more than it says, without its conditions.
+    buckets: Any = FakeBucket
+    buckets.get_permission = lambda *_: PermissionResult.NEUTRAL
+    stacks.install(world)
     assert issubclass(LabEC2, EC2Backend)

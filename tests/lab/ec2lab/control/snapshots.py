@@ -151,6 +151,12 @@ class SnapshotEC2(BaseEC2):
         self.world.disks.copy(adopted.id, source_snapshot_id)
         return adopted
 
+    def _create_default_encryption_key(self) -> str:
+        """As moto; and KMS says of the key that AWS manages it."""
+        key_id = str(super()._create_default_encryption_key())
+        self._kms.describe_key("alias/aws/ebs").key_manager = "AWS"
+        return key_id
+
     def delete_snapshot(self, snapshot_id: str) -> Snapshot:
         """The snapshot and its bytes; only its owner may."""
         if snapshot_id not in self.snapshots or self.snapshots[snapshot_id].owner_id != self.account_id:
