@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 #: A command's last lines tell why it ended; more needs -v.
 LINES = 15
+#: How botocore puts what AWS said.
+AWS_SAID = re.compile(r"An error occurred \((\w[\w.]*)\) when calling the (\w+) operation(?: \([^)\n]*\))?: ([^\n]*)")
 
 
 def _own(result: Mapping[str, Any]) -> str:
@@ -18,12 +21,24 @@ def _own(result: Mapping[str, Any]) -> str:
     # What AWS said stands beside the message in the results of amazon.aws.
     if isinstance(error, Mapping) and str(error.get("code", "")) not in message:
         message += f" ({error.get('code')}: {error.get('message')})"
+    elif "boto3_version" in result and "error" not in result and not AWS_SAID.search(message):
+        message += _of_traceback(str(result.get("exception") or ""))
     if "rc" not in result or "stdout" not in result:
         return message
     printed = str(result.get("stderr") or "").strip() or str(result.get("stdout") or "").strip()
     if not printed or printed in message:
         return message
     return "\n".join([f"{message} (exit code {result['rc']}):", *printed.splitlines()[-LINES:]])
+
+
+def _of_traceback(traceback: str) -> str:
+    """Some modules of amazon.aws leave what AWS said to the traceback, which Ansible keeps only when it is told."""
+    said = AWS_SAID.search(traceback)
+    if said:
+        return f" ({said[1]}: {said[3]})"
+    return (
+        "" if "Traceback" in traceback else " (ANSIBLE_DISPLAY_TRACEBACK=error in the environment shows what AWS said)"
+    )
 
 
 def _without_repeat(message: str) -> str:

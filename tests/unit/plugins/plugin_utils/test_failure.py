@@ -32,6 +32,16 @@ def test_aws_is_quoted() -> None:
     assert cause({"msg": "UnauthorizedOperation: no", "error": error}) == "UnauthorizedOperation: no"
 
 
+def test_aws_is_quoted_out_of_a_traceback_or_the_way_to_one_is_shown() -> None:
+    said = "botocore.exceptions.ClientError: An error occurred (SnapshotLimitExceeded) when calling the CreateSnapshot"
+    result = {"msg": "Failed to create snapshot: Failed to create snapshot", "failed": True, "boto3_version": "1.44.5"}
+    traceback = f"Traceback (most recent call last):\n{said} operation (reached max retries: 4): Too many.\n\nThe above"
+    assert cause({**result, "exception": traceback}) == "Failed to create snapshot (SnapshotLimitExceeded: Too many.)"
+    hint = "(ANSIBLE_DISPLAY_TRACEBACK=error in the environment shows what AWS said)"
+    assert cause({**result, "exception": "(traceback unavailable)"}) == f"Failed to create snapshot {hint}"
+    assert cause({**result, "msg": said + " operation: Too many."}) == said + " operation: Too many."
+
+
 def test_only_the_end_of_a_long_story() -> None:
     told = cause({**COMMAND, "stderr": "\n".join(f"line {n}" for n in range(1000))}).splitlines()
     assert len(told) == LINES + 1
