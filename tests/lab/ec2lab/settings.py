@@ -52,6 +52,8 @@ class Delays:
     volume_attaching: float = 1.0
     volume_detaching: float = 1.0
     snapshot_pending: float = 3.0
+    # Of a stack: one layer of resources that are made at once.
+    stack_layer: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ KINDS = {
     "no-ssh": {},
     "stuck-attaching": {},
     "snapshot-error": {},
+    "stack-resource": {},
 }
 
 
@@ -30,6 +31,7 @@ class Fault:
     service: str = "*"
     account: str = "*"
     instance_type: str = "*"
+    resource: str = "*"
     spot: bool | None = None
     code: str = ""
     status: int = 0
