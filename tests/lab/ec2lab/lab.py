@@ -48,6 +48,7 @@ def serve(settings: Settings) -> None:
     world = World(settings, store, root, Disks(store), network.Network(tools))
     install(world)
     gate = Gate(world, DomainDispatcherApplication(create_backend_app))
+    gate.sessions.serve()
     server = make_server(
         SERVICE_ADDRESS,
         API_PORT,

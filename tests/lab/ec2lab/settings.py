@@ -16,8 +16,12 @@ GATEWAY = "169.254.1.1"
 METADATA_ADDRESS = "169.254.169.254"
 API_PORT = 80
 INDEX_PORT = 8080
+SESSION_PORT = 8443
 ENDPOINT = f"http://{SERVICE_ADDRESS}"
 INDEX_URL = f"http://{SERVICE_ADDRESS}:{INDEX_PORT}/simple/"
+
+# Programs that on AWS come from Amazon, for the PATH of what runs in the lab.
+PROGRAMS = Path(__file__).parent / "bin"
 
 ACCOUNT = "111122223333"
 OTHER_ACCOUNT = "444455556666"
@@ -99,6 +103,9 @@ class Settings:
             "AWS_DEFAULT_REGION": self.region,
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CONFIG_FILE": os.devnull,
+            # Ansible would take one of this machine first.
+            "AWS_SESSION_MANAGER_PLUGIN": str(PROGRAMS / "session-manager-plugin"),
+            "PATH": os.pathsep.join([str(PROGRAMS), kept.get("PATH", os.defpath)]),
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "PETAL_LAB": ENDPOINT,
             "PETAL_LAB_CONTROLLER_ADDRESS": CONTROLLER_ADDRESS,

@@ -17,13 +17,18 @@ from xml.sax.saxutils import escape
 from ec2lab.control.faults import Fault
 from ec2lab.control.instances import LabInstance, everywhere, refresh
 from ec2lab.control.report import leaks
+from ec2lab.control.sessions import Sessions
 from ec2lab.control.world import World
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request")
+ERROR = re.compile(rb'<Code>([^<]+)</Code>|"__type": *"([^"]+)"')
 LAB_KEY = re.compile(r"AKIA(\d{12})PLAB")
+JSON = "application/x-amz-json-1.1"
+# Parameters of SSM that are logged: those that are no secrets.
+PLAIN = ("DocumentName", "Name", "SessionId", "Target")
 READS = ("Describe", "Get", "List", "Head")
 SUB_RESOURCES = {
     "location": "Location",
@@ -57,6 +62,7 @@ class Gate:
         self._world = world
         self._inner = inner
         self._calls: list[dict[str, Any]] = []
+        self.sessions = Sessions(world)
         self._log = threading.Lock()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -72,13 +78,13 @@ class Gate:
         with self._world.lock:
             fault = self._fault(call, "throttle", "server-error", "error")
             lost = None if fault else self._fault(call, "lost-answer")
-            status, headers, body = failure(call, fault) if fault else self._ask(environ)
+            status, headers, body = failure(call, fault) if fault else self._ask(call, environ)
             if call.service == "ec2" and not call.action.startswith(READS):
                 refresh(self._world)
         happened = fault or lost
         if lost:
             status, headers, body = failure(call, lost)
-        error = re.search(rb"<Code>([^<]+)</Code>", body) if status >= 400 else None
+        error = ERROR.search(body) if status >= 400 else None
         entry = {
             "time": started,
             "service": call.service,
@@ -86,7 +92,7 @@ class Gate:
             "account": call.account,
             "region": call.region,
             "status": status,
-            "error": error[1].decode() if error else "",
+            "error": (error[1] or error[2]).decode() if error else "",
             "fault": happened.kind if happened else "",
             "parameters": call.parameters,
         }
@@ -98,7 +104,10 @@ class Gate:
     def _fault(self, call: Call, *kinds: str) -> Fault | None:
         return self._world.faults.take(*kinds, action=call.action, service=call.service, account=call.account)
 
-    def _ask(self, environ: Environ) -> tuple[int, list[tuple[str, str]], bytes]:
+    def _ask(self, call: Call, environ: Environ) -> tuple[int, list[tuple[str, str]], bytes]:
+        if call.service == "ssm" and call.action in self.sessions.actions:
+            status, body = self.sessions.answer(call.action, _body(environ), call.account, call.region)
+            return status, [("Content-Type", JSON), ("Content-Length", str(len(body)))], body
         seen: list[Any] = []
         body = b"".join(self._inner(environ, lambda status, headers, _exc=None: seen.extend((status, headers))))
         return int(seen[0].split(" ", 1)[0]), seen[1], body
@@ -175,13 +184,15 @@ def identify(environ: Environ) -> Call:
     account = owner[1] if owner else _account_of(key)
     parameters: dict[str, str] = {}
     if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        environ["wsgi.input"] = io.BytesIO(body)
+        body = _body(environ)
         parameters = {
             name: value[:200]
             for name, value in parse_qsl(body.decode(), keep_blank_values=True)
             if name not in ("Version", "UserData")
         }
+    elif service == "ssm" and environ.get("CONTENT_TYPE", "") == JSON:
+        given = json.loads(_body(environ) or b"{}")
+        parameters = {name: given[name] for name in PLAIN if isinstance(given.get(name), str)}
     action = parameters.pop("Action", "") or environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
     return Call(
         service,
@@ -190,6 +201,13 @@ def identify(environ: Environ) -> Call:
         account,
         parameters,
     )
+
+
+def _body(environ: Environ) -> bytes:
+    """The body of a request, which can be read again."""
+    body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
 
 
 def _account_of(key: str) -> str:
@@ -240,7 +258,7 @@ def failure(call: Call, fault: Fault) -> tuple[int, list[tuple[str, str]], bytes
         return fault.status, [("Content-Type", "text/xml")], outer.encode()
     return (
         fault.status,
-        [("Content-Type", "application/x-amz-json-1.1")],
+        [("Content-Type", JSON)],
         json.dumps({"__type": code, "message": message}).encode(),
     )
 

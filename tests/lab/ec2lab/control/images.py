@@ -19,12 +19,15 @@ PAST = datetime(2020, 1, 1, tzinfo=timezone.utc)
 
 @dataclass(frozen=True)
 class System:
-    """An operating system: its part of the official names, its login user, and what its /etc/os-release says."""
+    """An operating system: its part of the official names, its login user, what its /etc/os-release says,
+    and whether SSM Agent is on its images.
+    """
 
     part: str
     user: str
     os_release: str
     root_device: str = "/dev/sda1"
+    agent: bool = True
 
 
 def _release(**values: str) -> str:
@@ -92,7 +95,7 @@ SYSTEMS = (
         ),
     ),
 )
-PLAIN = System("debian-12", "admin", "", "/dev/xvda")
+PLAIN = System("debian-12", "admin", "", "/dev/xvda", agent=False)
 
 
 @dataclass(frozen=True)

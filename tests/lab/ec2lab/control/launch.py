@@ -99,6 +99,7 @@ def spec_of(instance: Instance, settings: Settings) -> Spec:
         interface,
         metadata,
         settings.shares,
+        system.agent,
     )
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from ec2lab.data.linux import LoopDevice, child_of, listen_in
 from ec2lab.data.metadata import Metadata, serve
 from ec2lab.data.network import Interface, Network
-from ec2lab.settings import INDEX_URL, METADATA_ADDRESS, SERVICE_ADDRESS
+from ec2lab.settings import INDEX_URL, METADATA_ADDRESS, SERVICE_ADDRESS, SESSION_PORT
 
 FILES = Path(__file__).parent / "files"
 POWER = ("shutdown", "poweroff", "halt", "reboot")
@@ -28,7 +28,8 @@ DISK_GROUP = 6
 class Spec:
     """What an instance is started from.
 
-    ``os_release`` replaces the root's own where it is not empty; ``shares`` are directories of the machine.
+    ``os_release`` replaces the root's own where it is not empty; ``shares`` are directories of the machine;
+    ``agent``: whether the SSM Agent is there.
     """
 
     instance_id: str
@@ -38,6 +39,7 @@ class Spec:
     interface: Interface
     metadata: Metadata
     shares: tuple[str, ...] = ()
+    agent: bool = True
 
 
 class Host:
@@ -192,10 +194,12 @@ class Host:
         if own.exists():
             return
         own.mkdir(parents=True)
-        for name in ("init", "first_boot.py"):
+        for name in ("init", "first_boot.py", "agent.py"):
             shutil.copyfile(FILES / name, own / name)
         (own / "init").chmod(0o755)
-        (own / "settings.json").write_text(json.dumps({"user": self.spec.user}))
+        (own / "settings.json").write_text(
+            json.dumps({"user": self.spec.user, "agent": self.spec.agent, "sessions": [SERVICE_ADDRESS, SESSION_PORT]})
+        )
         files = {
             "etc/hostname": f"{self.spec.hostname}\n",
             "etc/hosts": f"127.0.0.1 localhost\n{self.spec.interface.private} {self.spec.hostname}\n",
