@@ -94,6 +94,7 @@ def _tags(seed: Seed, snapshot: Snapshot | None) -> list[dict[str, str]]:
     tags = [{"Key": "petal:cluster", "Value": seed.cluster.name}]
     if snapshot is not None and snapshot.fingerprint:
         tags.append({"Key": "petal:software", "Value": snapshot.fingerprint})
+        tags.append({"Key": "petal:snapshot", "Value": snapshot.snapshot_id})
     return tags
 
 
