@@ -118,8 +118,8 @@ environment:
       type: dict
     packages:
       description:
-        - What is installed, as C(name), C(version), C(hash) (of the archive, C(sha256:…)) and C(requested) (whether the
-          requirements name it).
+        - What is installed, as C(name), C(version), C(hash) (of the archive, C(sha256:…)), C(requested) (whether the
+          requirements name it) and C(license) (an SPDX expression; null where its metadata does not tell).
       type: list
       elements: dict
     check:

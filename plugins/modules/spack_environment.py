@@ -193,6 +193,9 @@ environment:
         spec:
           description: The spec that it stands for, or its name and version.
           type: str
+        license:
+          description: What its recipe says, an SPDX expression as a rule; empty where it says nothing.
+          type: str
         explicit:
           description: Whether O(specs) ask for it.
           type: bool

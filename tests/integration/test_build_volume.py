@@ -124,7 +124,13 @@ def test_a_deployed_volume_works_in_login_shells_and_goes_away_again(store: Path
         assert version.stdout.strip() == "25.0"
         manifest = json.loads(Path("/petal-test/.petal/manifest.json").read_text())
         assert {module["name"] for module in manifest["modules"]} == {"small/1", "small/2"}
-        assert {package["name"] for package in manifest["packages"]} >= {"six", "idna", "packaging"}
+        licences = {package["name"]: package["license"] for package in manifest["packages"]}
+        either = "Apache-2.0 AND LicenseRef-OSI-Approved"
+        assert licences == {"six": "MIT", "idna": "LicenseRef-OSI-Approved", "packaging": either}
+        # The audit's word is on the volume and on its snapshot.
+        assert manifest["sharing"] == {"level": "public", "reasons": [], "sensitive": [], "not_open": [], "unknown": []}
+        record = json.loads(next(store.glob("snapshots/*/snapshot.json")).read_text())
+        assert record["tags"]["petal:sharing"] == "public"
     finally:
         gone = play("delete_cluster", seed=mount_seed, store=store)
     assert gone.rc == 0, gone.output

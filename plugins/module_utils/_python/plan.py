@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._audit.pypi import package_licence
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.grammar import (
     canonical_requirement,
@@ -328,12 +329,14 @@ class Distribution:
 
     ``files`` are the paths that tell what can be imported: ``__init__`` files and top-level modules.
     ``tags`` are the lines of its WHEEL file, such as ``cp311-cp311-manylinux_2_17_x86_64``.
+    ``license`` is an SPDX expression; None where the metadata does not tell.
     """
 
     name: str
     version: str
     files: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    license: str | None = None
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Distribution:
@@ -342,6 +345,7 @@ class Distribution:
             str(data["version"]),
             tuple(str(item) for item in data["files"]),
             tuple(str(item) for item in data["tags"]),
+            package_licence(data.get("expression"), data.get("classifiers", ()), data.get("license")),
         )
 
 
@@ -357,6 +361,9 @@ for item in importlib.metadata.distributions():
         "version": item.version,
         "files": ["/".join(p) for p in paths if p[-1].startswith("__init__.") or len(p) == 1],
         "tags": [line[4:].strip() for line in wheel.splitlines() if line.startswith("Tag:")],
+        "expression": item.metadata.get("License-Expression"),
+        "classifiers": item.metadata.get_all("Classifier") or [],
+        "license": item.metadata.get("License"),
     })
 print(json.dumps(found))
 """
@@ -459,6 +466,7 @@ def package_list(
             "version": item.version,
             "hash": installed_hash(item, archives.get(item.name, {})),
             "requested": item.name in requested,
+            "license": item.license,
         }
         for item in sorted(installed, key=lambda item: item.name)
     ]
@@ -490,7 +498,11 @@ def manifest(environment: Environment, record: Mapping[str, Any], default: bool)
             "summary": summary(environment, record),
         },
         "packages": [
-            {"name": item["name"], "version": item["version"], "manager": "pypi", "hash": item["hash"]}
+            {
+                **{key: item[key] for key in ("name", "version", "hash")},
+                "manager": "pypi",
+                "license": item.get("license"),
+            }
             for item in record["packages"]
         ],
         "requires": [{"path": python["path"], "reason": "the Python of environments on the volume"}]

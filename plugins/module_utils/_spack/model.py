@@ -104,7 +104,8 @@ class Place:
     """Where a package is, as Spack's store says.
 
     cached: a binary mirror lists it, and it may be taken from there. deprecated: its recipe says so of the version.
-    explicit: somebody asked for it, it is not only a dependency.
+    explicit: somebody asked for it, it is not only a dependency. license: what its recipe says, an SPDX expression as a
+    rule; empty where it says nothing.
     """
 
     prefix: str
@@ -112,11 +113,15 @@ class Place:
     cached: bool = False
     deprecated: bool = False
     explicit: bool = False
+    license: str = ""
 
 
 @dataclass(frozen=True)
 class Package:
-    """One package of a finished or planned environment. seconds: what its installation took, None if not known."""
+    """One package of a finished or planned environment.
+
+    seconds: what its installation took, None if not known. license: as in its Place.
+    """
 
     name: str
     version: str
@@ -126,6 +131,7 @@ class Package:
     seconds: float | None
     spec: str
     explicit: bool
+    license: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

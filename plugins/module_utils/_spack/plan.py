@@ -300,6 +300,7 @@ def _package(node: Node, place: Place, before: Brought | None) -> Package:
         seconds=before.seconds if before and place.installed else None,
         spec=node.root or node.label,
         explicit=node.root is not None,
+        license=place.license,
     )
 
 

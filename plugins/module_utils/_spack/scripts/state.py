@@ -120,6 +120,16 @@ def is_deprecated(spec: Any) -> bool:
     return bool(versions.get(spec.version, {}).get("deprecated"))
 
 
+def license_of(spec: Any) -> str:
+    """What its recipe says of its licence, where several hold all of them; empty where it says nothing."""
+    try:
+        licenses = module("repo").PATH.get_pkg_class(spec.name).licenses
+    except Exception:  # a recipe that is gone says nothing, nor did Spack before the directive
+        return ""
+    found = sorted({str(name) for when, name in licenses.items() if spec.satisfies(when)})
+    return found[0] if len(found) == 1 else " AND ".join(f"({name})" for name in found)
+
+
 def main(arguments: dict[str, Any]) -> dict[str, Any]:
     """Answer for ``environment`` (its directory), ``adopt`` (hashes) and ``from_source`` (specs)."""
     environment = module("environment").Environment(arguments["environment"])
@@ -141,6 +151,7 @@ def main(arguments: dict[str, Any]) -> dict[str, Any]:
             "cached": key in hits,
             "deprecated": not spec.external and is_deprecated(spec),
             "explicit": bool(there and record.explicit),
+            "license": "" if spec.external else license_of(spec),
         }
     return {
         "nodes": nodes,

@@ -88,7 +88,7 @@ def test_build_then_nothing(tmp_path: Path) -> None:
     assert first["diff"]["after"] == "idna 3.7\n"
     assert first["environment"]["check"] == ["python", "-c", "import idna"]
     assert first["environment"]["packages"] == [
-        {"name": "idna", "version": "3.7", "hash": "sha256:" + "a" * 64, "requested": True}
+        {"name": "idna", "version": "3.7", "hash": "sha256:" + "a" * 64, "requested": True, "license": None}
     ]
     assert first["environment"]["python"] == {"path": "/usr/bin/python3.11", "version": "3.11.2", "source": "system"}
     path = tmp_path / "mnt/envs/small/1"

@@ -364,7 +364,8 @@ def test_manifest() -> None:
         "default": True,
         "summary": "Python 3.11.2 with numpy 2.2.6, pyyaml 6.0",
     }
-    assert manifest["packages"][0] == {"name": "numpy", "version": "2.2.6", "manager": "pypi", "hash": "sha256:0"}
+    numpy = {"name": "numpy", "version": "2.2.6", "manager": "pypi", "hash": "sha256:0", "license": None}
+    assert manifest["packages"][0] == numpy
     assert manifest["requires"][0]["path"] == "/usr/bin/python3.11"
     managed = {**RECORD, "python": Interpreter("/shared/envs/.python/x/bin/python3.12", "3.12.1", "managed").to_dict()}
     assert plan.manifest(SCI, managed, False)["requires"] == []

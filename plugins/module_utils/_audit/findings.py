@@ -1,0 +1,160 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What an audit found of a volume, and the verdict on who may be given it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ansible_collections.petal.hpc.plugins.module_utils._audit.spdx import IS_NOT_OPEN, IS_OPEN, standing
+from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._sharing.verdict import (
+    ACCOUNTS,
+    PRIVATE,
+    PUBLIC,
+    Verdict,
+    render,
+)
+
+# Of what is listed; the numbers are of all.
+LIST_LIMIT = 100
+WARN_LIMIT = 5
+
+
+class AuditError(PetalError):
+    """A volume cannot be looked through, or its bill of materials cannot be read."""
+
+
+@dataclass(frozen=True)
+class Find:
+    """A file below the mount directory, and what it is, as in "private key"."""
+
+    path: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Component:
+    """A package of the bill of materials. licence: an SPDX expression or a text; None where nothing is said."""
+
+    name: str
+    version: str
+    licence: str | None
+
+
+@dataclass(frozen=True)
+class Licences:
+    """Packages by what their licences let one do. open: how many are open."""
+
+    open: int = 0
+    not_open: tuple[Component, ...] = ()
+    unknown: tuple[Component, ...] = ()
+
+
+@dataclass(frozen=True)
+class Audit:
+    """All that was found. files: how many were seen; read: how many of them were looked into.
+
+    test_data: secrets of packages' own tests. accepted: those that somebody has looked at, who says that they are none.
+    """
+
+    sensitive: tuple[Find, ...]
+    test_data: tuple[Find, ...]
+    accepted: tuple[Find, ...] = ()
+    unreadable: tuple[Find, ...] = ()
+    licences: Licences = field(default_factory=Licences)
+    files: int = 0
+    read: int = 0
+
+    def verdict(self) -> Verdict:
+        """Private with anything sensitive, or that could not be looked at; public where every licence is open."""
+        reasons = [f"{find.path} is a {find.why}" for find in self.sensitive]
+        reasons += [f"{find.path} could not be read" for find in self.unreadable]
+        if reasons:
+            return Verdict(PRIVATE, tuple(reasons))
+        reasons = [f"{one.name} has licence {one.licence}" for one in self.licences.not_open]
+        reasons += [
+            f"{one.name} has {'licence ' + one.licence + ', which is not known' if one.licence else 'no known licence'}"
+            for one in self.licences.unknown
+        ]
+        return Verdict(ACCOUNTS, tuple(reasons)) if reasons else Verdict(PUBLIC)
+
+    def warnings(self) -> list[str]:
+        """One line where something is sensitive, with the first of it and the way out."""
+        found = self.sensitive + self.unreadable
+        if not found:
+            return []
+        named = ", ".join(f"{find.path} ({find.why})" for find in found[:WARN_LIMIT])
+        more = f" and {len(found) - WARN_LIMIT} more" if len(found) > WARN_LIMIT else ""
+        return [
+            f"this volume has sensitive files and is to stay private: {named}{more}. Remove what brings them and build "
+            "again, or name those that are no secrets in software_volume_audit_accept"
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types, lists cut to the first of each kind."""
+        verdict = self.verdict()
+        return {
+            "verdict": {"level": verdict.level, "reasons": list(verdict.reasons[:LIST_LIMIT])},
+            "tag": render(verdict),
+            "sensitive": _cut(self.sensitive + self.unreadable),
+            "sensitive_count": len(self.sensitive) + len(self.unreadable),
+            "test_data": _cut(self.test_data),
+            "test_data_count": len(self.test_data),
+            "accepted": _cut(self.accepted),
+            "licences": {
+                "open": self.licences.open,
+                "not_open": [asdict(one) for one in self.licences.not_open],
+                "unknown": [asdict(one) for one in self.licences.unknown],
+            },
+            "files": self.files,
+            "files_read": self.read,
+        }
+
+
+def _cut(finds: Sequence[Find]) -> list[dict[str, str]]:
+    return [asdict(find) for find in finds[:LIST_LIMIT]]
+
+
+def licences(components: Iterable[Component]) -> Licences:
+    """Sort packages by their licences; one that is there more than once counts once."""
+    opened, not_open, unknown = 0, [], []
+    for one in sorted(set(components), key=lambda item: (item.name, item.version, item.licence or "")):
+        found = standing(one.licence)
+        if found == IS_OPEN:
+            opened += 1
+        elif found == IS_NOT_OPEN:
+            not_open.append(one)
+        else:
+            unknown.append(one)
+    return Licences(opened, tuple(not_open), tuple(unknown))
+
+
+def components(bom: Any) -> list[Component]:
+    """The packages of a bill of materials in CycloneDX JSON. Raises AuditError with what is wrong."""
+    listed = bom.get("components", []) if isinstance(bom, Mapping) and bom.get("bomFormat") == "CycloneDX" else None
+    if not isinstance(listed, list) or not all(isinstance(item, Mapping) for item in listed):
+        raise AuditError("it is no bill of materials in CycloneDX JSON")
+    return [
+        Component(str(item.get("name", "")), str(item.get("version", "")), _licence(item.get("licenses")))
+        for item in listed
+    ]
+
+
+def _licence(entries: Any) -> str | None:
+    """All that a component says, joined with AND: several licences of a component hold together (CycloneDX 1.6)."""
+    texts = []
+    for entry in entries if isinstance(entries, list) else ():
+        if not isinstance(entry, Mapping):
+            return None
+        licence = entry.get("license")
+        inner = licence if isinstance(licence, Mapping) else {}
+        text = entry.get("expression") or inner.get("id") or inner.get("name")
+        if not isinstance(text, str):
+            return None
+        texts.append(text)
+    return texts[0] if len(texts) == 1 else " AND ".join(f"({text})" for text in texts) or None

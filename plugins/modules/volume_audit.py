@@ -1,0 +1,158 @@
+#!/usr/bin/python
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: volume_audit
+short_description: Look for secrets and for licences that are not open, before a volume is given to others
+version_added: "0.1.0"
+author:
+  - petal.hpc contributors (@petal-hpc)
+description:
+  - Looks through a mounted volume for private keys, credentials, histories and passwords, and through its bill of
+    materials for the licences of what is on it. Says who may be given the volume.
+  - It goes by names and by the beginning of files. It opens those whose names call for it, and reads at most 256 KiB
+    of each. Programs, libraries, sources, pictures and archives are not opened. It follows no symbolic link and stays
+    on one file system.
+  - A key that a package has for its own tests is no secret. It is told apart by two things. It stands in a directory of
+    tests, examples or mock-ups, and the package's list of its files (C(RECORD) of a wheel, Spack's
+    C(install_manifest.json)) has this very file. Python's own tests and those of Spack have no list, there the place
+    decides.
+  - A find warns, and does not fail. M(petal.hpc.volume_audit) only tells; what is done about it is up to others.
+attributes:
+  check_mode:
+    description: Changes nothing in any mode.
+    support: full
+  diff_mode:
+    description: Changes nothing, so there is nothing to show.
+    support: none
+options:
+  path:
+    description: The directory at which the volume is mounted.
+    type: path
+    required: true
+  sbom:
+    description: Its bill of materials, CycloneDX in JSON, as P(petal.hpc.sbom#filter) makes it.
+    type: path
+    required: true
+  accept:
+    description:
+      - Files that you have looked at and that are no secrets, as shell patterns of paths below O(path). V(*) matches a
+        slash too.
+    type: list
+    elements: str
+    default: []
+seealso:
+  - plugin: petal.hpc.sbom
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: See whether the volume may be given to others
+  petal.hpc.volume_audit:
+    path: /shared
+    sbom: /shared/.petal/sbom.cdx.json
+  register: audit
+
+- name: Say it
+  ansible.builtin.debug:
+    var: audit.tag
+"""
+
+RETURN = r"""
+verdict:
+  description:
+    - Who may be given the volume, as C(level), with the C(reasons).
+    - V(private) is nobody, as there are secrets on it or what could not be read. V(accounts) is who you share it with,
+      as a licence is not open or not known. V(public) is everybody.
+  returned: success
+  type: dict
+  sample: {level: accounts, reasons: ["cuda has licence LicenseRef-Not-Open"]}
+tag:
+  description: The verdict as the tag C(petal:sharing) of a snapshot, at most 256 characters.
+  returned: success
+  type: str
+  sample: "accounts: cuda has licence LicenseRef-Not-Open"
+sensitive:
+  description: The first hundred secrets, each with its C(path) below O(path) and C(why).
+  returned: success
+  type: list
+  elements: dict
+sensitive_count:
+  description: How many there are.
+  returned: success
+  type: int
+test_data:
+  description: The first hundred secrets of packages' own tests, which are none.
+  returned: success
+  type: list
+  elements: dict
+test_data_count:
+  description: How many there are.
+  returned: success
+  type: int
+accepted:
+  description: The first hundred that O(accept) passes over.
+  returned: success
+  type: list
+  elements: dict
+licences:
+  description:
+    - How many packages have an open licence (RV(licences.open)), and those whose licence is not, or is not known, each
+      with C(name), C(version) and C(licence).
+    - Open is what OSI has approved or FSF calls free. V(OR) in an SPDX expression is open where one side is, V(AND)
+      where all are. No licence, C(NOASSERTION) and words that nobody knows are not known.
+  returned: success
+  type: dict
+  contains:
+    open:
+      description: How many packages have an open licence.
+      type: int
+    not_open:
+      description: Packages whose licence is not open.
+      type: list
+      elements: dict
+    unknown:
+      description: Packages of which it is not known.
+      type: list
+      elements: dict
+files:
+  description: How many files were seen.
+  returned: success
+  type: int
+files_read:
+  description: How many of them were opened.
+  returned: success
+  type: int
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.petal.hpc.plugins.module_utils._audit.api import audit
+from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+
+
+def main() -> None:
+    """Arguments in, findings out."""
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path", "required": True},
+            "sbom": {"type": "path", "required": True},
+            "accept": {"type": "list", "elements": "str", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        found = audit(module.params["path"], module.params["sbom"], module.params["accept"])
+    except PetalError as error:
+        module.fail_json(msg=str(error))
+    for warning in found.warnings():
+        module.warn(warning)
+    module.exit_json(changed=False, **found.to_dict())
+
+
+if __name__ == "__main__":
+    main()

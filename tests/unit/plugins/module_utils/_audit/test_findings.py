@@ -1,0 +1,77 @@
+"""From finds to a verdict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.petal.hpc.plugins.module_utils._audit.findings import (
+    Audit,
+    AuditError,
+    Component,
+    Find,
+    Licences,
+    components,
+    licences,
+)
+from ansible_collections.petal.hpc.plugins.module_utils._sharing.verdict import Verdict, parse
+
+MIT = Component("six", "1", "MIT")
+CUDA = Component("cuda", "12", "LicenseRef-Nvidia-Proprietary")
+OURS = Component("ours", "1", None)
+KEY = Find("etc/server.key", "private key")
+
+
+def bom(*licences_: Any) -> dict[str, Any]:
+    """A bill of materials with one component."""
+    return {"bomFormat": "CycloneDX", "components": [{"name": "x", "version": "1", "licenses": list(licences_)}]}
+
+
+def test_verdicts() -> None:
+    clean = Audit((), (), licences=licences([MIT]))
+    assert clean.verdict() == Verdict("public")
+    assert Audit((), (KEY,)).verdict().level == "public"
+    assert Audit((), (), accepted=(KEY,)).verdict().level == "public"
+    held = Audit((), (), licences=licences([MIT, CUDA, OURS])).verdict()
+    assert held == Verdict("accounts", ("cuda has licence LicenseRef-Nvidia-Proprietary", "ours has no known licence"))
+    private = Audit((KEY,), (), licences=licences([CUDA]))
+    assert private.verdict() == Verdict("private", ("etc/server.key is a private key",))
+    assert "etc/server.key" in private.warnings()[0]
+    assert Audit((), (), unreadable=(Find("x", "directory (Permission denied)"),)).verdict().level == "private"
+    assert clean.warnings() == []
+
+
+def test_many_finds_fit_into_a_tag_and_a_result() -> None:
+    finds = tuple(Find(f"home/{number}/a;b.pem", "private key") for number in range(5000))
+    found = Audit(finds, ()).to_dict()
+    assert len(found["tag"]) <= 256
+    assert parse(found["tag"]).level == "private"
+    assert (len(found["sensitive"]), found["sensitive_count"]) == (100, 5000)
+
+
+def test_one_package_counts_once() -> None:
+    assert licences([MIT, MIT, CUDA, OURS]) == Licences(1, (CUDA,), (OURS,))
+
+
+@pytest.mark.parametrize(
+    ("entries", "licence"),
+    [
+        ([], None),
+        ([{"license": {"id": "MIT"}}], "MIT"),
+        ([{"license": {"name": "custom"}}], "custom"),
+        ([{"expression": "MIT OR ISC"}], "MIT OR ISC"),
+        ([{"license": {"id": "MIT"}}, {"license": {"id": "ISC"}}], "(MIT) AND (ISC)"),
+        (["MIT"], None),
+        ([{"license": {"id": 7}}], None),
+        ([{}], None),
+    ],
+)
+def test_licences_of_a_component(entries: list[Any], licence: str | None) -> None:
+    assert components(bom(*entries)) == [Component("x", "1", licence)]
+
+
+@pytest.mark.parametrize("value", [None, [], {}, {"bomFormat": "CycloneDX", "components": "x"}, {"bomFormat": "SPDX"}])
+def test_what_is_no_bill_of_materials(value: Any) -> None:
+    with pytest.raises(AuditError):
+        components(value)
