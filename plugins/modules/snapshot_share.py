@@ -16,8 +16,8 @@ description:
   - Looks at who may use it first, and changes only what differs. Accounts can be added to and removed from those that
     there are, also beside everybody, which M(amazon.aws.ec2_snapshot) does not do.
   - Before anything is changed it is checked that the snapshot is complete, that an audit of the volume found nothing
-    against it (its tag C(petal:sharing)), that its key can be used by the others, that it has no product codes, and that
-    the account does not block public access. What stands against it is said with the way out.
+    against it (its tag C(petal:sharing)), that its key can be used by the others, that it has no product codes, and
+    that the account does not block public access. What stands against it is said with the way out.
   - To take it back nothing has to hold but that it is the account's own.
 extends_documentation_fragment:
   - amazon.aws.common.modules
@@ -34,8 +34,8 @@ options:
   state:
     description:
       - V(present) gives it to O(accounts), and to everybody with O(public).
-      - V(absent) takes it back from O(accounts), and from everybody with O(public). Without either it is taken back from
-        all.
+      - V(absent) takes it back from O(accounts), and from everybody with O(public). Without either it is taken back
+        from all.
     type: str
     choices: [present, absent]
     default: present
@@ -125,6 +125,10 @@ snapshots:
     changed:
       description: Whether that was changed.
       type: bool
+owner:
+  description: The account that owns it, which others name as a source; null with O(state=absent).
+  returned: success
+  type: str
 region:
   description: The Region.
   returned: success

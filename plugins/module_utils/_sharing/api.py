@@ -70,11 +70,12 @@ class Sharing:
             others = [account for account in listed if account != snapshot.owner]
             request = replace(request, accounts=tuple(dict.fromkeys([*request.accounts, *others])))
             self._judge(snapshot, request)
-            ids = [snapshot.snapshot_id]
+            ids, owner = [snapshot.snapshot_id], snapshot.owner
         else:
             request = replace(request, accounts=tuple(dict.fromkeys([*request.accounts, *listed])))
-            ids = self._meant(params)
-        return self._changed([(one, self._permissions(one)) for one in ids], request, check)
+            ids, owner = self._meant(params), None
+        changed = self._changed([(one, self._permissions(one)) for one in ids], request, check)
+        return {**changed, "owner": owner}
 
     # Which
 

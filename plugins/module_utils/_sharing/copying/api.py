@@ -61,6 +61,7 @@ class Copies:
         self._module = module
         self._params: Mapping[str, Any] = module.params
         self._deadline = time.monotonic() + self._params["wait_timeout"]
+        self._snapshots = EbsSnapshots(module, self._params["source_region"])
 
     def run(self) -> dict[str, Any]:
         """What petal.hpc.snapshot_copy does. Raises PetalError; what has been begun then goes on by itself."""
@@ -106,9 +107,8 @@ class Copies:
 
     def _source(self) -> Source:
         params = self._params
-        region = params["source_region"] or str(self._module.region)
+        region = str(self._snapshots.region)
         owners = check_accounts(params["owners"], "owners")
-        snapshots = EbsSnapshots(self._module, region)
         ids = (check_snapshot_id(params["snapshot_id"]),) if params["snapshot_id"] else ()
         criteria = Criteria(
             params["fingerprint"], snapshot_ids=ids, os=params["os"], architecture=params["architecture"], states=STATES
@@ -120,7 +120,7 @@ class Copies:
             if not own and not owners:
                 continue
             asked = criteria if own else foreign
-            found, refused = snapshots.scan(asked) if own else snapshots.shared(asked, owners)
+            found, refused = self._snapshots.scan(asked) if own else self._snapshots.shared(asked, owners)
             chosen = select(found, asked, refused)
             best = chosen.best or (chosen.snapshots[0] if chosen.snapshots else None)
             if best is not None:
@@ -135,9 +135,9 @@ class Copies:
 
     def _regions(self) -> list[str]:
         """The Regions that the account can use; none where that may not be asked."""
-        client = ec2_client(self._module)
+        describe = AWSRetry.jittered_backoff()(self._snapshots.client.describe_regions)
         try:
-            found = call(EC2SnapshotErrorHandler, "looking at the Regions", client.describe_regions, aws_retry=True)
+            found = call(EC2SnapshotErrorHandler, "looking at the Regions", describe)
         except AwsError:
             return []
         return sorted(str(region["RegionName"]) for region in found["Regions"])
@@ -177,10 +177,8 @@ class _Region:
         self.outcome = Outcome(target.region)
         self._source = source
         self._target = target
+        self._module = module
         self._snapshots = EbsSnapshots(module, target.region)
-        # Its own retries would make second copies: an HTTP 500 may be the answer to a call that was carried out.
-        self._client = ec2_client(module, target.region, retries={"total_max_attempts": 1})
-        self._patient = ec2_client(module, target.region)
 
     def look(self) -> Decision:
         """What there is, and what it needs. Raises AwsError."""
@@ -209,13 +207,16 @@ class _Region:
         decision = self.look()
         for snapshot_id in decision.delete:
             with aws(f"deleting {snapshot_id} in {self.region}"):
-                delete_snapshot(self._patient, snapshot_id)
+                delete_snapshot(self._snapshots.client, snapshot_id)
             self.outcome.deleted.append(snapshot_id)
         if decision.action != COPY:
             return decision
-        # Each attempt looks first: the one before it may have been carried out, and its answer lost.
+        # The client's own retries would make second copies: an HTTP 500 may answer a call that was carried out. So each
+        # attempt here looks first.
+        client = ec2_client(self._module, self.region, retries={"total_max_attempts": 1})
         begin = AWSRetry.jittered_backoff(delay=1)(self._begin)
-        call(EC2SnapshotErrorHandler, f"copying {self._source.snapshot.snapshot_id} to {self.region}", begin)
+        doing = f"copying {self._source.snapshot.snapshot_id} to {self.region}"
+        call(EC2SnapshotErrorHandler, doing, begin, client=client)
         return self.look()
 
     def settle_duplicates(self) -> None:
@@ -223,11 +224,11 @@ class _Region:
         if self.outcome.begun:
             self.settle()
 
-    def _begin(self) -> None:
+    def _begin(self, client: Any) -> None:
         if self.look().action != COPY:
             return
         self.outcome.begun = True
-        self._client.copy_snapshot(**self._source.parameters(self._target))
+        client.copy_snapshot(**self._source.parameters(self._target))
 
     def wait(self, deadline: float, interval: int) -> None:
         """Until the copy has ended well or not. Raises AwsError when the time is up."""
@@ -236,7 +237,7 @@ class _Region:
             return
         left = max(0.0, deadline - time.monotonic())
         doing = f"waiting until the copy {snapshot.snapshot_id} is completed"
-        waiter = self._patient.get_waiter("snapshot_completed")
+        waiter = self._snapshots.client.get_waiter("snapshot_completed")
         config = {"Delay": interval, "MaxAttempts": max(1, int(left // interval))}
         try:
             call(EC2SnapshotErrorHandler, doing, waiter.wait, SnapshotIds=[snapshot.snapshot_id], WaiterConfig=config)

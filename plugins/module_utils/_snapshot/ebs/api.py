@@ -38,6 +38,7 @@ class EbsSnapshots:
 
     :param module: the module, with amazon.aws's common options.
     :param region: another Region than the module's.
+    :ivar client: EC2's there.
     """
 
     def __init__(self, module: Any, region: str | None = None) -> None:
@@ -46,7 +47,7 @@ class EbsSnapshots:
         except AnsibleBotocoreError as error:
             raise SnapshotError(f"looking for snapshots on AWS: {error}") from error
         self.region = region or module.region
-        self._client = module.client("ec2", region=self.region)
+        self.client = module.client("ec2", region=self.region)
 
     def scan(self, criteria: Criteria) -> tuple[list[Snapshot], list[Refusal]]:
         """All that may be meant, in AWS's order, and what is no record, with the reason.
@@ -72,7 +73,7 @@ class EbsSnapshots:
 
     def _ask(self, request: dict[str, Any], read: Read) -> tuple[list[Snapshot], list[Refusal]]:
         scan = AWSRetry.jittered_backoff()(_scan)
-        parameters = {"client": self._client, "request": request, "read": read}
+        parameters = {"client": self.client, "request": request, "read": read}
         found: tuple[list[Snapshot], list[Refusal]] = call(
             EC2SnapshotErrorHandler, f"looking for snapshots in {self.region}", scan, **parameters
         )
