@@ -86,6 +86,11 @@ options:
   label:
     description: Label of the file system, at most 16 bytes. A new one bears the beginning of O(name) by default.
     type: str
+  fingerprint:
+    description:
+      - Fingerprint that the manifest on the volume has to bear when it is made from O(snapshot_id). Where it does not,
+        there is no volume.
+    type: str
 seealso:
   - module: petal.hpc.local_snapshot
 """
@@ -214,6 +219,7 @@ def main() -> None:
             "tags": {"type": "dict"},
             "evict": {"type": "bool", "default": False},
             "label": {"type": "str"},
+            "fingerprint": {"type": "str"},
         },
         required_if=[("state", "mounted", ["mount_dir"])],
         supports_check_mode=True,

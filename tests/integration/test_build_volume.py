@@ -140,6 +140,25 @@ def test_a_deployed_volume_works_in_login_shells_and_goes_away_again(store: Path
     Path("/petal-test").rmdir()
 
 
+def test_a_snapshot_that_is_not_what_its_record_says_is_not_deployed(store: Path, mount_seed: Path) -> None:
+    """A forged record: the archive is whole, its digest right, its fingerprint that of another seed."""
+    built = play("build_volume", seed=mount_seed, store=store)
+    assert built.rc == 0, built.output
+    mount_seed.write_text(mount_seed.read_text().replace("packaging==25.0", "packaging==24.2"))
+    validated = play("validate_seed", seed=mount_seed)
+    fingerprint = re.findall(r"sha256:[0-9a-f]{64}", validated.output)[-1]
+    record = next(store.glob("snapshots/*/snapshot.json"))
+    record.write_text(json.dumps({**json.loads(record.read_text()), "fingerprint": fingerprint}))
+    deployed = play("deploy_cluster", seed=mount_seed, store=store)
+    assert deployed.rc != 0
+    assert "it bears the fingerprint" in deployed.output
+    assert "Traceback" not in deployed.output
+    assert leftovers(store) == []
+    assert "/petal-test" not in Path("/etc/fstab").read_text()
+    # The build has made it, for its own mount namespace; nothing was mounted there for users.
+    Path("/petal-test").rmdir()
+
+
 @pytest.mark.usefixtures("store")
 def test_killed_builds_are_gone_on_with() -> None:
     """A short version of ``make kill RUNS=10``."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,77 @@ def test_life_of_a_snapshot(store: Path, volume: str, tmp_path: Path) -> None:
     assert rest["deleted"] == [other["snapshot_id"]]
     assert not run_module("local_snapshot", store=store, state="absent", fingerprint=FINGERPRINT)["changed"]
     assert entries(store) == []
+
+
+@pytest.fixture
+def manifest_volume(store: Path, tmp_path: Path) -> Iterator[Callable[[Callable[[Path], Any]], str]]:
+    """Makes snapshots that claim FINGERPRINT, of volumes whose manifest somebody else writes; gives their ids."""
+    names: list[str] = []
+
+    def make(write: Callable[[Path], Any]) -> str:
+        name, mount_dir = f"test-{uuid.uuid4().hex[:8]}", tmp_path / "manifest"
+        names.append(name)
+        run_module("local_volume", store=store, name=name, size_gb=1, state="mounted", mount_dir=mount_dir)
+        (mount_dir / ".petal").mkdir()
+        write(mount_dir / ".petal" / "manifest.json")
+        run_module("local_volume", store=store, name=name, state="detached")
+        return str(run_module("local_snapshot", **request(store, name, build=name))["snapshot"]["snapshot_id"])
+
+    yield make
+    for name in [*names, "test-restored"]:
+        run_module("local_volume", store=store, name=name, state="absent")
+
+
+def test_a_volume_is_made_only_where_its_manifest_bears_the_fingerprint(
+    store: Path, tmp_path: Path, manifest_volume: Callable[[Callable[[Path], Any]], str]
+) -> None:
+    def sparse(path: Path) -> None:
+        with path.open("w") as stream:
+            stream.truncate(900 * 1024**2)
+
+    wanted: dict[str, Any] = {"store": store, "name": "test-restored", "fingerprint": FINGERPRINT, "state": "mounted"}
+    hostile: dict[Callable[[Path], Any], str] = {
+        lambda path: path.write_text(
+            json.dumps({"fingerprint": "sha256:" + "b" * 64})
+        ): "it bears the fingerprint 'sha256:bbb",
+        lambda path: path.write_text("[]"): "it bears the fingerprint 'None'",
+        lambda path: path.write_text("{"): "is not JSON",
+        lambda path: path.write_text("[" * 100_000): "is not JSON",
+        lambda _path: None: "there is none that can be read",
+        Path.mkdir: "manifest",
+        lambda path: path.symlink_to("/etc/hostname"): "manifest",
+        os.mkfifo: "manifest",
+        sparse: "there is none that can be read",
+    }
+    for write, said in hostile.items():
+        forged = manifest_volume(write)
+        message = fail_module("local_volume", **wanted, snapshot_id=forged, mount_dir=tmp_path / "restored")
+        assert said in message
+        assert "\n" not in message
+        assert list((store / "volumes").glob("*restored*")) == []
+        assert not (tmp_path / "restored").exists()
+    good = manifest_volume(lambda path: path.write_text(json.dumps({"fingerprint": FINGERPRINT})))
+    made = run_module("local_volume", **wanted, snapshot_id=good, mount_dir=tmp_path / "restored", read_only=True)
+    assert made["volume"]["mounted"]
+
+
+def test_an_archive_that_is_larger_than_its_record_says_fills_no_disk(store: Path, volume: str, tmp_path: Path) -> None:
+    made = run_module("local_snapshot", **request(store, volume))["snapshot"]["snapshot_id"]
+    archive = store / "snapshots" / made / "volume.tar.zst"
+    bomb = tmp_path / "volume.img"
+    with bomb.open("wb") as stream:
+        stream.truncate(3 * 1024**3)
+    archive.unlink()
+    pack = ["tar", "--create", "--zstd", f"--file={archive}", f"--directory={tmp_path}", bomb.name]
+    # Not sparse for tar: it would write all of it.
+    subprocess.run(pack, check=True)
+    record = store / "snapshots" / made / "snapshot.json"
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    changed = {"sha256": digest, "stored_bytes": archive.stat().st_size, "used_bytes": 1}
+    record.write_text(json.dumps({**json.loads(record.read_text()), **changed}))
+    message = fail_module("local_volume", store=store, name=f"{volume}-copy", snapshot_id=made)
+    assert "tar ended with status" in message
+    assert [path.name for path in store.glob("volumes/*") if volume not in path.name or "copy" in path.name] == []
 
 
 def test_a_volume_in_use_is_refused(store: Path, volume: str, tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ PACKAGES = {
     "e2fsck": "e2fsprogs",
     "resize2fs": "e2fsprogs",
     "e2label": "e2fsprogs",
+    "debugfs": "e2fsprogs",
     "tar": "tar",
     "zstd": "zstd",
     "ssh-keygen": "openssh-client (Debian) or openssh (Fedora)",
@@ -102,8 +103,8 @@ class Host:
 
     # Commands
 
-    def call(self, argv: Sequence[str]) -> tuple[int, str, str]:
-        """Run a command; give its status, output and error output.
+    def call(self, argv: Sequence[str], cwd: str | None = None) -> tuple[int, str, str]:
+        """Run a command, in the directory ``cwd``; give its status, output and error output.
 
         It inherits the locks that are held, so that a lock outlives a killed module for as long as its helpers still
         write. Raises PetalError when the command is not installed.
@@ -113,6 +114,7 @@ class Host:
             return self._run_command(
                 list(argv),
                 pass_fds=tuple(self._locks),
+                cwd=cwd,
                 environ_update={"PATH": path.lstrip(":"), "LC_ALL": "C", "LANGUAGE": "C"},
                 handle_exceptions=False,
             )

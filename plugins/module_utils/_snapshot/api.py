@@ -17,7 +17,7 @@ import os
 import pwd
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -130,16 +130,86 @@ class SnapshotStore:
             return self._record(request, 1), True
         with explained(f"writing a snapshot to {self._root}"):
             self._host.make_directory(self._root)
-            lock = self._store / "locks" / f"snapshot-{request.fingerprint.partition(':')[2]}.lock"
-            with self._host.lock(lock, f"making a snapshot of {request.name}"):
+            with self.locked(
+                f"snapshot-{request.fingerprint.partition(':')[2]}", f"making a snapshot of {request.name}"
+            ):
                 # Another run may have finished it while this one waited.
                 found = self.find(request)
                 if found is not None:
                     return found, False
                 with quiesce() as source:
                     record = self._write(request, source)
-                lock.unlink(missing_ok=True)
                 return record, True
+
+    def archive(self, snapshot_id: str) -> Path:
+        """The compressed image of a snapshot."""
+        return self._root / check_snapshot_id(snapshot_id) / ARCHIVE
+
+    @contextlib.contextmanager
+    def locked(self, what: str, doing: str) -> Iterator[None]:
+        """Be the only one that does a thing in this store; the lock's file goes with it."""
+        lock = self._store / "locks" / f"{what}.lock"
+        with self._host.lock(lock, doing):
+            yield
+            lock.unlink(missing_ok=True)
+
+    def adopt(self, snapshot: Snapshot, fetch: Callable[[], Iterable[bytes]], doing: str, check: bool = False) -> bool:
+        """Take a snapshot from elsewhere into the store; whether it changes.
+
+        :param snapshot: its record, checked. fetch: gives the archive in pieces, which is read only where it is needed.
+        :param doing: what is done, for messages. check: decide only.
+            Raises SnapshotError where the archive is not the record's, or another snapshot has its id.
+        """
+        with explained(doing):
+            if self._has(snapshot, doing):
+                return False
+            free, need = self._host.free_bytes(self._root), (snapshot.stored_bytes or 0) + SPARE
+            if free < need:
+                raise SnapshotError(
+                    f"{doing}: it takes {human(need)} in {self._root}, {human(free)} are free. {FREE_SPACE}"
+                )
+            if check:
+                return True
+            self._host.make_directory(self._root)
+            with self.locked(f"adopt-{snapshot.snapshot_id}", doing):
+                # Another run may have brought it while this one waited.
+                if self._has(snapshot, doing):
+                    return False
+                self._adopt(snapshot, fetch(), doing)
+        return True
+
+    def _has(self, snapshot: Snapshot, doing: str) -> bool:
+        entry = self._root / check_snapshot_id(snapshot.snapshot_id)
+        if not os.path.lexists(entry):
+            return False
+        there = self.get(snapshot.snapshot_id)
+        if (there.sha256, there.fingerprint) != (snapshot.sha256, snapshot.fingerprint):
+            raise SnapshotError(f"{doing}: {entry} is another snapshot of the same id. It is left as it is.")
+        return True
+
+    def _adopt(self, snapshot: Snapshot, pieces: Iterable[bytes], doing: str) -> None:
+        with self._draft(snapshot.snapshot_id) as draft:
+            archive, total, left = draft / ARCHIVE, hashlib.sha256(), snapshot.stored_bytes or 0
+            with archive.open("xb") as stream:
+                for piece in pieces:
+                    left -= len(piece)
+                    if left < 0:
+                        break
+                    stream.write(piece)
+                    total.update(piece)
+                stream.flush()
+                os.fsync(stream.fileno())
+            if left:
+                size = "more" if left < 0 else "fewer"
+                raise SnapshotError(f"{doing}: {ARCHIVE} has {size} bytes than its record says. It is damaged.")
+            if total.hexdigest() != snapshot.sha256:
+                raise SnapshotError(
+                    f"{doing}: {ARCHIVE} is damaged: its sha256 is {total.hexdigest()}, its record says {snapshot.sha256}"
+                )
+            archive.chmod(0o444)
+            self._host.write_json(draft / RECORD, snapshot.to_dict(), 0o444)
+            draft.replace(self._root / snapshot.snapshot_id)
+            self._host.sync_directory(self._root)
 
     def _record(self, request: SnapshotRequest, size_gb: int) -> Snapshot:
         return Snapshot(
@@ -247,7 +317,9 @@ class SnapshotStore:
         if free < need:
             raise SnapshotError(f"{doing}: it takes {human(need)}, {human(free)} are free. {FREE_SPACE}")
         archive = self._root / snapshot.snapshot_id / ARCHIVE
-        extract = ["tar", "--extract", "--sparse", "--no-same-owner", "--use-compress-program=zstd", "--file"]
+        # A hostile archive shall not fill the disk: an image is as large as its record says.
+        limit = ["prlimit", f"--fsize={(snapshot.size_gb + 1) * 1024**3}"]
+        extract = [*limit, "tar", "--extract", "--sparse", "--no-same-owner", "--use-compress-program=zstd", "--file"]
         with explained(doing), concurrent.futures.ThreadPoolExecutor(1) as pool:
             actual = pool.submit(digest, archive)
             status, _output, problem = self._host.call([*extract, str(archive), "--directory", str(directory), MEMBER])

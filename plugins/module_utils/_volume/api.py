@@ -23,6 +23,7 @@ from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
     FREE_SPACE,
+    JSON_LIMIT,
     UNFINISHED,
     Host,
     explained,
@@ -60,6 +61,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._volume.model import (
 )
 
 SPARE = 16 * 1024**2
+MANIFEST = "/.petal/manifest.json"
 UNMOUNT_TRIES = 10
 LOOP_PATIENCE = 10.0
 # Named one by one: the defaults differ between releases, and what the build host's e2fsprogs knows may be
@@ -332,6 +334,7 @@ class _Task:
                 image = self._format(size)
             else:
                 image = self._snapshots.restore(snapshot, self._draft)
+                self._identify(image, snapshot)
                 self._grow_file(image, size)
             self._publish(image, snapshot)
         finally:
@@ -363,6 +366,26 @@ class _Task:
         ]
         self._host.run(["mkfs.ext4", *options, str(image)], f"{self._doing}: formatting the new image")
         return image
+
+    def _identify(self, image: Path, snapshot: Snapshot) -> None:
+        """Refuse an image whose manifest does not bear the fingerprint that is asked for, before it is ever mounted."""
+        wanted = self._wanted.fingerprint
+        if wanted is None:
+            return
+        doing, copy = f"{self._doing}: reading the manifest of {snapshot.snapshot_id}", self._draft / "manifest.json"
+        # Whatever stands there is foreign: debugfs copies no more of it than a manifest may have.
+        limited = ["prlimit", f"--fsize={JSON_LIMIT}", "debugfs", "-R", f"dump {MANIFEST} {copy.name}", str(image)]
+        status, _output, problem = self._host.call(limited, cwd=str(self._draft))
+        if status != 0 or not copy.is_file():
+            said = " ".join(problem.split())[-200:]
+            raise VolumeError(f"{doing}: there is none that can be read ({said}). The copy was removed.")
+        manifest = self._host.read_json(copy)
+        found = manifest.get("fingerprint") if isinstance(manifest, dict) else None
+        if found != wanted:
+            raise VolumeError(
+                f"{doing}: it bears the fingerprint {str(found)[:80]!r}, not {wanted}. The snapshot is not what its "
+                "record says: nothing was mounted, and the copy was removed. Delete the snapshot, or ask its maker."
+            )
 
     def _publish(self, image: Path, snapshot: Snapshot | None) -> None:
         filesystem = self._superblock(image)

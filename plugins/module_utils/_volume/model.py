@@ -45,7 +45,8 @@ class VolumeError(PetalError):
 class Wanted:
     """What is asked of a volume; None leaves a thing as it is.
 
-    size_gb: GiB. evict: end processes that a dead controller left in the volume's namespace.
+    size_gb: GiB. evict: end processes that a dead controller left in the volume's namespace. fingerprint: what the
+    manifest on a volume that is made from a snapshot has to bear.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Wanted:
     tags: dict[str, str] | None = None
     evict: bool = False
     label: str | None = None
+    fingerprint: str | None = None
 
 
 @dataclass(frozen=True)
