@@ -17,7 +17,7 @@ BECOME := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs kill bench bench-lookup seeds-check pcluster-check debian-sources lab lab-build lab-kill lab-faults cluster-demo
+.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs kill bench bench-lookup seeds-check pcluster-check debian-sources lab lab-build lab-kill lab-faults lab-share cluster-demo
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 24
@@ -108,6 +108,9 @@ lab-kill: setup-dev ## in an EC2 lab: SIGKILL at RUNS moments of a build, each r
 
 lab-faults: setup-dev ## in an EC2 lab: every fault that there is
 	$(LAB) faults
+
+lab-share: setup-dev ## in an EC2 lab: build, share with another account, copy to two Regions, take back
+	@$(SUDO) env HOME="$$HOME" PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH=tests/lab $(BIN)/python -B tests/lab/aws_share.py
 
 cluster-demo: setup-dev ## on a mini cluster on this machine: deploy, verify in Slurm jobs, switch between jobs, go back
 	@$(SUDO) env HOME="$$HOME" PYTHONPATH=tests/lab $(BIN)/python -B tests/lab/cluster_demo.py

@@ -16,7 +16,8 @@ description:
   - A copy has the tags of the original, which AWS does not copy, and a Description with its fingerprint. They are
     written in the call that makes it, so it is found like the original from the first moment.
   - It can be run again after whatever happened. A copy is known by its tag C(petal:copied-from). One that is complete
-    is left alone, one that is pending is waited for, one that failed is deleted and made again. There is never a second.
+    is left alone, one that is pending is waited for, one that failed is deleted and made again. There is never a
+    second.
   - A copy of a copy counts as a copy of the original.
   - What another account shares can be copied, too, into the own account. So a snapshot that its owner takes back is
     still there.

@@ -50,7 +50,9 @@ class Account:
         self.cloud = Cloud(directory, account)
         self.volume = self.cloud.volume(Size=1, **volume)
 
-    def snap(self, number: int, sharing: str | None = "public", wait: bool = True, **tags: str) -> str:
+    def snap(
+        self, number: int, sharing: str | None = "public", wait: bool = True, more: dict[str, str] | None = None
+    ) -> str:
         """A snapshot as a build makes it; its id. ``sharing``: the audit's verdict; None for a volume without audit."""
         told = {"fingerprint": fingerprint(number), "name": "bio", "os": "alinux2023", "architecture": "x86_64"}
         told |= {"build-id": f"b{number}", "packages": "six@1.17.0"}
@@ -60,7 +62,10 @@ class Account:
             VolumeId=self.volume,
             Description=f"petal.hpc bio {fingerprint(number)}",
             TagSpecifications=[
-                {"ResourceType": "snapshot", "Tags": [*pairs, *({"Key": k, "Value": v} for k, v in tags.items())]}
+                {
+                    "ResourceType": "snapshot",
+                    "Tags": [*pairs, *({"Key": k, "Value": v} for k, v in (more or {}).items())],
+                }
             ],
         )["SnapshotId"]
         if wait:
@@ -104,6 +109,15 @@ def copy(**arguments: Any) -> dict[str, Any]:
     return run_module("snapshot_copy", **{"poll_interval": 1, **arguments})
 
 
+def played(playbook: str, *arguments: str, **variables: str) -> str:
+    """The output of a playbook that has to end well."""
+    fast = {"software_volume_poll_interval": 1}
+    done = play(playbook, *arguments, "-e", json.dumps({"provider": "aws", "region": HOME, **fast, **variables}))
+    assert done.rc == 0, done.output
+    assert "WARNING" not in done.output
+    return done.output
+
+
 def changes(lab: Client) -> list[str]:
     """The calls since the last clear_calls that change something."""
     reads = ("Describe", "Get", "List")
@@ -112,7 +126,12 @@ def changes(lab: Client) -> list[str]:
 
 def look_from_other(number: int) -> list[str]:
     """What a look-up in the other account finds, which names this one as an organization source."""
-    asked = {"fingerprint": fingerprint(number), "os": "alinux2023", "architecture": "x86_64", "size_gb": 1}
+    asked: dict[str, Any] = {
+        "fingerprint": fingerprint(number),
+        "os": "alinux2023",
+        "architecture": "x86_64",
+        "size_gb": 1,
+    }
     mine = os.environ["AWS_ACCESS_KEY_ID"]
     os.environ["AWS_ACCESS_KEY_ID"] = access_key(OTHER_ACCOUNT)
     try:
@@ -304,7 +323,7 @@ def test_keys(lab: Client, tmp_path: Path) -> None:
 
 
 def test_copied_to_two_regions_and_found_there_by_tag(lab: Client, own: Account) -> None:
-    made = own.snap(20, **{"petal:cleanup": "pending", "Name": "bio", "cost-centre": "7"})
+    made = own.snap(20, more={"petal:cleanup": "pending", "Name": "bio", "cost-centre": "7"})
     asked = {"fingerprint": fingerprint(20), "regions": [NEAR, FAR]}
     lab.clear_calls()
     foretold = copy(check=True, **asked)
@@ -341,7 +360,7 @@ def test_copied_to_two_regions_and_found_there_by_tag(lab: Client, own: Account)
 
 def test_killed_half_way(lab: Client, own: Account) -> None:
     made = own.snap(21)
-    asked = {"snapshot_id": made, "regions": [NEAR, FAR], "poll_interval": 1}
+    asked: dict[str, Any] = {"snapshot_id": made, "regions": [NEAR, FAR], "poll_interval": 1}
     lab.clear_calls()
     process = start_module("snapshot_copy", **asked)
     wait_for(lambda: changes(lab) == ["CopySnapshot"], pause=0.01)
@@ -357,7 +376,7 @@ def test_killed_half_way(lab: Client, own: Account) -> None:
 
 def test_without_waiting_and_its_progress(lab: Client, own: Account) -> None:
     made = own.snap(22)
-    asked = {"snapshot_id": made, "regions": [NEAR], "wait": False}
+    asked: dict[str, Any] = {"snapshot_id": made, "regions": [NEAR], "wait": False}
     seen = copy(**asked)
     assert (seen["copies"][0]["state"], seen["progress"]["total"]) == ("pending", 100)
     assert 0 <= seen["progress"]["done"] < 100
@@ -393,7 +412,7 @@ def test_a_copy_that_fails_again(lab: Client, own: Account) -> None:
     """Says why, for its Region; the others are well; and the next run mends it."""
     made = own.snap(27)
     lab.fault("snapshot-error", times=2)
-    asked = {"snapshot_id": made, "regions": [NEAR], "poll_interval": 1}
+    asked: dict[str, Any] = {"snapshot_id": made, "regions": [NEAR], "poll_interval": 1}
     says = fail_module("snapshot_copy", **asked)
     lab.clear_faults()
     assert f"{NEAR}: its copy failed: The lab was told" in says
@@ -410,7 +429,7 @@ def test_a_copy_that_fails_again(lab: Client, own: Account) -> None:
 
 def test_a_second_copy_that_somebody_began_at_the_same_moment(lab: Client, own: Account) -> None:
     made = own.snap(28)
-    asked = {"snapshot_id": made, "regions": [NEAR], "poll_interval": 1}
+    asked: dict[str, Any] = {"snapshot_id": made, "regions": [NEAR], "poll_interval": 1}
     both = [start_module("snapshot_copy", **asked) for _number in range(2)]
     for process in both:
         output, _problem = process.communicate(timeout=60)
@@ -438,12 +457,17 @@ def test_a_second_copy_that_somebody_began_at_the_same_moment(lab: Client, own: 
 @pytest.mark.usefixtures("own")
 def test_what_another_account_shares(lab: Client, other: Account) -> None:
     theirs = other.snap(30)
-    asked = {"fingerprint": fingerprint(30), "regions": [HOME, NEAR], "os": "alinux2023", "architecture": "x86_64"}
+    asked: dict[str, Any] = {
+        "fingerprint": fingerprint(30),
+        "regions": [HOME, NEAR],
+        "os": "alinux2023",
+        "architecture": "x86_64",
+    }
     trusting = {**asked, "owners": [OTHER_ACCOUNT]}
     assert "there is no snapshot to copy" in fail_module("snapshot_copy", **trusting)
     other.cloud.ec2.modify_snapshot_attribute(SnapshotId=theirs, OperationType="add", UserIds=[ACCOUNT])
     assert "when its owner is named in owners" in fail_module("snapshot_copy", **asked)
-    nameless = {"snapshot_id": theirs, "regions": [NEAR], "owners": [OTHER_ACCOUNT]}
+    nameless: dict[str, Any] = {"snapshot_id": theirs, "regions": [NEAR], "owners": [OTHER_ACCOUNT]}
     assert "name its fingerprint, os and architecture" in fail_module("snapshot_copy", **nameless)
     done = copy(**trusting)
     assert done["source"]["owner"] == OTHER_ACCOUNT
@@ -494,38 +518,36 @@ def test_playbooks_and_their_permissions(lab: Client, own: Account, other: Accou
     """Share, copy, share the copy, take back, as a user does; and the sharer's policy allows that and no more."""
     assert other.account == OTHER_ACCOUNT
     made = own.snap(40)
-    asked = {"provider": "aws", "region": HOME, "snapshot_id": made}
-    fast = {"software_volume_poll_interval": "1"}
     lab.clear_calls()
-    checked = play("share_volume", "--check", "--diff", **asked, accounts=OTHER_ACCOUNT)
-    assert checked.rc == 0, checked.output
-    assert OTHER_ACCOUNT in checked.output
+    checked = played("share_volume", "--check", "--diff", snapshot_id=made, accounts=OTHER_ACCOUNT)
+    assert f'"accounts": [\n+            "{OTHER_ACCOUNT}"' in checked, checked
+    assert "Check mode: nothing was changed" in checked
     assert changes(lab) == []
-    shared = play("share_volume", **asked, accounts=f"{OTHER_ACCOUNT},{THIRD}")
-    assert shared.rc == 0, shared.output
-    assert f"{made} in {HOME}: account {OTHER_ACCOUNT}, account {THIRD}" in shared.output
+    shared = played("share_volume", snapshot_id=made, accounts=f"{OTHER_ACCOUNT},{THIRD}")
+    assert f"{made} in {HOME}: account {OTHER_ACCOUNT}, account {THIRD}" in shared
     assert look_from_other(40) == [made]
-    public = play("share_volume", **asked, public="true")
-    assert public.rc == 0, public.output
+    played("share_volume", snapshot_id=made, public="true")
     assert own.permissions(made) == {OTHER_ACCOUNT, THIRD, "all"}
-    copied = play("copy_volume", **asked, **fast, regions=f"{NEAR},{FAR}")
-    assert copied.rc == 0, copied.output
+    assert "would be copied" in played("copy_volume", "--check", snapshot_id=made, regions=NEAR)
+    copied = played("copy_volume", snapshot_id=made, regions=f"{NEAR},{FAR}")
     (there,) = own.copies(FAR, 40)
-    assert f"{FAR}" in copied.output
-    assert there["SnapshotId"] in copied.output
-    again = play("copy_volume", **asked, **fast, regions=f"{NEAR},{FAR}")
-    assert again.rc == 0, again.output
-    assert again.output.count("completed: it was copied before") == 2
-    assert "WARNING" not in shared.output + copied.output + again.output
-    back = play("unshare_volume", provider="aws", region=HOME, fingerprint=fingerprint(40))
-    assert back.rc == 0, back.output
+    assert f"{FAR}        {there['SnapshotId']} completed" in copied
+    again = played("copy_volume", snapshot_id=made, regions=f"{NEAR},{FAR}")
+    assert again.count("completed: it was copied before") == 2
+    assert "(as before)" in played("share_volume", fingerprint=fingerprint(40), public="true")
+    back = played("unshare_volume", fingerprint=fingerprint(40))
+    assert f"{made} in {HOME}: nobody but its owner" in back
     assert look_from_other(40) == []
     assert own.permissions(made) == set()
+    local = play("share_volume", "-e", json.dumps({"provider": "local", "snapshot_id": made, "accounts": [THIRD]}))
+    assert local.rc != 0
+    assert "petal.hpc.export_volume" in local.output
+    nothing = play("unshare_volume", "-e", json.dumps({"region": HOME}))
+    assert "Nothing says which snapshot is meant" in nothing.output
     made_calls = lab.calls()
     assert sum(call["action"] == "CopySnapshot" for call in made_calls) == 2
     policy = Policy.read(SHARER)
     mine = [call for call in made_calls if call["account"] == ACCOUNT and call["service"] in ("ec2", "kms", "sts")]
-    own_calls = [call for call in mine if call["action"] != "DescribeVolumes"]
-    findings = compare(policy, own_calls)
+    findings = compare(policy, mine)
     assert findings.denied == []
     assert findings.unused == []
