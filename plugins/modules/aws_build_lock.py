@@ -61,8 +61,9 @@ options:
       - V(renewing) renews it every O(interval) seconds until the process of the holder has ended or somebody else has
         the lock; for a task with C(async).
       - V(detached) leaves the build to itself, so that whoever comes next goes on with it.
+      - V(kept) does the same for what a failed build made, where nothing runs.
     type: str
-    choices: [present, absent, renewing, detached]
+    choices: [present, absent, renewing, detached, kept]
     default: present
   key_file:
     description: Where the private key is kept. By default C(petal/keys/) and O(name) in C(XDG_CACHE_HOME), C(~/.cache).
@@ -84,7 +85,11 @@ options:
     type: int
     default: 60
   force:
-    description: With V(absent) or V(detached) whoever holds the lock.
+    description: With V(absent), V(detached) or V(kept) whoever holds the lock.
+    type: bool
+    default: false
+  spare_detached:
+    description: With V(present) a build that was left to itself counts as alive until its deadline; for a clean-up.
     type: bool
     default: false
 """
@@ -138,7 +143,7 @@ lock:
       description: Id of the build; after a take-over that of the dead build.
       type: str
     holder:
-      description: The process that holds it, or V(detached); in check mode the one that holds it now.
+      description: The process that holds it, or V(detached) or V(kept); in check mode the one that holds it now.
       type: raw
     renewed:
       description: When it was last renewed, in UTC.
@@ -153,6 +158,9 @@ lock:
     remaining_s:
       description: Seconds until then; negative afterwards.
       type: int
+    kept:
+      description: Whether a failed build left it for the next run.
+      type: bool
     public_key:
       description: The public key.
       type: str
@@ -184,6 +192,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._aws.lock import KeyHeld
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
+STATES = ["present", "absent", "renewing", "detached", "kept"]
+
 
 def main() -> None:
     module = AnsibleAWSModule(
@@ -193,13 +203,14 @@ def main() -> None:
             "build_id": {"type": "str"},
             "petal_name": {"type": "str"},
             "holder": {"type": "dict"},
-            "state": {"type": "str", "choices": ["present", "absent", "renewing", "detached"], "default": "present"},
+            "state": {"type": "str", "choices": STATES, "default": "present"},
             "key_file": {"type": "path", "no_log": False},
             "timeout": {"type": "int", "default": 3600},
             "ttl": {"type": "int", "default": 300},
             "build_timeout": {"type": "int", "default": 43200},
             "interval": {"type": "int", "default": 60},
             "force": {"type": "bool", "default": False},
+            "spare_detached": {"type": "bool", "default": False},
         },
         required_if=[("state", "present", ["holder", "build_id"]), ("state", "renewing", ["holder"])],
         supports_check_mode=True,

@@ -342,6 +342,20 @@ class TestLock:
         assert other.lock()["lock"].items() >= {"taken_over": True, "key_kept": False, "build_id": "b1"}.items()
         assert other.lock(state="absent", build_id="b1")["changed"]
 
+    def test_a_clean_up_spares_what_runs_on_its_own_and_takes_what_was_kept(
+        self, cloud: Cloud, controllers: Make
+    ) -> None:
+        ours, other = controllers(), controllers("b2")
+        ours.lock()
+        ours.lock(state="detached")
+        spared = other.lock(spare_detached=True, timeout=0)
+        assert spared["held"], spared
+        assert "runs on its own" in spared["msg"]
+        assert ours.lock(state="kept", build_id="b1")["lock"]["kept"]
+        assert key_pairs(cloud)[0]["Tags"]["petal:holder"] == "kept"
+        assert other.lock(spare_detached=True, timeout=0)["lock"]["taken_over"]
+        assert other.lock(state="absent", build_id="b1")["changed"]
+
     def test_one_that_died_long_ago_gets_a_new_time_and_key(self, cloud: Cloud, controllers: Make) -> None:
         dead = controllers()
         first = dead.lock(build_timeout=1)["lock"]

@@ -28,6 +28,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._aws.names import (
 from ansible_collections.petal.hpc.plugins.module_utils._lock.model import (
     TAKE,
     TAKE_OVER,
+    WAIT,
     Here,
     Holder,
     LockError,
@@ -39,6 +40,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._lock.model import (
 )
 
 DETACHED = "detached"
+# What a failed build left, where it was asked to: nothing runs there.
+KEPT = "kept"
 # The longest of each, so that all of them fit into one tag.
 HOST, BOOT_ID, NUMBER = 64, 36, 20
 
@@ -56,8 +59,9 @@ class KeyLock:
     """A held lock.
 
     lock_id: EC2's id of the key pair, another one after each take-over. key_pair_id: the id under which this key was
-    first imported, so that it names the key. holder: None when the build was left to itself (detached).
-    renewed: seconds since 1970. started, deadline: stamps in UTC. public_key: as EC2 gives it.
+    first imported, so that it names the key. holder: None when the build was left to itself (detached), or what a
+    failed one made was kept; kept: which of them. renewed: seconds since 1970. started, deadline: stamps in UTC.
+    public_key: as EC2 gives it.
     """
 
     lock_id: str
@@ -69,10 +73,11 @@ class KeyLock:
     started: str
     deadline: str
     public_key: str = ""
+    kept: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """For people and playbooks."""
-        holder: Any = self.holder.to_dict() if self.holder else DETACHED
+        holder: Any = self.holder.to_dict() if self.holder else holder_tag(None, kept=self.kept)
         return {**asdict(self), "holder": holder, "renewed": stamp(self.renewed)}
 
     def overdue(self, now: float) -> bool:
@@ -100,9 +105,9 @@ def _plain(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._:-]", "_", text)
 
 
-def holder_tag(holder: Holder | None) -> str:
-    """The tag of a holder; None: the build was left to itself."""
-    return json.dumps(holder.to_dict(), separators=(",", ":")) if holder else DETACHED
+def holder_tag(holder: Holder | None, *, kept: bool = False) -> str:
+    """The tag of a holder; None: the build was left to itself, or kept after a failure."""
+    return json.dumps(holder.to_dict(), separators=(",", ":")) if holder else KEPT if kept else DETACHED
 
 
 def lock_tags(
@@ -131,7 +136,7 @@ def parse_lock(key_pair: Mapping[str, Any], fingerprint: str) -> KeyLock:
             f"{tags.get(FINGERPRINT, 'none')!r}, expected {fingerprint}. If no build needs it, delete it and run again."
         )
     try:
-        holder = None if tags.get(HOLDER) == DETACHED else parse_holder(json.loads(tags.get(HOLDER, "")))
+        holder = None if tags.get(HOLDER) in (DETACHED, KEPT) else parse_holder(json.loads(tags.get(HOLDER, "")))
         build_id = check_build_id(tags.get(BUILD_ID, ""))
     except (ValueError, LockError) as error:
         raise LockError(
@@ -149,17 +154,23 @@ def parse_lock(key_pair: Mapping[str, Any], fingerprint: str) -> KeyLock:
         started=tags.get(STARTED, ""),
         deadline=tags.get(DEADLINE, ""),
         public_key=str(key_pair.get("PublicKey") or ""),
+        kept=tags.get(HOLDER) == KEPT,
     )
 
 
-def judge_key(lock: KeyLock | None, asker: Holder, here: Here, running: bool, *, now: float, ttl: float) -> Verdict:
+def judge_key(
+    lock: KeyLock | None, asker: Holder, here: Here, running: bool, *, now: float, ttl: float, spare: bool = False
+) -> Verdict:
     """Decide whether the asker may have the lock; as for the locks of a local store, and what is detached is free.
 
     :param ttl: seconds after which a holder that cannot be seen from here counts as dead.
+    :param spare: what is detached counts as alive until its deadline, for who would not go on with it.
     """
     if lock is None:
         return Verdict(TAKE, "it is free")
     if lock.holder is None:
+        if spare and not lock.kept and not lock.overdue(now):
+            return Verdict(WAIT, f"it runs on its own, until {lock.deadline} at most")
         return Verdict(TAKE_OVER, f"the build {lock.build_id} was left to itself")
     record = LockRecord(lock.build_id, lock.holder, lock.renewed, lock.renewed, ttl)
     return judge(record, asker, here, running, now)

@@ -53,15 +53,19 @@ def run(settings: Settings, command: Sequence[str]) -> int:
     argv = ["setpriv", "--pdeathsig", "KILL", *_command(settings, command)]
     process = subprocess.Popen(argv, env=_environment())
 
+    ended: list[int] = []
+
     def end(number: int, _frame: object) -> None:
+        # To wait for it here would be to wait for the wait below.
+        ended.append(number)
         process.kill()
-        process.wait()
-        sys.exit(128 + number)
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, end)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     status = process.wait()
+    if ended:
+        return 128 + ended[0]
     return status if status >= 0 else 128 - status
 
 

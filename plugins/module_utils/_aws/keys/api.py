@@ -78,7 +78,8 @@ class KeyRequest:
     """Who wants to build what.
 
     key_file: where the private key is. timeout: seconds to wait. ttl: seconds until a holder that cannot be seen
-    counts as dead. build_timeout: seconds that a build may take. interval: seconds between renewals.
+    counts as dead. build_timeout: seconds that a build may take. interval: seconds between renewals. spare_detached:
+    whether a build that runs on its own counts as alive.
     """
 
     name: str
@@ -92,6 +93,7 @@ class KeyRequest:
     build_timeout: float
     interval: float
     force: bool
+    spare_detached: bool = False
 
 
 def request_of(params: Mapping[str, Any]) -> KeyRequest:
@@ -110,6 +112,7 @@ def request_of(params: Mapping[str, Any]) -> KeyRequest:
         build_timeout=params["build_timeout"],
         interval=params["interval"],
         force=params["force"],
+        spare_detached=params["spare_detached"],
     )
 
 
@@ -131,7 +134,7 @@ class KeyLocks:
             return self.acquire(request, check)
         if state == "renewing":
             return self.keep_renewed(request, check)
-        return self.release(request, check) if state == "absent" else self.detach(request, check)
+        return self.release(request, check) if state == "absent" else self.detach(request, check, kept=state == "kept")
 
     def acquire(self, request: KeyRequest, check: bool = False) -> dict[str, Any]:
         """Take the lock, or wait for it; renew it when it is ours. Raises KeyHeldError when it does not come free."""
@@ -166,18 +169,21 @@ class KeyLocks:
             self._delete(lock)
         return {"changed": mine, "lock": lock.to_dict() if lock and not mine else None}
 
-    def detach(self, request: KeyRequest, check: bool = False) -> dict[str, Any]:
-        """Leave the build to itself: whoever comes next goes on with it. Raises LockError when it is not ours."""
+    def detach(self, request: KeyRequest, check: bool = False, *, kept: bool = False) -> dict[str, Any]:
+        """Leave the build to itself: whoever comes next goes on with it. Raises LockError when it is not ours.
+
+        :param kept: nothing runs there.
+        """
         lock = self._find(request)
         if lock is None or not may_change(lock, request.holder, request.build_id, request.force):
             raise LockError(
                 f"the lock {request.name} is not ours to detach: "
                 + (f"the build {lock.build_id} holds it ({holder_tag(lock.holder)})" if lock else "nobody holds it")
             )
-        changed = lock.holder is not None
+        changed = lock.holder is not None or lock.kept != kept
         if changed and not check:
-            self._tag(lock, {HOLDER: holder_tag(None), RENEWED: stamp(time.time())})
-        return {"changed": changed, "lock": replace(lock, holder=None).to_dict()}
+            self._tag(lock, {HOLDER: holder_tag(None, kept=kept), RENEWED: stamp(time.time())})
+        return {"changed": changed, "lock": replace(lock, holder=None, kept=kept).to_dict()}
 
     def keep_renewed(self, request: KeyRequest, check: bool = False) -> dict[str, Any]:
         """Renew the lock until its holder's process has ended, or somebody else has it. Raises LockError."""
@@ -218,7 +224,15 @@ class KeyLocks:
 
     def _judge(self, lock: KeyLock | None, request: KeyRequest) -> Verdict:
         running = lock is not None and lock.holder is not None and self._runs(lock.holder)
-        return judge_key(lock, self._holder(request), self._here(), running, now=time.time(), ttl=request.ttl)
+        return judge_key(
+            lock,
+            self._holder(request),
+            self._here(),
+            running,
+            now=time.time(),
+            ttl=request.ttl,
+            spare=request.spare_detached,
+        )
 
     def _holder(self, request: KeyRequest) -> Holder:
         if request.holder is None:
@@ -339,6 +353,7 @@ class KeyLocks:
             holder=holder,
             renewed=now,
             public_key=public_key,
+            kept=False,
         )
 
     def _result(

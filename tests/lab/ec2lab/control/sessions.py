@@ -23,6 +23,8 @@ from ec2lab.settings import SERVICE_ADDRESS, SESSION_PORT
 DOCUMENT = "SSM-SessionManagerRunShell"
 # Seconds that the ends of a session wait for each other.
 PATIENCE = 30
+# Seconds between two looks at whether an instance still runs.
+GLANCE = 1.0
 
 
 class SessionError(Exception):
@@ -176,7 +178,7 @@ class Sessions:
         agent = Agent(instance_id, connection)
         self._agents[instance_id] = agent
         try:
-            while connection.recv(1024):
+            while _received(connection, instance_id):
                 agent.last_seen = time.time()
         finally:
             if self._agents.get(instance_id) is agent:
@@ -191,7 +193,7 @@ class Sessions:
         session.opened.set()
         try:
             session.attached.wait(PATIENCE)
-            while printed := connection.recv(65536):
+            while printed := _received(connection, session.target):
                 if session.user is not None:
                     with contextlib.suppress(OSError):
                         session.user.sendall(printed)
@@ -216,6 +218,15 @@ class Sessions:
 
 def _running(instance_id: str) -> LabInstance | None:
     return next((one for one in everywhere() if one.id == instance_id and one.state == "running"), None)
+
+
+def _received(connection: socket.socket, instance_id: str) -> bytes:
+    """The next bytes from an instance; none when it has ended, of which its connections may not hear."""
+    connection.settimeout(GLANCE)
+    while _running(instance_id):
+        with contextlib.suppress(TimeoutError):
+            return connection.recv(65536)
+    return b""
 
 
 def _of(instance: LabInstance) -> tuple[str, str]:

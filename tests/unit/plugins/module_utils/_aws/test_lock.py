@@ -9,6 +9,7 @@ import pytest
 
 from ansible_collections.petal.hpc.plugins.module_utils._aws.lock import (
     DETACHED,
+    KEPT,
     KeyLock,
     holder_tag,
     judge_key,
@@ -58,6 +59,7 @@ def test_tags_there_and_back() -> None:
     assert parse_lock(key_pair(), FINGERPRINT) == LOCK
     assert parse_lock(key_pair(key_pair_id="key-0"), FINGERPRINT) == replace(LOCK, key_pair_id="key-0")
     assert parse_lock(key_pair(holder=DETACHED), FINGERPRINT) == replace(LOCK, holder=None)
+    assert parse_lock(key_pair(holder=KEPT), FINGERPRINT) == replace(LOCK, holder=None, kept=True)
     # Nobody can tell whether it lives.
     assert parse_lock(key_pair(renewed="today"), FINGERPRINT).renewed == 0.0
 
@@ -97,6 +99,21 @@ def test_a_key_pair_that_is_no_lock(tags: dict[str, str | None], message: str) -
 )
 def test_who_may_have_it(lock: KeyLock | None, running: bool, action: str) -> None:
     assert judge_key(lock, OURS, HERE, running, now=NOW, ttl=300).action == action
+
+
+@pytest.mark.parametrize(
+    ("lock", "action"),
+    [
+        (replace(LOCK, holder=None), WAIT),
+        (replace(LOCK, holder=None, deadline=stamp(NOW - 1)), TAKE_OVER),
+        (replace(LOCK, holder=None, deadline=""), TAKE_OVER),
+        (replace(LOCK, holder=None, kept=True), TAKE_OVER),
+        (LOCK, TAKE_OVER),
+        (None, TAKE),
+    ],
+)
+def test_a_clean_up_spares_what_runs_on_its_own(lock: KeyLock | None, action: str) -> None:
+    assert judge_key(lock, OURS, HERE, False, now=NOW, ttl=300, spare=True).action == action
 
 
 def test_the_longest_holder_fits_into_a_tag() -> None:
@@ -160,3 +177,4 @@ def test_same_key(one: str, other: str, same: bool) -> None:
 def test_for_playbooks() -> None:
     assert LOCK.to_dict()["holder"]["pid"] == 200
     assert replace(LOCK, holder=None).to_dict()["holder"] == DETACHED
+    assert replace(LOCK, holder=None, kept=True).to_dict()["holder"] == KEPT
