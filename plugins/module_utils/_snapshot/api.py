@@ -204,7 +204,7 @@ class SnapshotStore:
                 raise SnapshotError(f"{doing}: {ARCHIVE} has {size} bytes than its record says. It is damaged.")
             if total.hexdigest() != snapshot.sha256:
                 raise SnapshotError(
-                    f"{doing}: {ARCHIVE} is damaged: its sha256 is {total.hexdigest()}, its record says {snapshot.sha256}"
+                    f"{doing}: {ARCHIVE} is damaged: its sha256 is {total.hexdigest()}, recorded was {snapshot.sha256}"
                 )
             archive.chmod(0o444)
             self._host.write_json(draft / RECORD, snapshot.to_dict(), 0o444)
