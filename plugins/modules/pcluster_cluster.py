@@ -129,6 +129,8 @@ changes:
   elements: dict
 """
 
+from ansible.module_utils.common.warnings import warn
+
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster.api import Cluster, How, Library, configuration_of
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
@@ -166,7 +168,7 @@ def main() -> None:
         module.fail_json(msg=str(error))
     for message in result["messages"]:
         if message["level"] == "WARNING":
-            module.warn(f"{message['type']}: {message['message']}")
+            warn(f"{message['type']}: {message['message']}")
     module.exit_json(**result)
 
 

@@ -1,0 +1,207 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Clusters through the real library of ParallelCluster, in a lab whose stacks are played and not made.
+
+The library validates, makes its template with Node.js, uploads it and asks CloudFormation, as it does on AWS. Resources
+of the stack are records; the head node that its update looks for is an instance that a test launches in its place.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("moto.server", reason="the lab's API is moto, which is not in this environment")
+
+import pcluster_check
+import yaml
+from ec2lab import roots
+from ec2lab.client import Client
+from ec2lab.settings import Delays, Settings
+from ec2lab.testing import Cloud, inside, why_not
+from pcluster_samples import HOST, plain
+from playing import Run, play
+
+from ansible_collections.petal.hpc.plugins.module_utils._seed.fingerprint import fingerprint
+from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
+
+BUCKET = "lab-hooks"
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Client]:
+    """A lab with short delays, and the library of ParallelCluster at hand."""
+    if reason := why_not() or pcluster_check.provide():
+        pytest.skip(reason)
+    if shutil.which("node") is None:
+        pytest.skip("ParallelCluster makes its templates with Node.js, and there is none")
+    delays = Delays(0.3, 0.2, 0.1, 0.1, 0.1, 0.3, 0.3)
+    with inside(Settings(delays, root=str(roots.root()))) as client:
+        yield client
+
+
+class Site:
+    """A controller with a seed whose software is in a snapshot of its account."""
+
+    def __init__(self, directory: Path, name: str = "quickstart") -> None:
+        self.directory = directory
+        self.name = name
+        self.cloud = Cloud(directory)
+        self.cloud.set_up()
+        data = plain("quickstart.yaml")
+        data["cluster"]["name"] = name
+        self.seed = directory / f"{name}.yaml"
+        self.seed.write_text(yaml.safe_dump(data))
+        seed = Seed.from_mapping(data, HOST)
+        tags = {
+            "petal:fingerprint": fingerprint(seed),
+            "petal:name": name,
+            "petal:os": "alinux2023",
+            "petal:architecture": "x86_64",
+            "petal:build-id": "20261122T000000Z-01234567",
+        }
+        volume = self.cloud.volume(Size=1)
+        specification = {"ResourceType": "snapshot", "Tags": [{"Key": k, "Value": v} for k, v in tags.items()]}
+        self.snapshot_id = self.cloud.snapshot(volume, TagSpecifications=[specification])
+        zone = {"Name": "availability-zone", "Values": ["us-east-1a"]}
+        self.subnet = self.cloud.ec2.describe_subnets(Filters=[zone])["Subnets"][0]["SubnetId"]
+        self.cloud.session.client("s3").create_bucket(Bucket=BUCKET)
+
+    def play(self, playbook: str, *arguments: str, **more: Any) -> Run:
+        """Run a playbook with all that a site says."""
+        given = {
+            "seed": str(self.seed),
+            "subnet_id": self.subnet,
+            "key_name": "test",
+            "hook_bucket": BUCKET,
+            "cluster_config": str(self.directory / "cluster.yaml"),
+            "ssh_key_dir": str(self.directory / "keys"),
+            "pcluster_python": str(pcluster_check.PYTHON),
+            "pcluster_config_poll_interval": 1,
+            "pcluster_config_wait_timeout": 120,
+            **more,
+        }
+        variables = self.directory / "variables.json"
+        variables.write_text(json.dumps(given))
+        return play(playbook, "-e", f"@{variables}", *arguments)
+
+    def head_node(self) -> dict[str, Any]:
+        """Launch what stands in for the head node."""
+        tags = {"parallelcluster:cluster-name": self.name, "parallelcluster:node-type": "HeadNode"}
+        specification = {"ResourceType": "instance", "Tags": [{"Key": k, "Value": v} for k, v in tags.items()]}
+        return self.cloud.launch(InstanceType="t3.large", SubnetId=self.subnet, TagSpecifications=[specification])
+
+
+@pytest.fixture(scope="module")
+def site(lab: Client, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """One for all tests here."""
+    assert lab.instances() == []
+    return Site(tmp_path_factory.mktemp("site"))
+
+
+def calls(client: Client, *actions: str) -> int:
+    """How often these were asked for until now."""
+    return sum(call["action"] in actions for call in client.calls())
+
+
+CHANGES = ("CreateStack", "UpdateStack", "DeleteStack")
+
+
+def test_without_a_cluster(lab: Client, site: Site) -> None:
+    """Check mode is ParallelCluster's dry run; deleting and asking are content with nothing."""
+    done = site.play("deploy_cluster", "--check")
+    assert done.rc == 0, done.output
+    assert "quickstart: ParallelCluster accepts the configuration; the cluster would be created." in done.output
+    done = site.play("delete_cluster")
+    assert done.rc == 0, done.output
+    assert "There is no cluster quickstart in us-east-1." in done.output
+    done = site.play("cluster_status")
+    assert done.rc == 0, done.output
+    assert "There is no cluster quickstart in us-east-1." in done.output
+    done = site.play("verify_cluster")
+    assert done.rc != 0
+    assert "Cluster quickstart cannot be verified: it is not there." in done.output
+    assert calls(lab, *CHANGES) == 0
+
+
+def test_all_that_parallelcluster_refuses_is_said_at_once(lab: Client, site: Site) -> None:
+    wrong = {
+        "HeadNode": {"Ssh": {"KeyName": "nobodys"}},
+        "SharedStorage": [{"Name": "software", "EbsSettings": {"SnapshotId": "snap-0123456789abcdef0"}}],
+    }
+    done = site.play("deploy_cluster", "--check", pcluster_config_overrides=wrong)
+    assert done.rc != 0
+    assert "KeyPairValidator: The keypair" in done.output
+    assert "EbsVolumeSizeSnapshotValidator: The snapshot snap-0123456789abcdef0 does not appear to exist" in done.output
+    assert "Traceback" not in done.output
+    assert calls(lab, *CHANGES) == 0
+
+
+def test_a_failure_says_what_failed_first(lab: Client, site: Site) -> None:
+    said = "Failed to execute OnNodeConfigured script, return code: 1"
+    lab.fault("stack-resource", resource="HeadNodeWaitCondition[0-9]*", action="CREATE", message=said)
+    done = site.play("deploy_cluster")
+    assert done.rc != 0
+    assert "Cluster quickstart is CREATE_FAILED." in done.output
+    assert f"(AWS::CloudFormation::WaitCondition) CREATE_FAILED: {said}" in done.output
+    done = site.play("cluster_status")
+    assert done.rc == 0, done.output
+    assert said in done.output
+    # What failed is not mended by an update.
+    done = site.play("deploy_cluster")
+    assert done.rc != 0
+    assert "delete it (state: absent) and create it anew" in done.output
+    done = site.play("delete_cluster")
+    assert done.rc == 0, done.output
+    assert "Deleted: quickstart." in done.output
+
+
+def test_from_creation_to_deletion(lab: Client, site: Site) -> None:
+    before = calls(lab, *CHANGES)
+    done = site.play("deploy_cluster")
+    assert done.rc == 0, done.output
+    assert "quickstart in us-east-1: CREATE_COMPLETE after" in done.output
+    assert site.snapshot_id in done.output
+    assert "Not verified: -e head_node_key_file=FILE" in done.output
+    (stack,) = site.cloud.session.client("cloudformation").describe_stacks()["Stacks"]
+    tags = {tag["Key"]: tag["Value"] for tag in stack["Tags"]}
+    assert (tags["petal:cluster"], tags["petal:snapshot"]) == ("quickstart", site.snapshot_id)
+    assert calls(lab, *CHANGES) == before + 1
+
+    site.head_node()
+    done = site.play("deploy_cluster")
+    assert done.rc == 0, done.output
+    assert "CREATE_COMPLETE, as it was" in done.output
+    assert calls(lab, *CHANGES) == before + 1
+
+    more = {
+        "Scheduling": {"SlurmQueues": [{"Name": "compute", "ComputeResources": [{"Name": "compute", "MaxCount": 20}]}]}
+    }
+    done = site.play("deploy_cluster", "--check", pcluster_config_overrides=more)
+    assert done.rc == 0, done.output
+    assert "Scheduling.SlurmQueues[compute].ComputeResources[compute].MaxCount: 10 to 20" in done.output
+    assert calls(lab, *CHANGES) == before + 1
+    done = site.play("deploy_cluster", pcluster_config_overrides=more)
+    assert done.rc == 0, done.output
+    assert "quickstart in us-east-1: UPDATE_COMPLETE after" in done.output
+
+    # Its head node is known and answers; what stands in for it has no software.
+    done = site.play("verify_cluster", head_node_key_file=str(site.cloud.key))
+    assert done.rc != 0
+    assert "/shared/.petal/manifest.json" in done.output
+    assert "fatal: [quickstart-head]" in done.output or "FAILED on quickstart-head" in done.output
+
+    done = site.play("delete_cluster", "--check")
+    assert done.rc == 0, done.output
+    assert "Would be deleted: quickstart" in done.output
+    assert calls(lab, *CHANGES) == before + 2
+    done = site.play("delete_cluster")
+    assert done.rc == 0, done.output
+    assert site.cloud.session.client("cloudformation").describe_stacks()["Stacks"] == []
