@@ -125,6 +125,14 @@ def test_a_deployer_reads_and_restores() -> None:
     restored = made("CreateVolume", "volume", SnapshotId="snap-1")
     assert compare(deployer, [call("DescribeSnapshots"), call("DescribeImages"), restored]).denied == []
     assert denied(call("DeleteSnapshot", SnapshotId="snap-1"), policy=deployer)
+    hook = {"Bucket": "lab-hooks", "Key": "petal/bio-cluster/petal-node-bootstrap"}
+    uploaded = [
+        call("HeadBucket", "s3", Bucket="lab-hooks"),
+        call("HeadObject", "s3", **hook),
+        call("PutObject", "s3", **hook),
+    ]
+    assert compare(deployer, [call("DescribeSubnets"), call("DescribeVolumes"), *uploaded]).denied == []
+    assert denied(call("PutObject", "s3", Bucket="lab-hooks", Key="petal/other"), policy=deployer)
 
 
 @pytest.mark.parametrize("path", sorted(IAM.glob("*.json")), ids=lambda path: path.name)
