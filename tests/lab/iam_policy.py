@@ -65,6 +65,14 @@ RESOURCES: Mapping[str, tuple[str, ...]] = {
     "RunInstances": ("image", "instance", "key-pair", "network-interface", "security-group", "subnet", "volume"),
     "TerminateInstances": ("instance",),
 }
+# The permissions behind calls of other services that are called otherwise, and S3's are.
+PERMISSIONS: Mapping[str, str] = {
+    "s3:HeadBucket": "s3:ListBucket",
+    "s3:HeadObject": "s3:GetObject",
+    "s3:ListObjectsV2": "s3:ListBucket",
+}
+# Who calls, as the lab's sessions name him.
+VARIABLE = re.compile(r"\$\{aws:user(id|name)\}")
 # Of resources whose ARN names no account.
 NO_ACCOUNT = ("image", "snapshot")
 KINDS: Mapping[str, str] = {
@@ -158,7 +166,8 @@ def needs_of(call: Call) -> Iterator[Need]:
     region = {"aws:RequestedRegion": [str(call["region"])], "ec2:Region": [str(call["region"])]}
     parameters: Mapping[str, str] = call["parameters"]
     if call["service"] != "ec2":
-        yield Need(action, "*", region)
+        for resource in _others(call):
+            yield Need(PERMISSIONS.get(action, action), resource, region)
         return
     tags = dict(_tag_specifications(parameters))
     for kind in _resources(str(call["action"]), parameters):
@@ -172,10 +181,25 @@ def needs_of(call: Call) -> Iterator[Need]:
             _arn(kind, call),
             {**region, **_request_tags(given), "ec2:CreateAction": [str(call["action"])]},
         )
-    if any(name.startswith("IamInstanceProfile.") for name in parameters):
-        yield Need(
-            "iam:PassRole", f"arn:aws:iam::{call['account']}:role/x", {"iam:PassedToService": ["ec2.amazonaws.com"]}
-        )
+    for name, profile in parameters.items():
+        if name.startswith("IamInstanceProfile."):
+            # A request names no role; one that is made with its profile bears the profile's name.
+            role = f"arn:aws:iam::{call['account']}:role/{profile.rpartition('/')[2]}"
+            yield Need("iam:PassRole", role, {"iam:PassedToService": ["ec2.amazonaws.com"]})
+
+
+def _others(call: Call) -> Sequence[str]:
+    """The resources of a call of S3 or SSM; any of other services."""
+    parameters: Mapping[str, str] = call["parameters"]
+    place = f"{call['region']}:{call['account']}"
+    if call["service"] == "s3" and "Bucket" in parameters:
+        return ["/".join([f"arn:aws:s3:::{parameters['Bucket']}", *filter(None, [parameters.get("Key")])])]
+    if call["action"] == "StartSession":
+        document = parameters.get("DocumentName", "SSM-SessionManagerRunShell")
+        return [f"arn:aws:ec2:{place}:instance/{parameters['Target']}", f"arn:aws:ssm:{place}:document/{document}"]
+    if call["action"] == "TerminateSession":
+        return [f"arn:aws:ssm:{place}:session/{parameters['SessionId']}"]
+    return ["*"]
 
 
 def _resources(action: str, parameters: Mapping[str, str]) -> Sequence[str]:
@@ -234,7 +258,7 @@ def _details(kind: str, parameters: Mapping[str, str]) -> Context:
 def _allows(statement: Mapping[str, Any], need: Need) -> bool:
     return (
         any(fnmatchcase(need.action.lower(), action.lower()) for action in _list(statement["Action"]))
-        and any(fnmatchcase(need.resource, resource) for resource in _list(statement["Resource"]))
+        and any(fnmatchcase(need.resource, VARIABLE.sub("lab", resource)) for resource in _list(statement["Resource"]))
         and all(
             _holds(operator, key, _list(values), need.context)
             for operator, conditions in statement.get("Condition", {}).items()
@@ -245,7 +269,7 @@ def _allows(statement: Mapping[str, Any], need: Need) -> bool:
 
 def _holds(operator: str, key: str, wanted: list[str], context: Context) -> bool:
     """Whether a condition holds. Raises ValueError for an operator that is not known."""
-    if key.startswith(("aws:ResourceTag/", "ec2:ResourceTag/")):
+    if key.startswith(("aws:ResourceTag/", "ec2:ResourceTag/", "ssm:resourceTag/")):
         return True
     quantifier, _colon, plain = operator.rpartition(":")
     given = context.get(key, [])

@@ -112,12 +112,38 @@ def test_a_small_vpc_takes_its_own_policy() -> None:
     calls = [
         made("CreateVpc", "vpc"),
         made("CreateSubnet", "subnet", VpcId="vpc-1"),
-        call("CreateInternetGateway"),
-        call("CreateTags", ResourceId__1="igw-1", Tag__1__Key="petal:fingerprint", Tag__1__Value=FINGERPRINT),
+        made("CreateInternetGateway", "internet-gateway"),
+        made("CreateRouteTable", "route-table", VpcId="vpc-1"),
         call("DeleteVpc", VpcId="vpc-1"),
     ]
     assert len(denied(*calls)) >= len(calls)
     assert denied(*calls, policy=BUILDER_VPC) == []
+    tag = call("CreateTags", ResourceId__1="igw-1", Tag__1__Key="petal:fingerprint", Tag__1__Value=FINGERPRINT)
+    assert denied(call("CreateInternetGateway"), policy=BUILDER_VPC)
+    assert denied(tag, policy=BUILDER_VPC)
+
+
+def test_session_manager_takes_its_own_policy() -> None:
+    started = call("StartSession", "ssm", Target="i-1")
+    kept = {"Bucket": "petal-ssm-x", "Key": "i-1//home/ssm-user/a"}
+    calls = [
+        launch(*LAUNCHED, IamInstanceProfile__Name="petal-ssm-x"),
+        started,
+        call("TerminateSession", "ssm", SessionId="lab-0123"),
+        call("HeadBucket", "s3", Bucket="petal-ssm-x"),
+        *(call(action, "s3", **kept) for action in ("PutObject", "HeadObject", "GetObject", "DeleteObject")),
+    ]
+    policy = Policy.read(IAM / "builder.json", IAM / "builder-ssm.json")
+    assert len(denied(*calls)) >= len(calls)
+    assert denied(*calls, policy=policy) == []
+    for foreign in (
+        launch(*LAUNCHED, IamInstanceProfile__Name="admin"),
+        call("TerminateSession", "ssm", SessionId="somebody-0123"),
+        call("StartSession", "ssm", Target="i-1", DocumentName="AWS-StartPortForwardingSession"),
+        call("GetObject", "s3", Bucket="petal-ssm-x", Key="other/file"),
+        call("GetObject", "s3", Bucket="data", Key="i-1/file"),
+    ):
+        assert denied(foreign, policy=policy), foreign
 
 
 def test_a_deployer_reads_and_restores() -> None:

@@ -193,6 +193,9 @@ def identify(environ: Environ) -> Call:
     elif service == "ssm" and environ.get("CONTENT_TYPE", "") == JSON:
         given = json.loads(_body(environ) or b"{}")
         parameters = {name: given[name] for name in PLAIN if isinstance(given.get(name), str)}
+    elif service == "s3":
+        bucket, _slash, key = environ.get("PATH_INFO", "").strip("/").partition("/")
+        parameters = {name: value for name, value in (("Bucket", bucket), ("Key", key)) if value}
     action = parameters.pop("Action", "") or environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
     return Call(
         service,

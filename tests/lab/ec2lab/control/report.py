@@ -89,6 +89,15 @@ def _subnets(backend: InstanceEC2) -> Left:
     return ((one, {}) for one in every if one.vpc_id != backend.default_vpc.id)
 
 
+def _internet_gateways(backend: InstanceEC2) -> Left:
+    return ((one, {}) for one in backend.internet_gateways.values())
+
+
+def _route_tables(backend: InstanceEC2) -> Left:
+    others = [one.id for one in backend.vpcs.values() if one is not backend.default_vpc]
+    return ((one, {}) for one in backend.route_tables.values() if one.vpc_id in others)
+
+
 def _network_interfaces(backend: InstanceEC2) -> Left:
     for one in backend.enis.values():
         if not isinstance(one.instance, LabInstance) or one.instance.state == "terminated":
@@ -109,6 +118,8 @@ KINDS = {
     "spot_requests": _spot_requests,
     "vpcs": _vpcs,
     "subnets": _subnets,
+    "internet_gateways": _internet_gateways,
+    "route_tables": _route_tables,
     "network_interfaces": _network_interfaces,
     "addresses": _addresses,
 }
