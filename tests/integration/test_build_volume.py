@@ -112,6 +112,8 @@ def test_a_deployed_volume_works_in_login_shells_and_goes_away_again(store: Path
         assert re.search(r"^ok +small/2 ", done.output, re.MULTILINE), done.output
         again = play("deploy_cluster", "-v", seed=mount_seed, store=store)
         assert re.search(r"^localhost +: ok=\d+ +changed=0 ", again.output, re.MULTILINE), again.output
+        status = play("cluster_status", seed=mount_seed, store=store)
+        assert re.search(r"^  localhost +this host the seed's$", status.output, re.MULTILINE), status.output
         for path in EXPECTED:
             assert (Path("/petal-test") / path).exists()
         line = "module load small && python -c 'import packaging; print(packaging.__version__)'"
