@@ -520,7 +520,7 @@ def test_playbooks_and_their_permissions(lab: Client, own: Account, other: Accou
     made = own.snap(40)
     lab.clear_calls()
     checked = played("share_volume", "--check", "--diff", snapshot_id=made, accounts=OTHER_ACCOUNT)
-    assert f'"accounts": [\n+            "{OTHER_ACCOUNT}"' in checked, checked
+    assert f"-        accounts: []\n+        accounts:\n+        - '{OTHER_ACCOUNT}'\n" in checked
     assert "Check mode: nothing was changed" in checked
     assert changes(lab) == []
     shared = played("share_volume", snapshot_id=made, accounts=f"{OTHER_ACCOUNT},{THIRD}")
@@ -531,7 +531,7 @@ def test_playbooks_and_their_permissions(lab: Client, own: Account, other: Accou
     assert "would be copied" in played("copy_volume", "--check", snapshot_id=made, regions=NEAR)
     copied = played("copy_volume", snapshot_id=made, regions=f"{NEAR},{FAR}")
     (there,) = own.copies(FAR, 40)
-    assert f"{FAR}        {there['SnapshotId']} completed" in copied
+    assert f"{FAR}        {there['SnapshotId']} completed: copied now" in copied
     again = played("copy_volume", snapshot_id=made, regions=f"{NEAR},{FAR}")
     assert again.count("completed: it was copied before") == 2
     assert "(as before)" in played("share_volume", fingerprint=fingerprint(40), public="true")
