@@ -144,6 +144,10 @@ events:
   returned: with O(name)
   type: list
   elements: dict
+code:
+  description: The status of ParallelCluster's answer as in HTTP, V(429) where AWS was asked too often.
+  returned: failure
+  type: int
 instances:
   description: With O(instances), as ParallelCluster describes them.
   returned: with O(name)
@@ -174,7 +178,7 @@ def main() -> None:
         found = Cluster(library, name).info(module.params["events"])
         nodes = instances(library, name) if module.params["instances"] and found["cluster"] else []
     except PetalError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=str(error), code=getattr(error, "code", None))
     module.exit_json(changed=False, clusters=[], instances=nodes, **found)
 
 
