@@ -1,0 +1,88 @@
+"""cleanup on AWS, in a lab: it takes what nobody comes back for, spares what runs on its own, and forgets nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("moto.server", reason="the lab's API is moto, which is not in this environment")
+
+from aws_build import Site
+from ec2lab import roots
+from ec2lab.client import Client
+from ec2lab.settings import Delays, Settings
+from ec2lab.testing import inside, why_not
+
+from ansible_collections.petal.hpc.plugins.module_utils._aws.lock import DETACHED, KEPT
+from ansible_collections.petal.hpc.plugins.module_utils._aws.names import (
+    DEADLINE,
+    HOLDER,
+    RENEWED,
+    STARTED,
+    build_tags,
+    resource_name,
+    stamp,
+    tag_specifications,
+)
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl left"
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Client]:
+    """A lab with short delays."""
+    if reason := why_not():
+        pytest.skip(reason)
+    with inside(Settings(Delays(0.3, 0.2, 0.1, 0.1, 0.1, 1.0), root=str(roots.root()))) as client:
+        yield client
+
+
+def leave(site: Site, digit: str, holder: str, remaining: float) -> str:
+    """A volume and the lock of a build that nobody looks after; the volume's id."""
+    now, fingerprint = time.time(), f"sha256:{digit * 64}"
+    tags = build_tags(fingerprint, f"20260131T120000Z-{digit * 8}", "left", resource_name(fingerprint))
+    lock = {HOLDER: holder, RENEWED: stamp(now), STARTED: stamp(now - 3600), DEADLINE: stamp(now + remaining)}
+    site.cloud.ec2.import_key_pair(
+        KeyName=resource_name(fingerprint),
+        PublicKeyMaterial=KEY.encode(),
+        TagSpecifications=tag_specifications(["key-pair"], {**tags, **lock}),
+    )
+    return site.cloud.volume(Size=1, TagSpecifications=tag_specifications(["volume"], tags))
+
+
+def test_what_runs_on_its_own_is_spared_until_its_deadline(lab: Client, tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    running = leave(site, "a", DETACHED, 3600)
+    leave(site, "b", DETACHED, -60)
+    leave(site, "c", KEPT, 3600)
+    done = site.play("cleanup", region="us-east-1")
+    assert done.rc == 0, done.output
+    for said in ("aaaaaaaa: passed over, it runs on its own", "bbbbbbbb: removed", "cccccccc: removed"):
+        assert said in done.output, done.output
+    assert {kind: [one["id"] for one in found] for kind, found in lab.leaks().items() if kind != "key_pairs"} == {
+        "volumes": [running]
+    }
+    assert [one["name"] for one in lab.leaks()["key_pairs"]] == ["petal-aaaaaaaaaaaaaaaa"]
+    done = site.play("cleanup", region="us-east-1", detached="true")
+    assert done.rc == 0, done.output
+    assert lab.leaks() == {}
+
+
+def test_a_way_out_that_was_not_attached_is_not_forgotten(lab: Client, tmp_path: Path) -> None:
+    """As after a kill between the call that makes an Internet gateway and the one that attaches it."""
+    site = Site(tmp_path, region="eu-west-1")
+    (vpc,) = site.cloud.ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
+    mine = [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]
+    for subnet in site.cloud.ec2.describe_subnets(Filters=mine)["Subnets"]:
+        site.cloud.ec2.delete_subnet(SubnetId=subnet["SubnetId"])
+    site.cloud.ec2.delete_vpc(VpcId=vpc["VpcId"])
+    lab.clear_calls()
+    lab.fault("error", action="AttachInternetGateway", code="UnauthorizedOperation", status=403, message="no", times=9)
+    done = site.build()
+    assert done.rc != 0
+    assert "UnauthorizedOperation" in done.output
+    assert len(lab.calls(action="CreateInternetGateway")) == 1
+    assert lab.leaks() == {}
