@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -132,6 +132,24 @@ class Source:
             "TagSpecifications": tag_specifications(["snapshot"], self.tags()),
             **encryption,
         }
+
+    def begun(self, snapshot_id: str, target: Target, created: str) -> Snapshot:
+        """A copy that AWS has taken on and does not list yet: what it writes shows a little later.
+
+        :param created: when it was begun, as in a record.
+        """
+        known = target.found.key_id if target.found else None
+        return replace(
+            self.snapshot,
+            snapshot_id=snapshot_id,
+            state=PENDING,
+            progress=0,
+            created=created,
+            region=target.region,
+            tags=self.tags(),
+            encrypted=bool(self.snapshot.encrypted or target.encrypted or target.key),
+            kms_key_id=known,
+        )
 
     def objections(self) -> Iterator[str]:
         """Why it cannot be copied, whereto ever, each with the way out."""

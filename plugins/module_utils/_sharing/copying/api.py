@@ -20,6 +20,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.ec2 import EC2SnapshotE
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import aws, call, ec2_client
 from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import AwsError
+from ansible_collections.petal.hpc.plugins.module_utils._aws.names import stamp
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.copies import (
     COPY,
     WAIT,
@@ -46,6 +47,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import 
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.sources import check_accounts
 
 STATES = (PENDING, COMPLETED, ERROR)
+NOT_FOUND = "InvalidSnapshot.NotFound"
 # A copy that fails is made once more: what was wrong may have gone, and is not made again for ever.
 ATTEMPTS = 2
 KEY_HINT = "A copy fails like this when its KMS key cannot be used: check kms_key_id and the key's policy"
@@ -179,10 +181,13 @@ class _Region:
         self._target = target
         self._module = module
         self._snapshots = EbsSnapshots(module, target.region)
+        self._begun: tuple[str, str] | None = None
 
     def look(self) -> Decision:
         """What there is, and what it needs. Raises AwsError."""
         snapshots, _damaged = self._snapshots.scan(Criteria(self._source.snapshot.fingerprint, states=STATES))
+        if self._begun and self._begun[0] not in [one.snapshot_id for one in snapshots]:
+            snapshots = [*snapshots, self._source.begun(self._begun[0], self._target, self._begun[1])]
         decision = decide(self._source, self._target, snapshots)
         self.outcome.snapshot, self.outcome.reason = decision.snapshot, decision.reason
         return decision
@@ -209,12 +214,14 @@ class _Region:
             with aws(f"deleting {snapshot_id} in {self.region}"):
                 delete_snapshot(self._snapshots.client, snapshot_id)
             self.outcome.deleted.append(snapshot_id)
+            if self._begun and self._begun[0] == snapshot_id:
+                self._begun = None
         if decision.action != COPY:
             return decision
         # The client's own retries would make second copies: an HTTP 500 may answer a call that was carried out. So each
-        # attempt here looks first.
+        # attempt here looks first, and not at once, as what was begun shows a little later.
         client = ec2_client(self._module, self.region, retries={"total_max_attempts": 1})
-        begin = AWSRetry.jittered_backoff(delay=1)(self._begin)
+        begin = AWSRetry.exponential_backoff(delay=2, max_delay=30)(self._begin)
         doing = f"copying {self._source.snapshot.snapshot_id} to {self.region}"
         call(EC2SnapshotErrorHandler, doing, begin, client=client)
         return self.look()
@@ -228,7 +235,8 @@ class _Region:
         if self.look().action != COPY:
             return
         self.outcome.begun = True
-        client.copy_snapshot(**self._source.parameters(self._target))
+        made = client.copy_snapshot(**self._source.parameters(self._target))
+        self._begun = (str(made["SnapshotId"]), stamp(time.time()))
 
     def wait(self, deadline: float, interval: int) -> None:
         """Until the copy has ended well or not. Raises AwsError when the time is up."""
@@ -240,6 +248,7 @@ class _Region:
         waiter = self._snapshots.client.get_waiter("snapshot_completed")
         config = {"Delay": interval, "MaxAttempts": max(1, int(left // interval))}
         try:
+            self._shown(snapshot.snapshot_id)
             call(EC2SnapshotErrorHandler, doing, waiter.wait, SnapshotIds=[snapshot.snapshot_id], WaiterConfig=config)
         except AwsError:
             # Failed, deleted as one too many, or only late: what there is now tells.
@@ -250,6 +259,13 @@ class _Region:
                 raise
         else:
             self.look()
+
+    def _shown(self, snapshot_id: str) -> None:
+        """Until AWS shows what it has begun: the waiter takes what is not there for an error."""
+        if self._begun and self._begun[0] == snapshot_id:
+            patient = AWSRetry.jittered_backoff(retries=6, delay=1, catch_extra_error_codes=[NOT_FOUND])
+            describe = patient(self._snapshots.client.describe_snapshots)
+            call(EC2SnapshotErrorHandler, f"looking at the copy {snapshot_id}", describe, SnapshotIds=[snapshot_id])
 
     @property
     def failed(self) -> bool:

@@ -157,6 +157,25 @@ def test_parameters_of_the_call() -> None:
     assert (keyed["Encrypted"], keyed["KmsKeyId"]) == (True, "alias/petal")
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        Target(NEAR),
+        Target(NEAR, encrypted=True),
+        Target(NEAR, "alias/x", Key(ARN, state="Enabled")),
+        Target(NEAR, "alias/x", Key("alias/x", unknown="AccessDenied")),
+    ],
+)
+def test_a_copy_that_aws_does_not_list_yet_is_not_begun_again(target: Target) -> None:
+    begun = SOURCE.begun(f"snap-{7:017x}", target, "2026-02-01T00:00:00Z")
+    assert decide(SOURCE, target, [begun]).action == "wait"
+    assert (begun.state, begun.progress, begun.region) == ("pending", 0, NEAR)
+    # Somebody else's that began before is the one.
+    earlier = replace(begun, snapshot_id=f"snap-{6:017x}", created="2026-01-31T23:59:59Z")
+    decision = decide(SOURCE, target, [begun, earlier])
+    assert (decision.snapshot, decision.delete) == (earlier, (begun.snapshot_id,))
+
+
 def test_what_cannot_be_copied() -> None:
     assert list(SOURCE.objections()) == []
     assert "wait until it is" in next(Source(snapshot(state="pending"), HOME).objections())
