@@ -178,6 +178,8 @@ def unfit(instance: Mapping[str, Any], launch: Launch) -> str:
         return f"it is of the build {tags.get(BUILD_ID, 'unknown')}"
     if tags.get(KEY_PAIR_ID) != launch.key_pair_id:
         return "its private key is not here"
+    if launch.iam_instance_profile and not instance.get("IamInstanceProfile"):
+        return "it has no instance profile"
     if launch.availability_zone and zone != launch.availability_zone:
         return f"it is in {zone}, the volume in {launch.availability_zone}"
     return ""

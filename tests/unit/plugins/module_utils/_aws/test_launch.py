@@ -72,6 +72,13 @@ def test_a_host_away_from_the_volume_is_replaced() -> None:
     assert choice.replace == {"i-1": "it is in us-east-1a, the volume in us-east-1b"}
 
 
+def test_a_host_without_the_instance_profile_is_replaced() -> None:
+    wanted = replace(LAUNCH, iam_instance_profile="petal-ssm-host")
+    assert choose([instance(1)], wanted).replace == {"i-1": "it has no instance profile"}
+    there = {**instance(1), "IamInstanceProfile": {"Arn": "arn:aws:iam::111122223333:instance-profile/petal-ssm-host"}}
+    assert choose([there], wanted).keep == there
+
+
 def test_those_that_end_are_waited_for_and_never_come_back() -> None:
     choice = choose([instance(1, "terminated"), instance(2, "shutting-down")], LAUNCH)
     assert choice.ending == ["i-2"]
