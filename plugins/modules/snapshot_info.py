@@ -67,7 +67,7 @@ options:
     type: str
   sources:
     description:
-      - Where to look on AWS, as C(snapshot_sources) of a seed. Without it that is the own account alone.
+      - Where to look, as C(snapshot_sources) of a seed. Without it that is the own account, or O(store), alone.
       - V(local) is the own account, by tags. V(organization) is another O(sources[].account), by the Description of
         what it shares with this one, as tags of others cannot be seen. V(official) and V(community) are what the
         registry names, with and without its maintainers' mark C(verified).
@@ -85,6 +85,11 @@ options:
         required: true
       account:
         description: The account of a source V(organization), twelve digits in quotes.
+        type: str
+      store:
+        description:
+          - With the provider V(local), the store of a source V(organization), an absolute directory such as one on NFS,
+            or C(s3://BUCKET/PREFIX). That needs boto3 on the host.
         type: str
       enabled:
         description: Whether it is asked. Without it V(local) and V(organization) are, the others are not.
@@ -210,6 +215,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import Peta
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.api import EbsSnapshots
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.lookup.api import find_in_sources
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.remote.api import find_in_stores
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria, select
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.sources import TYPES
 
@@ -241,6 +247,7 @@ def main() -> None:
                     "type": {"type": "str", "choices": list(TYPES), "required": True},
                     "priority": {"type": "int", "required": True},
                     "account": {"type": "str"},
+                    "store": {"type": "str"},
                     "enabled": {"type": "bool"},
                 },
             },
@@ -256,8 +263,10 @@ def main() -> None:
         options[several] = tuple(options[several])
     criteria = Criteria(**options)
     try:
-        if module.params["provider"] == "aws" and module.params["sources"] is not None:
-            found = find_in_sources(module, criteria)
+        if module.params["sources"] is not None:
+            on_aws = module.params["provider"] == "aws"
+            host = Host(module.run_command)
+            found = find_in_sources(module, criteria) if on_aws else find_in_stores(module, host, criteria)
             module.exit_json(changed=False, progress=found.selection().progress(criteria), **found.to_dict())
         if module.params["provider"] == "aws":
             snapshots, damaged = EbsSnapshots(module).scan(criteria)

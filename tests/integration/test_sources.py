@@ -107,7 +107,7 @@ def test_shared_found_by_description_and_unshared_gone(lab: Client, other: Accou
     best = found["snapshot"]
     assert (best["snapshot_id"], best["owner"], best["source"]) == (made, OTHER_ACCOUNT, "organization")
     assert (best["name"], best["os"], best["architecture"], best["tags"]) == ("bio", "alinux2023", "x86_64", {})
-    assert found["source"] == {**OTHER, "enabled": True}
+    assert found["source"] == {**OTHER, "enabled": True, "store": None}
     assert f"{made} is the only one that matches, from source organization {OTHER_ACCOUNT}" in found["reason"]
     assert "before it: local: no snapshot matches" in found["reason"]
     # Named, it is found too; and not in the own account, nor in accounts that nobody named.

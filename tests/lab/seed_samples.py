@@ -68,10 +68,10 @@ FULL: dict[str, Any] = {
     "users": [{"name": "researcher1", "uid": 5001, "gid": 5001}],
     "data": {"s3_mounts": [{"bucket": "lab-data", "mount_point": "/data"}]},
     "snapshot_sources": [
-        {"type": "local", "priority": 1, "account": None, "enabled": True},
-        {"type": "organization", "priority": 2, "account": "123456789012", "enabled": True},
-        {"type": "official", "priority": 3, "account": None, "enabled": True},
-        {"type": "community", "priority": 4, "account": None, "enabled": False},
+        {"type": "local", "priority": 1, "account": None, "enabled": True, "store": None},
+        {"type": "organization", "priority": 2, "account": "123456789012", "enabled": True, "store": None},
+        {"type": "official", "priority": 3, "account": None, "enabled": True, "store": None},
+        {"type": "community", "priority": 4, "account": None, "enabled": False, "store": None},
     ],
     "registry": {
         "use_public_snapshots": True,

@@ -75,6 +75,14 @@ def object_prefix(text: str) -> str | None:
     return None
 
 
+def snapshot_store(text: str) -> str | None:
+    """A store of snapshots: an absolute directory, or s3://BUCKET/PREFIX."""
+    if text.startswith("s3://"):
+        name, _slash, prefix = text[len("s3://") :].partition("/")
+        return bucket(name) or object_prefix(prefix)
+    return None if _MOUNT_DIR.fullmatch(text) else "it is neither an absolute directory nor s3://BUCKET/PREFIX"
+
+
 def git_ref(text: str) -> str | None:
     """A branch, tag or commit (source: git-check-ref-format, without the exotic characters)."""
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_./+-]*", text, re.ASCII):

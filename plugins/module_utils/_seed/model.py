@@ -175,6 +175,7 @@ class SnapshotSource:
     priority: int
     account: str | None = None
     enabled: bool = True
+    store: str | None = None
 
 
 @dataclass(frozen=True)
@@ -344,4 +345,4 @@ def _first_compiler(packages: Sequence[str]) -> str | None:
 def _source(entry: Mapping[str, Any]) -> SnapshotSource:
     # Software of strangers only where somebody asked for it.
     enabled = entry.get("enabled", entry["type"] in ("local", "organization"))
-    return SnapshotSource(entry["type"], entry["priority"], entry.get("account"), enabled)
+    return SnapshotSource(entry["type"], entry["priority"], entry.get("account"), enabled, entry.get("store"))

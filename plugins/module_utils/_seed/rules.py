@@ -415,20 +415,26 @@ def uids_once(seed: Draft) -> Iterator[Finding]:
 
 def sources_are_clear(seed: Draft) -> Iterator[Finding]:
     priorities: set[int] = set()
-    seen: set[tuple[str, Any]] = set()
+    seen: set[tuple[str, Any, Any]] = set()
     for path, source in seed.entries("snapshot_sources"):
         kind, priority = source.get("type"), source.get("priority")
-        account = source.get("account")
-        if kind == "organization" and account is None and not seed.report.is_wrong((*path, "account")):
-            yield Finding((*path, "account"), "a source of type organization needs an account")
-        if kind not in (None, "organization") and account is not None:
-            yield Finding((*path, "account"), f"a source of type {kind} takes no account", account)
+        account, store = source.get("account"), source.get("store")
+        wrong = any(seed.report.is_wrong((*path, key)) for key in ("account", "store"))
+        if kind == "organization" and account is None and store is None and not wrong:
+            yield Finding(
+                (*path, "account"), "a source of type organization needs an account, or a store (provider local)"
+            )
+        if account is not None and store is not None:
+            yield Finding((*path, "store"), "an account and a store are two sources", store)
+        for key, value in (("account", account), ("store", store)):
+            if kind not in (None, "organization") and value is not None:
+                yield Finding((*path, key), f"a source of type {kind} takes no {key}", value)
         if priority in priorities:
             yield Finding((*path, "priority"), "another source has this priority: which one is first?", priority)
-        if kind and (kind, account) in seen:
+        if kind and (kind, account, store) in seen:
             yield Finding(path, "the same source is there twice")
         priorities |= {priority} if priority else set()
-        seen |= {(kind, account)} if kind else set()
+        seen |= {(kind, account, store)} if kind else set()
 
 
 RULES: tuple[tuple[str, Rule], ...] = (

@@ -285,6 +285,9 @@ SNAPSHOT_SOURCE = Record(
         "type": Key(Choice(SNAPSHOT_SOURCES), required=True),
         "priority": Key(Integer(1, 1000), required=True),
         "account": Key(ACCOUNT, null=True),
+        "store": Key(
+            Text("an absolute directory, or s3://BUCKET/PREFIX", grammar.snapshot_store, limit=500), null=True
+        ),
         "enabled": Key(Flag()),
     },
     "a source of snapshots",

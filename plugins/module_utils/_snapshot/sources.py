@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._seed.grammar import snapshot_store
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import COMPLETED, Snapshot, SnapshotError
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import (
     Criteria,
@@ -33,42 +34,54 @@ SOURCES_LIMIT = 50
 
 @dataclass(frozen=True)
 class Source:
-    """Where to look, as in a seed's ``snapshot_sources``. account: of type organization alone."""
+    """Where to look, as in a seed's ``snapshot_sources``. account or store: of type organization alone."""
 
     type: str
     priority: int
     account: str | None = None
     enabled: bool = True
+    store: str | None = None
 
     def __str__(self) -> str:
-        account = f" {self.account}" if self.account else ""
-        return f"{self.type}{account}"
+        return " ".join(part for part in (self.type, self.account, self.store) if part)
 
 
 def parse_sources(values: Iterable[Mapping[str, Any]]) -> tuple[Source, ...]:
     """Sources by priority. Raises SnapshotError for what a seed could not say either.
 
-    :param values: mappings with type, priority, account and enabled; type and priority have to be there.
+    :param values: mappings with type, priority, account, store and enabled; type and priority have to be there.
     """
     sources: list[Source] = []
     for position, value in enumerate(values):
         where = f"sources[{position}]"
         kind, account, enabled = value["type"], value.get("account"), value.get("enabled")
-        if kind == ORGANIZATION and not (isinstance(account, str) and ACCOUNT.fullmatch(account)):
-            raise SnapshotError(f"{where}: a source of type organization needs an account, twelve digits in quotes")
-        if kind != ORGANIZATION and account is not None:
-            raise SnapshotError(f"{where}: a source of type {kind} takes no account")
+        store = value.get("store")
+        _check_whose(where, kind, account, store)
         given = (kind not in REGISTRY_TYPES) if enabled is None else bool(enabled)
-        source = Source(kind, value["priority"], account, given)
+        source = Source(kind, value["priority"], account, given, store)
         for other in sources:
             if other.priority == source.priority:
                 raise SnapshotError(f"{where}: another source has the priority {source.priority}: which one is first?")
-            if (other.type, other.account) == (source.type, source.account):
+            if (other.type, other.account, other.store) == (source.type, source.account, source.store):
                 raise SnapshotError(f"{where}: the source {source} is there twice")
         sources.append(source)
     if len(sources) > SOURCES_LIMIT:
         raise SnapshotError(f"there are {len(sources)} sources, at most {SOURCES_LIMIT} are asked")
     return tuple(sorted(sources, key=lambda one: one.priority))
+
+
+def _check_whose(where: str, kind: str, account: Any, store: Any) -> None:
+    if kind != ORGANIZATION and (account is not None or store is not None):
+        raise SnapshotError(f"{where}: a source of type {kind} takes no {'store' if account is None else 'account'}")
+    if kind == ORGANIZATION and store is None and not (isinstance(account, str) and ACCOUNT.fullmatch(account)):
+        raise SnapshotError(
+            f"{where}: a source of type organization needs an account, twelve digits in quotes, or a store"
+        )
+    if account is not None and store is not None:
+        raise SnapshotError(f"{where}: an account and a store are two sources")
+    flaw = "it is no text" if not isinstance(store, (str, type(None))) else snapshot_store(store) if store else None
+    if flaw:
+        raise SnapshotError(f"{where}: store {str(store)[:100]!r}: {flaw}")
 
 
 def check_accounts(accounts: Iterable[str], option: str) -> tuple[str, ...]:

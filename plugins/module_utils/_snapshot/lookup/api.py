@@ -79,6 +79,8 @@ class Lookup:
         def ask(source: Source) -> Found:
             if source.type == LOCAL:
                 return Found(*self._snapshots.scan(criteria))
+            if source.store is not None:
+                return Found(problem="it is a store of the provider local, not an account of AWS")
             if source.type == ORGANIZATION:
                 return self._organization(source, criteria, accounts)
             return self._of_registry(source, criteria)

@@ -45,14 +45,15 @@ _LINE = re.compile(r"([0-9a-f]{64}) [ *](\S+)")
 _LENGTHS = {"description": 1000, "owner": 64, "message": 1000}
 
 
-def leaving(snapshot: Snapshot, unaudited: bool) -> str | None:
+def leaving(snapshot: Snapshot, unaudited: bool, to_others: bool = False) -> str | None:
     """Why a snapshot may not leave this host; None when it may.
 
     :param unaudited: somebody has looked at it, and says that it may, whatever the audit says.
+    :param to_others: it is for others to use: then a private one stays in any case.
     """
-    if unaudited:
-        return None
     tag = snapshot.tags.get(SHARING)
+    if unaudited and not (to_others and tag):
+        return None
     if tag is None:
         return (
             f"{snapshot.snapshot_id} has no tag {SHARING}: nobody has looked for secrets on it. Build it again "
@@ -65,10 +66,8 @@ def leaving(snapshot: Snapshot, unaudited: bool) -> str | None:
     if verdict.level != PRIVATE:
         return None
     reasons = "; ".join(verdict.reasons) or "its tag gives no reasons"
-    return (
-        f"{snapshot.snapshot_id} has secrets on it: {reasons}. Build it without them; or, where it goes to nobody "
-        "else, say so with -e unaudited=true"
-    )
+    way_out = "" if to_others else "; or, where it goes to nobody else, say so with -e unaudited=true"
+    return f"{snapshot.snapshot_id} has secrets on it: {reasons}. Build it without them{way_out}"
 
 
 def foreign_snapshot(value: Any) -> Snapshot:

@@ -53,7 +53,9 @@ def test_defaults_of_provider_local() -> None:
     ]
     assert plain["software"]["spack"]["target"] == "aarch64"
     assert plain["software"]["build"] == {"instance_type": "c7g.4xlarge", "spot": True, "timeout": "12h"}
-    assert plain["snapshot_sources"] == [{"type": "local", "priority": 1, "account": None, "enabled": True}]
+    assert plain["snapshot_sources"] == [
+        {"type": "local", "priority": 1, "account": None, "enabled": True, "store": None}
+    ]
 
 
 def test_defaults_of_provider_aws() -> None:

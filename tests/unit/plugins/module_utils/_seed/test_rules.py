@@ -102,6 +102,21 @@ BROKEN: list[tuple[dict[str, Any], str, str]] = [
     (changed(FULL, "users", 0, "uid", 60001), "users[0].uid", "out of bounds"),
     (changed(FULL, "users", 0, "name", "root"), "users[0].name", "belongs to the system"),
     (sources({"type": "organization", "priority": 1}), "snapshot_sources[0].account", "needs an account"),
+    (sources({"type": "local", "priority": 1, "store": "/net/x"}), "snapshot_sources[0].store", "takes no store"),
+    (
+        sources({"type": "organization", "priority": 1, "store": "/net/x", "account": "123456789012"}),
+        "snapshot_sources[0].store",
+        "are two sources",
+    ),
+    (
+        sources(*({"type": "organization", "priority": number, "store": "/net/x"} for number in (1, 2))),
+        "snapshot_sources[1]",
+        "twice",
+    ),
+    (sources({"type": "organization", "priority": 1, "store": "net/x"}), "snapshot_sources[0].store", "absolute"),
+    (sources({"type": "organization", "priority": 1, "store": "/net/../etc"}), "snapshot_sources[0].store", "absolute"),
+    (sources({"type": "organization", "priority": 1, "store": "s3://A_B/x"}), "snapshot_sources[0].store", "bucket"),
+    (sources({"type": "organization", "priority": 1, "store": "s3://abc/../x"}), "snapshot_sources[0].store", "prefix"),
     (
         sources({"type": "local", "priority": 1, "account": "123456789012"}),
         "snapshot_sources[0].account",

@@ -66,7 +66,8 @@ def test_the_first_match_ends_the_search() -> None:
     assert found.chosen.source == OTHER
     result = found.to_dict()
     assert result["snapshot"]["snapshot_id"] == snapshot().snapshot_id
-    assert result["source"] == {"type": "organization", "priority": 2, "account": ACCOUNT, "enabled": True}
+    whole = {"type": "organization", "priority": 2, "account": ACCOUNT, "enabled": True, "store": None}
+    assert result["source"] == whole
     assert [(entry["asked"], entry["found"]) for entry in result["sources"]] == [(True, 0), (True, 1), (False, 0)]
     assert f"from source organization {ACCOUNT} (priority 2); before it: local: no snapshot" in result["reason"]
 

@@ -1,0 +1,358 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Stores of others for snapshots of the provider local: a shared directory, or a bucket in S3.
+
+A directory is laid out as any store, so that one is as good as the other. In a bucket the fingerprint is part of the
+key, ``PREFIX/snapshots/FINGERPRINT/ID/{snapshot.json,volume.tar.zst}``: who looks for one lists one prefix, however
+many there are. What stands in them is believed as little as a file from anywhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import explain
+from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, explained
+from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._seed.grammar import snapshot_store
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import ARCHIVE, RECORD, SnapshotStore
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
+    FINGERPRINT,
+    SNAPSHOT_ID,
+    Snapshot,
+    SnapshotError,
+    check_fingerprint,
+    check_snapshot_id,
+)
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.portable import model
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria, Refusal, newest_first
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.sources import (
+    LOCAL,
+    ORGANIZATION,
+    Found,
+    LookUp,
+    Source,
+    look_up,
+    parse_sources,
+)
+
+try:
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
+except ImportError as error:
+    MISSING: ImportError | None = error
+else:
+    MISSING = None
+
+PIECE = 1 << 20
+# Of one store: more entries than that are no store of software.
+ENTRIES_LIMIT = 20_000
+AT_ONCE = 16
+MISSING_CODES = ("404", "NoSuchKey", "NotFound")
+
+
+class Remote(Protocol):
+    """A store of somebody else. Every method raises PetalError."""
+
+    def scan(self, criteria: Criteria) -> tuple[list[Snapshot], list[Refusal]]:
+        """What may be meant, and what is no snapshot, with the reason."""
+
+    def get(self, snapshot_id: str) -> Snapshot:
+        """One record."""
+
+    def pieces(self, snapshot: Snapshot) -> Iterator[bytes]:
+        """Its archive, and no more of it than its record says."""
+
+    def publish(self, snapshot: Snapshot, archive: Path, check: bool) -> bool:
+        """Put a snapshot there; whether anything changes."""
+
+    def withdraw(self, snapshot_id: str | None, fingerprint: str | None, check: bool) -> list[str]:
+        """Take one, or all of a fingerprint, away; those that were there."""
+
+
+def remote_store(module: Any, host: Host, text: str) -> Remote:
+    """The store that a text names, ``/DIR`` or ``s3://BUCKET/PREFIX``. Raises SnapshotError."""
+    flaw = snapshot_store(text)
+    if flaw:
+        raise SnapshotError(f"the store {text[:100]!r}: {flaw}")
+    return Bucket(module, text) if text.startswith("s3://") else Directory(host, text)
+
+
+def _refusals(name: str, where: str, error: Exception) -> Refusal:
+    shown = name if name.isprintable() else ascii(name)
+    return Refusal(shown[:64], f"its entry in {where} is damaged: {error}")
+
+
+class Directory:
+    """A store's directory that others write as well, as on NFS."""
+
+    def __init__(self, host: Host, path: str) -> None:
+        self._path = Path(path)
+        self._root = self._path / "snapshots"
+        self._store = SnapshotStore(host, path)
+
+    def scan(self, criteria: Criteria) -> tuple[list[Snapshot], list[Refusal]]:
+        found, refused = [], []
+        with explained(f"reading the store {self._path}"):
+            if not self._path.is_dir():
+                raise SnapshotError(f"there is no directory {self._path} on this host: is it mounted?")
+            names = sorted(entry.name for entry in self._root.iterdir()) if self._root.is_dir() else []
+        if len(names) > ENTRIES_LIMIT:
+            raise SnapshotError(f"{self._root} has more than {ENTRIES_LIMIT} entries")
+        for name in names:
+            if name.startswith(".") or (criteria.snapshot_ids and name not in criteria.snapshot_ids):
+                continue
+            try:
+                with explained("reading it"):
+                    found.append(self._read(name))
+            except PetalError as error:
+                refused.append(_refusals(name, str(self._root), error))
+        return newest_first(found), refused
+
+    def get(self, snapshot_id: str) -> Snapshot:
+        with explained(f"reading {snapshot_id} in {self._root}"):
+            return self._read(check_snapshot_id(snapshot_id))
+
+    def _read(self, name: str) -> Snapshot:
+        if not SNAPSHOT_ID.fullmatch(name):
+            raise SnapshotError("its name is no snapshot id")
+        with self._open(name, RECORD) as stream:
+            data = stream.read(model.RECORD_LIMIT + 1)
+        if len(data) > model.RECORD_LIMIT:
+            raise SnapshotError(f"{RECORD} has more than {model.RECORD_LIMIT} bytes")
+        snapshot = model.parse_record(data)
+        if snapshot.snapshot_id != name:
+            raise SnapshotError(f"{RECORD} is of {snapshot.snapshot_id}")
+        with self._open(name, ARCHIVE) as stream:
+            size = os.fstat(stream.fileno()).st_size
+        if size != snapshot.stored_bytes:
+            raise SnapshotError(f"{ARCHIVE} has {size} bytes, its record says {snapshot.stored_bytes}")
+        return snapshot
+
+    @contextlib.contextmanager
+    def _open(self, snapshot_id: str, name: str) -> Iterator[Any]:
+        """A plain file of an entry. No link leads out of it, and nothing waits for a writer."""
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        directory = os.open(self._root / snapshot_id, flags | os.O_DIRECTORY)
+        try:
+            handle = os.open(name, flags | os.O_NONBLOCK, dir_fd=directory)
+        finally:
+            os.close(directory)
+        with os.fdopen(handle, "rb") as stream:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise SnapshotError(f"{name} is no file")
+            yield stream
+
+    def pieces(self, snapshot: Snapshot) -> Iterator[bytes]:
+        left = snapshot.stored_bytes or 0
+        with self._open(snapshot.snapshot_id, ARCHIVE) as stream:
+            while left > 0 and (piece := stream.read(min(PIECE, left))):
+                left -= len(piece)
+                yield piece
+
+    def publish(self, snapshot: Snapshot, archive: Path, check: bool) -> bool:
+        if not self._path.is_dir():
+            raise SnapshotError(f"there is no directory {self._path} on this host: mount it, or make it first")
+        return self._store.adopt(
+            snapshot, lambda: _file_pieces(archive), f"publishing {snapshot.snapshot_id} in {self._path}", check
+        )
+
+    def withdraw(self, snapshot_id: str | None, fingerprint: str | None, check: bool) -> list[str]:
+        return self._store.delete(snapshot_id, fingerprint, check)
+
+
+def _file_pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as stream:
+        while piece := stream.read(PIECE):
+            yield piece
+
+
+class Bucket:
+    """A prefix of a bucket.
+
+    :param module: AnsibleAWSModule; its region, endpoint and credentials are used.
+    """
+
+    def __init__(self, module: Any, url: str) -> None:
+        if MISSING is not None:
+            raise SnapshotError(f"the store {url} needs boto3 on this host: install it ({MISSING})")
+        self._url = url.rstrip("/")
+        self._bucket, _slash, prefix = self._url[len("s3://") :].partition("/")
+        self._root = f"{prefix}/snapshots/" if prefix else "snapshots/"
+        config = {"max_pool_connections": AT_ONCE}
+        self._client = module.client("s3", retry_decorator=AWSRetry.jittered_backoff(retries=4, delay=1), config=config)
+
+    @contextlib.contextmanager
+    def _asking(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except ClientError as error:
+            found = error.response.get("Error", {})
+            raise explain(f"{doing} {self._url}", str(found.get("Code", "")), str(found.get("Message", ""))) from error
+        except (BotoCoreError, Boto3Error) as error:
+            raise explain(f"{doing} {self._url}", "", str(error)) from error
+
+    def scan(self, criteria: Criteria) -> tuple[list[Snapshot], list[Refusal]]:
+        entries = list(self._entries(criteria.fingerprint))
+        wanted = [entry for entry in entries if not criteria.snapshot_ids or entry[1] in criteria.snapshot_ids]
+        found, refused = [], []
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for entry, answer in zip(wanted, pool.map(self._try, wanted)):
+                if isinstance(answer, Snapshot):
+                    found.append(answer)
+                else:
+                    refused.append(_refusals(entry[1], self._url, answer))
+        return newest_first(found), refused
+
+    def _entries(self, fingerprint: str | None) -> Iterator[tuple[str, str]]:
+        """(fingerprint, id) of everything that has a record."""
+        prefix = self._root + (check_fingerprint(fingerprint).partition(":")[2] + "/" if fingerprint else "")
+        with self._asking("looking into"):
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+            count = 0
+            for page in pages:
+                for item in page.get("Contents", ()):
+                    count += 1
+                    if count > 2 * ENTRIES_LIMIT:
+                        raise SnapshotError(f"{self._url} has more than {ENTRIES_LIMIT} snapshots")
+                    parts = item["Key"][len(self._root) :].split("/")
+                    if len(parts) == 3 and parts[2] == RECORD and _is_entry(parts[0], parts[1]):
+                        yield f"sha256:{parts[0]}", parts[1]
+
+    def _try(self, entry: tuple[str, str]) -> Snapshot | PetalError:
+        try:
+            return self._read(*entry)
+        except PetalError as error:
+            return error
+
+    def _read(self, fingerprint: str, snapshot_id: str) -> Snapshot:
+        with self._asking("reading a record in"):
+            answer = self._client.get_object(
+                Bucket=self._bucket, Key=self._key(fingerprint, snapshot_id, RECORD), aws_retry=True
+            )
+            data = answer["Body"].read(model.RECORD_LIMIT + 1)
+        if len(data) > model.RECORD_LIMIT:
+            raise SnapshotError(f"{RECORD} has more than {model.RECORD_LIMIT} bytes")
+        snapshot = model.parse_record(data)
+        if (snapshot.fingerprint, snapshot.snapshot_id) != (fingerprint, snapshot_id):
+            raise SnapshotError(f"{RECORD} is of {snapshot.snapshot_id}, {snapshot.fingerprint}")
+        return snapshot
+
+    def _key(self, fingerprint: str, snapshot_id: str, name: str) -> str:
+        return f"{self._root}{fingerprint.partition(':')[2]}/{snapshot_id}/{name}"
+
+    def get(self, snapshot_id: str) -> Snapshot:
+        check_snapshot_id(snapshot_id)
+        for fingerprint, found in self._entries(None):
+            if found == snapshot_id:
+                return self._read(fingerprint, found)
+        raise SnapshotError(f"there is no snapshot {snapshot_id} in {self._url}")
+
+    def pieces(self, snapshot: Snapshot) -> Iterator[bytes]:
+        left = snapshot.stored_bytes or 0
+        with self._asking("fetching from"):
+            key = self._key(snapshot.fingerprint, snapshot.snapshot_id, ARCHIVE)
+            body = self._client.get_object(Bucket=self._bucket, Key=key, aws_retry=True)["Body"]
+            while left > 0 and (piece := body.read(min(PIECE, left))):
+                left -= len(piece)
+                yield piece
+
+    def publish(self, snapshot: Snapshot, archive: Path, check: bool) -> bool:
+        there = self._there(snapshot)
+        if there is not None and there.sha256 != snapshot.sha256:
+            raise SnapshotError(f"{snapshot.snapshot_id} in {self._url} is another snapshot. It is left as it is.")
+        if there is not None or check:
+            return there is None
+        keys = [self._key(snapshot.fingerprint, snapshot.snapshot_id, name) for name in (ARCHIVE, RECORD)]
+        with self._asking("publishing in"), explained(f"reading {archive}"):
+            # The record comes last: without it nothing there is a snapshot.
+            self._client.upload_file(str(archive), self._bucket, keys[0])
+            self._client.put_object(Bucket=self._bucket, Key=keys[1], Body=model.record_bytes(snapshot), aws_retry=True)
+        return True
+
+    def _there(self, snapshot: Snapshot) -> Snapshot | None:
+        known = (snapshot.fingerprint, snapshot.snapshot_id)
+        return self._read(*known) if known in self._entries(snapshot.fingerprint) else None
+
+    def withdraw(self, snapshot_id: str | None, fingerprint: str | None, check: bool) -> list[str]:
+        entries = [entry for entry in self._entries(fingerprint) if snapshot_id in (None, entry[1])]
+        for entry in entries if not check else ():
+            with self._asking("removing from"):
+                # The record goes first, for the same reason.
+                for name in (RECORD, ARCHIVE):
+                    self._client.delete_object(Bucket=self._bucket, Key=self._key(*entry, name), aws_retry=True)
+        return [found for _fingerprint, found in entries]
+
+
+def _is_entry(digest: str, snapshot_id: str) -> bool:
+    return bool(FINGERPRINT.fullmatch(f"sha256:{digest}") and SNAPSHOT_ID.fullmatch(snapshot_id))
+
+
+# Look-up and transfer
+
+
+def find_in_stores(module: Any, host: Host, criteria: Criteria) -> LookUp:
+    """What snapshot_info does with ``sources`` of the provider local; warnings go to the module. Raises PetalError.
+
+    A store that cannot be asked is passed over, and the next one is asked.
+    """
+    given = module.params
+
+    def ask(source: Source) -> Found:
+        if source.type == LOCAL:
+            return Found(*SnapshotStore(host, given["store"]).scan())
+        if source.store is None:
+            return Found(problem=f"what {_known(source)} offers is on AWS, and the provider is local")
+        try:
+            found, refused = remote_store(module, host, source.store).scan(criteria)
+        except PetalError as error:
+            return Found(problem=str(error))
+        return Found([replace(snapshot, source=ORGANIZATION) for snapshot in found], refused)
+
+    found = look_up(parse_sources(given["sources"]), criteria, ask, given["all_sources"])
+    for warning in found.warnings:
+        module.warn(warning)
+    return found
+
+
+def _known(source: Source) -> str:
+    return f"account {source.account}" if source.account else f"the {source.type} registry"
+
+
+class Transfer:
+    """Snapshots between the own store and one of others."""
+
+    def __init__(self, own: SnapshotStore, other: Remote, name: str) -> None:
+        self._own = own
+        self._other = other
+        self._name = name
+
+    def fetch(self, snapshot_id: str, fingerprint: str | None, check: bool) -> tuple[Snapshot, bool]:
+        """Into the own store. Raises PetalError where it is not what its record, or the caller, says."""
+        snapshot = self._other.get(snapshot_id)
+        doing = f"fetching {snapshot_id} from {self._name}"
+        if fingerprint not in (None, snapshot.fingerprint):
+            raise SnapshotError(f"{doing}: its fingerprint is {snapshot.fingerprint}, not {fingerprint}")
+        return snapshot, self._own.adopt(snapshot, lambda: self._other.pieces(snapshot), doing, check)
+
+    def publish(self, snapshot_id: str, unaudited: bool, check: bool) -> tuple[Snapshot, bool]:
+        """Out of the own store. A private one stays, whatever anybody says. Raises PetalError."""
+        snapshot = model.foreign_snapshot(self._own.get(snapshot_id).to_dict())
+        objection = model.leaving(snapshot, unaudited, to_others=True)
+        if objection:
+            raise SnapshotError(f"publishing {snapshot_id} in {self._name}: {objection}")
+        return snapshot, self._other.publish(snapshot, self._own.archive(snapshot_id), check)
+
+    def withdraw(self, snapshot_id: str | None, fingerprint: str | None, check: bool) -> list[str]:
+        """Out of the other store. Whoever has fetched it keeps it."""
+        return self._other.withdraw(snapshot_id, fingerprint, check)

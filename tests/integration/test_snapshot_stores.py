@@ -1,0 +1,362 @@
+"""Stores of others as sources of the local provider: a shared directory, and a real S3 server on the loopback."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from modules import fail_module, run_module
+from playing import leftovers, play
+
+FINGERPRINT = "sha256:" + "a" * 64
+ID = "snap-0123456789abcdef0"
+LOCAL = {"type": "local", "priority": 1}
+
+
+def record_of(data: bytes, snapshot_id: str = ID, **different: Any) -> dict[str, Any]:
+    return {
+        "snapshot_id": snapshot_id,
+        "fingerprint": FINGERPRINT,
+        "name": "quickstart",
+        "state": "completed",
+        "provider": "local",
+        "source": "local",
+        "owner": "root",
+        "region": None,
+        "os": "debian12",
+        "architecture": "x86_64",
+        "size_gb": 1,
+        "stored_bytes": len(data),
+        "used_bytes": 4096,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "created": "2026-01-31T12:00:00Z",
+        "description": "",
+        "packages": ["six@1.17.0"],
+        "tags": {"petal:build-id": "b", "petal:sharing": "public"},
+        "progress": 100,
+        "message": "",
+        "encrypted": None,
+        "kms_key_id": None,
+        **different,
+    }
+
+
+def put(store: Path, data: bytes, snapshot_id: str = ID, **different: Any) -> dict[str, Any]:
+    """A snapshot as it stands in a store; its archive is of no volume, as nobody restores it here."""
+    record = record_of(data, snapshot_id, **different)
+    directory = store / "snapshots" / snapshot_id
+    directory.mkdir(parents=True)
+    (directory / "volume.tar.zst").write_bytes(data)
+    (directory / "snapshot.json").write_text(json.dumps(record))
+    return record
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
+    """A client of an S3 server with a bucket; the credentials are in the environment."""
+    if find_spec("moto") is None or find_spec("flask") is None:
+        pytest.skip("moto[server] is not installed")
+    import boto3
+
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "AKIATEST",
+        "AWS_SECRET_ACCESS_KEY": "not-a-secret",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+    }.items():
+        monkeypatch.setenv(name, value)
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        for _attempt in range(100):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/moto-api/data.json", timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.2)
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="lab-software")
+        yield client
+    finally:
+        server.terminate()
+        server.wait()
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    return tmp_path / "own"
+
+
+@pytest.fixture(params=["directory", "bucket"])
+def other(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The store of somebody else, empty."""
+    if request.param == "bucket":
+        request.getfixturevalue("s3")
+        return "s3://lab-software/petal/prod"
+    (tmp_path / "other").mkdir()
+    return str(tmp_path / "other")
+
+
+def source(other: str, priority: int = 2) -> dict[str, Any]:
+    return {"type": "organization", "store": other, "priority": priority}
+
+
+def look(own: Path, *sources: dict[str, Any], **options: Any) -> dict[str, Any]:
+    arguments = {"fingerprint": FINGERPRINT, "os": "debian12", "architecture": "x86_64", **options}
+    return run_module("snapshot_info", store=own, sources=list(sources), **arguments)
+
+
+def remote(own: Path, other: str, state: str, **options: Any) -> dict[str, Any]:
+    return run_module("local_snapshot_remote", store=own, remote=other, state=state, **options)
+
+
+def test_published_found_fetched_withdrawn(own: Path, other: str, tmp_path: Path) -> None:
+    data = os.urandom(9_000_001)
+    record = put(own, data)
+    assert remote(own, other, "published", snapshot_id=ID, check=True)["changed"]
+    third = tmp_path / "third"
+    assert look(third, LOCAL, source(other))["snapshot"] is None
+    assert remote(own, other, "published", snapshot_id=ID)["changed"]
+    assert not remote(own, other, "published", snapshot_id=ID)["changed"]
+
+    found = look(third, LOCAL, source(other))
+    assert found["snapshot"] == {**record, "source": "organization"}
+    assert found["source"] == {**source(other), "account": None, "enabled": True}
+    assert f"from source organization {other} (priority 2); before it: local: no snapshot" in found["reason"]
+    assert look(own, LOCAL, source(other))["source"]["type"] == "local"
+    assert look(own, {**LOCAL, "priority": 9}, source(other))["source"]["store"] == other
+
+    fetch: dict[str, Any] = {"snapshot_id": ID, "fingerprint": FINGERPRINT}
+    assert remote(third, other, "fetched", check=True, **fetch)["changed"]
+    assert not third.exists()
+    assert remote(third, other, "fetched", **fetch)["changed"]
+    assert not remote(third, other, "fetched", **fetch)["changed"]
+    assert (third / "snapshots" / ID / "volume.tar.zst").read_bytes() == data
+    assert look(third, LOCAL, source(other))["snapshot"] == record
+    message = fail_module(
+        "local_snapshot_remote",
+        store=third,
+        remote=other,
+        state="fetched",
+        snapshot_id=ID,
+        fingerprint="sha256:" + "b" * 64,
+    )
+    assert "its fingerprint is" in message
+
+    assert remote(own, other, "withdrawn", snapshot_id=ID, check=True)["withdrawn"] == [ID]
+    assert remote(own, other, "withdrawn", fingerprint=FINGERPRINT)["withdrawn"] == [ID]
+    assert not remote(own, other, "withdrawn", fingerprint=FINGERPRINT)["changed"]
+    assert look(tmp_path / "fourth", LOCAL, source(other))["snapshot"] is None
+
+
+def test_what_is_private_stays(own: Path, other: str) -> None:
+    arguments: dict[str, Any] = {"store": own, "remote": other, "state": "published", "snapshot_id": ID}
+    put(own, b"x" * 100, tags={"petal:sharing": "private: k.pem is a private key"})
+    for unaudited in (False, True):
+        message = fail_module("local_snapshot_remote", **arguments, unaudited=unaudited)
+        assert "k.pem is a private key" in message
+        assert "unaudited" not in message
+    record = own / "snapshots" / ID / "snapshot.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), "tags": {}}))
+    assert "nobody has looked" in fail_module("local_snapshot_remote", **arguments)
+    assert look(own.parent / "third", source(other))["snapshot"] is None
+    assert remote(own, other, "published", snapshot_id=ID, unaudited=True)["changed"]
+
+
+def test_stores_that_cannot_be_asked_are_passed_over(own: Path, tmp_path: Path, other: str) -> None:
+    put(own, b"x" * 100)
+    remote(own, other, "published", snapshot_id=ID)
+    found = look(
+        tmp_path / "third",
+        {"type": "local", "priority": 1},
+        {"type": "organization", "account": "123456789012", "priority": 2},
+        {"type": "official", "enabled": True, "priority": 3},
+        source("/nowhere/at/all", 4),
+        source(other, 5),
+    )
+    assert found["snapshot"]["snapshot_id"] == ID
+    reasons = [entry["reason"] for entry in found["sources"]]
+    assert "account 123456789012 offers is on AWS" in reasons[1]
+    assert "registry offers is on AWS" in reasons[2]
+    assert "no directory /nowhere/at/all on this host: is it mounted?" in reasons[3]
+    assert len(found["warnings"]) == 3
+    if other.startswith("s3:"):
+        assert "NoSuchBucket" in look(tmp_path / "third", source("s3://no-such-bucket/x"))["reason"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"type": "organization", "priority": 1}, "needs an account"),
+        ({"type": "organization", "priority": 1, "store": "relative"}, "neither an absolute directory"),
+        ({"type": "organization", "priority": 1, "store": "/a/../etc"}, "neither an absolute directory"),
+        ({"type": "organization", "priority": 1, "store": "s3://x"}, "no bucket name"),
+        ({"type": "organization", "priority": 1, "store": "/a", "account": "123456789012"}, "two sources"),
+        ({"type": "local", "priority": 1, "store": "/a"}, "takes no store"),
+    ],
+)
+def test_wrong_sources_are_one_line(own: Path, wrong: dict[str, Any], said: str) -> None:
+    message = fail_module("snapshot_info", store=own, sources=[wrong])
+    assert said in message
+    assert "\n" not in message
+
+
+def hostile(path: Path) -> dict[str, str]:
+    """Entries of a directory that somebody hostile writes; what is said of each."""
+    data = b"x" * 100
+    put(path, data, "snap-0000000000000000f")
+    (path / "snapshots" / "snap-0000000000000000f").rename(path / "snapshots" / "snap-0000000000000000a")
+    put(path, data, "snap-0000000000000000b", name="{{ lookup('pipe', 'touch /tmp/x') }}")
+    put(path, data, "snap-0000000000000000c", stored_bytes=10**15)
+    put(path, data, "snap-0000000000000000d", tags={"petal:sharing": ["public"]})
+    said = {
+        "snap-0000000000000000a": "is of snap-0000000000000000f",
+        "snap-0000000000000000b": "name",
+        "snap-0000000000000000c": "stored_bytes",
+        "snap-0000000000000000d": "tags",
+        "snap-0000000000000001a": "symbolic links",
+        "snap-0000000000000001b": "symbolic links",
+        "snap-0000000000000001c": "no file",
+        "snap-0000000000000001d": "Not a directory",
+        "snap-0000000000000001e": "more than",
+        "strange": "no snapshot id",
+    }
+    root = path / "snapshots"
+    for name in (
+        "snap-0000000000000001a",
+        "snap-0000000000000001b",
+        "snap-0000000000000001c",
+        "snap-0000000000000001e",
+    ):
+        put(path, data, name)
+    (root / "snap-0000000000000001a" / "snapshot.json").unlink()
+    (root / "snap-0000000000000001a" / "snapshot.json").symlink_to("/etc/passwd")
+    (root / "snap-0000000000000001b" / "volume.tar.zst").unlink()
+    (root / "snap-0000000000000001b" / "volume.tar.zst").symlink_to("/etc/passwd")
+    (root / "snap-0000000000000001c" / "snapshot.json").unlink()
+    os.mkfifo(root / "snap-0000000000000001c" / "snapshot.json")
+    (root / "snap-0000000000000001d").symlink_to("/etc")
+    os.truncate(root / "snap-0000000000000001e" / "snapshot.json", 10**9)
+    (root / "strange").mkdir()
+    return said
+
+
+def test_a_hostile_directory(own: Path, tmp_path: Path) -> None:
+    said = hostile(tmp_path / "other")
+    put(tmp_path / "other", b"x" * 100)
+    found = look(own, source(str(tmp_path / "other")))
+    assert found["snapshot"]["snapshot_id"] == ID
+    reasons = {entry["snapshot_id"]: entry["reason"] for entry in found["passed_over"]}
+    assert set(reasons) == set(said)
+    for name, text in said.items():
+        assert text in reasons[name], (name, reasons[name])
+        assert "\n" not in reasons[name]
+    assert not own.exists()
+
+
+def test_what_is_not_what_its_record_says_does_not_get_in(own: Path, tmp_path: Path) -> None:
+    put(tmp_path / "other", b"x" * 100)
+    archive = tmp_path / "other" / "snapshots" / ID / "volume.tar.zst"
+    archive.write_bytes(b"y" * 100)
+    message = fail_module(
+        "local_snapshot_remote", store=own, remote=tmp_path / "other", state="fetched", snapshot_id=ID
+    )
+    assert "is damaged: its sha256" in message
+    assert list((own / "snapshots").iterdir()) == []
+
+
+def test_a_hostile_bucket(own: Path, s3: Any) -> None:
+    digest = FINGERPRINT.partition(":")[2]
+    data = b"x" * 100
+
+    def write(key: str, body: bytes) -> None:
+        s3.put_object(Bucket="lab-software", Key=f"p/snapshots/{key}", Body=body)
+
+    write(f"{digest}/{ID}/volume.tar.zst", b"y" * 100)
+    write(f"{digest}/{ID}/snapshot.json", json.dumps(record_of(data)).encode())
+    write(f"{digest}/snap-0000000000000000a/snapshot.json", b"{")
+    write(f"{digest}/snap-0000000000000000b/snapshot.json", b" " * 2_000_000)
+    write(f"{digest}/snap-0000000000000000c/snapshot.json", json.dumps(record_of(data)).encode())
+    write(f"{digest}/snap-0000000000000000d/volume.tar.zst", data)  # without a record it is nothing
+    write(f"{digest}/../../etc/snapshot.json", b"{}")
+    write("x", b"")
+    found = look(own, source("s3://lab-software/p"))
+    assert found["snapshot"]["snapshot_id"] == ID
+    reasons = {entry["snapshot_id"][-1]: entry["reason"] for entry in found["passed_over"]}
+    assert sorted(reasons) == ["a", "b", "c"]
+    assert "is not JSON" in reasons["a"]
+    assert "more than" in reasons["b"]
+    assert f"is of {ID}" in reasons["c"]
+    arguments: dict[str, Any] = {"store": own, "remote": "s3://lab-software/p", "state": "fetched"}
+    assert "is damaged: its sha256" in fail_module("local_snapshot_remote", **arguments, snapshot_id=ID)
+    write(f"{digest}/{ID}/volume.tar.zst", b"x" * 50)
+    assert "fewer bytes" in fail_module("local_snapshot_remote", **arguments, snapshot_id=ID)
+    s3.delete_object(Bucket="lab-software", Key=f"p/snapshots/{digest}/{ID}/volume.tar.zst")
+    assert "NoSuchKey" in fail_module("local_snapshot_remote", **arguments, snapshot_id=ID)
+    assert list((own / "snapshots").iterdir()) == []
+
+
+SEED = """\
+cluster: {{name: shared-test, provider: local}}
+shared_storage: [{{name: software, mount_dir: /petal-stores-test, ebs_settings: {{size: 1}}}}]
+software:
+  python_environments:
+    - {{name: small, version: "1", packages: ["six==1.17.0"]}}
+snapshot_sources:
+  - {{type: local, priority: 1}}
+  - {{type: organization, priority: 2, store: "{store}"}}
+"""
+
+
+def test_built_here_shared_and_deployed_there(store: Path, tmp_path: Path) -> None:
+    """The whole way with the playbooks: one site builds and shares, another finds, fetches and deploys."""
+    shared, theirs = tmp_path / "net", tmp_path / "theirs"
+    shared.mkdir()
+    seed = tmp_path / "seed.yaml"
+    seed.write_text(SEED.format(store=shared))
+    built = play("build_volume", seed=seed, store=store)
+    assert built.rc == 0, built.output
+    assert "give -e share_store=" in play("share_volume", seed=seed, store=store).output
+    for changes in (1, 0):
+        out = play("share_volume", "-v", seed=seed, store=store, share_store=shared)
+        assert out.rc == 0, out.output
+        assert f" changed={changes} " in out.output
+    found = play("build_volume", seed=seed, store=theirs)
+    assert (found.rc, "Found: snap-" in found.output) == (0, True), found.output
+    try:
+        planned = play("deploy_cluster", "--check", seed=seed, store=theirs)
+        assert f"would be fetched from {shared}" in planned.output, planned.output
+        deployed = play("deploy_cluster", seed=seed, store=theirs)
+        assert deployed.rc == 0, deployed.output
+        assert re.search(r"^ok +small/1 ", deployed.output, re.MULTILINE), deployed.output
+        again = play("deploy_cluster", "-v", seed=seed, store=theirs)
+        assert re.search(r"^localhost +: ok=\d+ +changed=0 ", again.output, re.MULTILINE), again.output
+        back = play("unshare_volume", seed=seed, store=store, share_store=shared)
+        assert "was taken out of" in back.output, back.output
+        assert list((shared / "snapshots").glob("snap-*")) == []
+    finally:
+        gone = play("delete_cluster", seed=seed, store=theirs)
+    assert gone.rc == 0, gone.output
+    Path("/petal-stores-test").rmdir()
+    assert leftovers(store) == []
+    assert leftovers(theirs) == []
