@@ -27,6 +27,7 @@ from playing import play
 SEED = """\
 cluster: {name: demo, provider: local}
 shared_storage: [{name: software, mount_dir: /shared, ebs_settings: {size: 1}}]
+users: [{name: researcher, uid: 5010, gid: 5010}]
 software:
   python_environments:
     - {name: small, version: "1", packages: ["packaging==25.0"]}
@@ -66,6 +67,7 @@ class Demo:
     def play(self, playbook: str, seed: Path, *arguments: str, **variables: str) -> str:
         """Run a playbook on the cluster; returns its output. Raises DemoError."""
         extra = {"store": str(self._store), "verify_user": USER, "junit": str(self._junit), "switch_timeout": "300"}
+        extra["users_and_mounts"] = "true"
         settings = [word for key, value in {**extra, **variables}.items() for word in ("-e", f"{key}={value}")]
         inventory = ["-i", str(self._directory / "cluster/inventory.yml")]
         done = play(playbook, *inventory, *settings, *arguments, seed=seed)
@@ -107,8 +109,17 @@ class Demo:
         watch.check()
         self.step(BACK, lambda: self.play("deploy_cluster", new, rollback="true"))
         _expect(OLD, _job(cluster, "c1"), "a job after going back")
+        self.step("look at it", lambda: self._look(cluster, old, new))
         nodes = 2
         if not self._short:
+            # Under a running job, which keeps what it has open.
+            job = _srun(cluster, "c1", f"sleep 60 & {SHOW}; wait")
+            self.step("switch at once", lambda: self.play("deploy_cluster", new, switch="now"))
+            if job.poll() is not None:
+                raise DemoError("the switch waited for a job, or ended it")
+            _expect(NEW, _job(cluster, "c2"), "a job after the switch at once")
+            job.kill()
+            self.play("deploy_cluster", old)
             nodes = 3
             self.step("boot one more compute node", lambda: cluster.add("c3"))
             cluster.wait_for_slurm(3)
@@ -123,6 +134,19 @@ class Demo:
             f"nodes={nodes} modules_ok={passed} job=ok "
             f"deploy_s={deploy:.0f} switch_s={switch:.0f} rollback_s={back:.0f}"
         )
+
+    def _look(self, cluster: Cluster, old: Path, new: Path) -> None:
+        """What each node has, and that check mode leaves it so."""
+        used = {node: cluster.run(node, "readlink /shared") for node in (HEAD, "c1", "c2")}
+        for node in used:
+            _expect("5010", cluster.run(node, "id -u researcher").strip(), f"the seed's user on {node}")
+        status = self.play("cluster_status", old)
+        for node in used:
+            if not re.search(rf"^  {node} +snap-[0-9a-f]{{17}} the seed's$", status, re.MULTILINE):
+                raise DemoError(f"cluster_status does not show what {node} uses:\n{status}")
+        self.play("deploy_cluster", new, "--check")
+        if used != {node: cluster.run(node, "readlink /shared") for node in used}:
+            raise DemoError("check mode switched")
 
     def _delete(self, cluster: Cluster) -> None:
         old = self.seeds[0]
