@@ -45,6 +45,12 @@ options:
     type: list
     elements: str
     default: []
+  known_licences:
+    description:
+      - SPDX expressions by the names of packages. They count for packages of which O(sbom) says nothing that is known;
+        what is known to be not open stays so.
+    type: dict
+    default: {}
 seealso:
   - plugin: petal.hpc.sbom
     plugin_type: filter
@@ -142,11 +148,14 @@ def main() -> None:
             "path": {"type": "path", "required": True},
             "sbom": {"type": "path", "required": True},
             "accept": {"type": "list", "elements": "str", "default": []},
+            "known_licences": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
+    given = module.params
     try:
-        found = audit(module.params["path"], module.params["sbom"], module.params["accept"])
+        stated = {str(name): str(text) for name, text in given["known_licences"].items()}
+        found = audit(given["path"], given["sbom"], given["accept"], stated)
     except PetalError as error:
         module.fail_json(msg=str(error))
     for warning in found.warnings():

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from modules import fail_module, run_module
+from playing import play
 
 from ansible_collections.petal.hpc.plugins.plugin_utils.sbom import volume_sbom
 
@@ -222,6 +223,53 @@ def test_licences(tree: Path, tmp_path: Path, licence: str, level: str, reason: 
     found = audit(tree, write_bom(tmp_path, [*PACKAGES, cuda]))
     assert found["verdict"] == {"level": level, "reasons": [reason] if reason else []}
     assert len(found["licences"]["not_open"] + found["licences"]["unknown"]) == (level == "accounts")
+
+
+def test_licences_that_somebody_knows(tree: Path, tmp_path: Path) -> None:
+    packages: list[dict[str, Any]] = [
+        {"name": "hdf5", "version": "1", "manager": "spack", "hash": "a", "license": "custom"},
+        {"name": "openmpi", "version": "5", "manager": "spack", "hash": "b", "license": "custom"},
+        {"name": "ours", "version": "1", "manager": "spack", "hash": "c", "license": ""},
+        {"name": "theirs", "version": "1", "manager": "spack", "hash": "d", "license": "LicenseRef-X-Proprietary"},
+        # The name of a package of Spack's, from elsewhere.
+        {"name": "petsc", "version": "1", "manager": "pypi", "hash": None, "license": None},
+    ]
+    found = audit(tree, write_bom(tmp_path, packages))["licences"]
+    assert (found["open"], [one["name"] for one in found["unknown"]]) == (2, ["ours", "petsc"])
+    stated = {"ours": "MIT", "petsc": "BSD-2-Clause", "theirs": "MIT"}
+    found = audit(tree, write_bom(tmp_path, packages), known_licences=stated)
+    assert [one["name"] for one in found["licences"]["not_open"]] == ["theirs"]
+    assert (found["licences"]["open"], found["licences"]["unknown"]) == (4, [])
+
+
+PLAY = """\
+- hosts: localhost
+  gather_facts: false
+  vars:
+    ansible_python_interpreter: "{{ ansible_playbook_python }}"
+    software_volume_plan:
+      {fingerprint: "sha256:%s", mount_dir: "%s", build_id: b, name: x, started: "",
+       seed: {cluster: {os: a, architecture: a}}}
+  tasks:
+    - ansible.builtin.include_role: {name: petal.hpc.software_volume, tasks_from: manifest}
+      vars: {software_volume_versions: {}}
+    - ansible.builtin.debug: {msg: "{{ software_volume_sharing }}"}
+"""
+
+
+def test_a_build_goes_on_with_a_warning(tree: Path, tmp_path: Path) -> None:
+    (tree / ".petal").mkdir()
+    ssh_key(tree / "etc/deploy")
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(PLAY % ("a" * 64, tree))
+    done = play(str(playbook))
+    assert done.rc == 0, done.output
+    assert "this volume has sensitive files and is to stay private: etc/deploy (private key)" in " ".join(
+        done.output.split()
+    )
+    assert "private: etc/deploy is a private key" in done.output
+    manifest = json.loads((tree / ".petal/manifest.json").read_text())
+    assert manifest["sharing"]["sensitive"] == [{"path": "etc/deploy", "why": "private key"}]
 
 
 def test_clear_errors(tree: Path, sbom: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -34,19 +34,20 @@ RECORD_LIMIT = 64 * 1024**2
 _PASSED_OVER = ("lost+found",)
 
 
-def audit(mount_dir: str, sbom: str, accept: Sequence[str] = ()) -> Audit:
+def audit(mount_dir: str, sbom: str, accept: Sequence[str] = (), stated: Mapping[str, str] | None = None) -> Audit:
     """What is sensitive on a volume, and what the licences of its software allow.
 
     :param mount_dir: where it is mounted. sbom: its bill of materials. Raises AuditError.
     :param accept: shell patterns of paths below the mount directory that are no secrets whatever is in them.
+    :param stated: licences by package, of those of which the bill of materials says nothing that is known.
     """
-    return Auditor(mount_dir, accept).run(_licences(Path(sbom)))
+    return Auditor(mount_dir, accept).run(_licences(Path(sbom), stated or {}))
 
 
-def _licences(sbom: Path) -> Licences:
+def _licences(sbom: Path, stated: Mapping[str, str]) -> Licences:
     try:
         text = _bounded(sbom, BOM_LIMIT)
-        return licences(components(json.loads(text)))
+        return licences(components(json.loads(text), stated))
     except OSError as error:
         raise AuditError(f"the bill of materials {sbom} cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:

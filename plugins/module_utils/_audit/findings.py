@@ -10,7 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._audit.spdx import IS_NOT_OPEN, IS_OPEN, standing
+from ansible_collections.petal.hpc.plugins.module_utils._audit.spdx import (
+    IS_NOT_OPEN,
+    IS_OPEN,
+    is_known,
+    standing,
+)
+from ansible_collections.petal.hpc.plugins.module_utils._audit.table import SPACK
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.verdict import (
     ACCOUNTS,
@@ -134,15 +140,27 @@ def licences(components: Iterable[Component]) -> Licences:
     return Licences(opened, tuple(not_open), tuple(unknown))
 
 
-def components(bom: Any) -> list[Component]:
-    """The packages of a bill of materials in CycloneDX JSON. Raises AuditError with what is wrong."""
+def components(bom: Any, stated: Mapping[str, str] | None = None) -> list[Component]:
+    """The packages of a bill of materials in CycloneDX JSON. Raises AuditError with what is wrong.
+
+    :param stated: licences by package, of those of which the bill says nothing that is known.
+    """
     listed = bom.get("components", []) if isinstance(bom, Mapping) and bom.get("bomFormat") == "CycloneDX" else None
     if not isinstance(listed, list) or not all(isinstance(item, Mapping) for item in listed):
         raise AuditError("it is no bill of materials in CycloneDX JSON")
-    return [
-        Component(str(item.get("name", "")), str(item.get("version", "")), _licence(item.get("licenses")))
-        for item in listed
-    ]
+    return [_component(item, stated or {}) for item in listed]
+
+
+def _component(item: Mapping[str, Any], stated: Mapping[str, str]) -> Component:
+    name, licence = str(item.get("name", "")), _licence(item.get("licenses"))
+    if not is_known(licence):
+        licence = stated.get(name) or (SPACK.get(name) if _is_of_spack(item) else None) or licence
+    return Component(name, str(item.get("version", "")), licence)
+
+
+def _is_of_spack(item: Mapping[str, Any]) -> bool:
+    properties = item.get("properties")
+    return isinstance(properties, list) and {"name": "petal:manager", "value": "spack"} in properties
 
 
 def _licence(entries: Any) -> str | None:

@@ -130,3 +130,19 @@ ALIASES = {
     "bsd-like": "LicenseRef-OSI-Approved",
     "osi approved": "LicenseRef-OSI-Approved",
 }
+# Of packages of which Spack's recipes say "custom" or nothing, as their own licence files have it.
+SPACK = {
+    "blast-plus": "LicenseRef-Public-Domain",
+    "hdf5": "HDF5",
+    "imake": "MIT-open-group",
+    "leptonica": "Leptonica",
+    "libharu": "Zlib",
+    "libressl": "ISC AND OpenSSL AND SSLeay",
+    "mesa-demos": "MIT",
+    "openmpi": "BSD-3-Clause-Open-MPI",
+    "petsc": "BSD-2-Clause",
+    "unzip": "Info-ZIP",
+    "util-macros": "MIT",
+    "xauth": "MIT-open-group",
+    "xorg-cf-files": "MIT",
+}
