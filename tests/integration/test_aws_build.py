@@ -195,6 +195,8 @@ def test_a_seed_is_built_once_and_found_again(builds: Builds, lab: Client) -> No
     assert listed.rc == 0, listed.output
     assert re.search(r"snap-[0-9a-f]{17} .* local$", listed.output, re.MULTILINE), listed.output
     assert builds.site.look() == ""
+    (snapshot,) = builds.site.snapshots()
+    assert {"Key": "petal:sharing", "Value": "public"} in snapshot["Tags"]
     assert builds.site.leaks() == {}
 
 
