@@ -18,7 +18,7 @@ description:
     of each. Programs, libraries, sources, pictures and archives are not opened. It follows no symbolic link and stays
     on one file system.
   - A key that a package has for its own tests is no secret. It is told apart by two things. It stands in a directory of
-    tests, examples or mock-ups, and the package's list of its files (C(RECORD) of a wheel, Spack's
+    tests, examples, templates or mock-ups, and the package's list of its files (C(RECORD) of a wheel, Spack's
     C(install_manifest.json)) has this very file. Python's own tests and those of Spack have no list, there the place
     decides.
   - A find warns, and does not fail. M(petal.hpc.volume_audit) only tells; what is done about it is up to others.

@@ -4,9 +4,9 @@
 
 """Whether a find is part of a package's own tests: keys that everybody has who has the package, and that open nothing.
 
-Two things have to be so. The file stands in a directory of tests, examples or mock-ups, and its package says that it
-brought this very file: the RECORD of a wheel, Spack's manifest of a prefix. So a key that somebody put there is found.
-Python's own tests and Spack's checkout have no such list; there the place decides.
+Two things have to be so. The file stands in a directory of tests, examples, templates or mock-ups, and its package says
+that it brought this very file: the RECORD of a wheel, Spack's manifest of a prefix. So a key that somebody put there is
+found. Python's own tests and Spack's checkout have no such list; there the place decides.
 """
 
 from __future__ import annotations
@@ -19,18 +19,19 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-_TESTS = """
-    test tests testing testdata test_data test-data testsuite test-suite unittest unittests unit_tests fixtures fixture
-    idle_test mock mocks gpg.mock example examples demo demos sample samples certdata keycert
-"""
-TEST_DIRECTORIES = frozenset(_TESTS.split())
+# As a word of a directory's name: mysql-test, unit_tests, gpg.mock.
+_TESTS = re.compile(
+    r"(?:.*[-_.])?(?:tests?|testing|testdata|testsuite|unittests?|fixtures?|mocks?|examples?|demos?|samples?|templates?"
+    r"|certdata|keycert)(?:[-_.].*)?",
+    re.IGNORECASE,
+)
 SITE_PACKAGES = ("site-packages", "dist-packages")
 _PYTHON = re.compile(r"python[23]\.[0-9]+t?")
 
 
 def is_test_path(parts: Sequence[str]) -> bool:
     """Whether one of the directories of a path, given by its parts, is one of tests."""
-    return any(part.lower() in TEST_DIRECTORIES for part in parts[:-1])
+    return any(_TESTS.fullmatch(part) for part in parts[:-1])
 
 
 def site_packages(parts: Sequence[str]) -> int:

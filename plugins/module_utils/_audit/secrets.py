@@ -31,6 +31,8 @@ KEY_STORE = "store of private keys"
 LOGIN = "password or token"
 DOCKER = "logins of container registries"
 CREDENTIALS_URL = "address with a password in it"
+CLUSTER_KEY = "key of a cluster's services"
+VENDOR_KEY = "licence key of a vendor"
 
 _HISTORIES = _words(
     """.bash_history .zsh_history .zhistory .sh_history .ash_history .ksh_history .tcsh_history .csh_history .history
@@ -42,13 +44,15 @@ _HISTORIES = _words(
 _PRIVATE_DIRECTORIES = {".ssh": SSH, "private-keys-v1.d": PGP_KEY}
 _HARMLESS_IN_SSH = re.compile(r".*\.pub|known_hosts.*|authorized_keys2?|config|environment|rc")
 _KEY_STORES = _words("p12 pfx jks keystore kdbx kdb agilekeychain keychain")
+# MUNGE's and Slurm's own: random bytes, which nothing but the name tells.
+_CLUSTER_KEYS = ("munge.key", "jwt_hs256.key", "slurm.key")
 _KEYS = _words("pem key ppk asc gpg pgp kbx crt cer cert der pk8 p8 p7b ovpn id_rsa id_dsa id_ed25519")
 _KEY_NAMES = re.compile(
     r"id_(rsa|dsa|ecdsa|ed25519|xmss)(_sk)?|secring\.gpg|identity|ssh_host_[a-z0-9]+_key|.*_rsa|.*_ed25519"
 )
 _TEXTS = _words(
     """conf config cfg cnf ini env json yaml yml toml properties xml txt log sh bash zsh csh ksh fish tfvars tfstate
-    credentials secrets secret token netrc npmrc plist reg bak old orig save tmp lua tcl"""
+    credentials secrets secret token netrc npmrc plist reg bak old orig save tmp lua tcl lic"""
 )
 _TEXT_NAMES = _words(
     """.netrc _netrc .pgpass .git-credentials .pypirc pip.conf pip.ini .npmrc .yarnrc .env credentials config.json
@@ -100,6 +104,8 @@ def look_at(name: str, directory: str) -> Look:
         return _NOTHING
     if low in _HISTORIES or (low.endswith("_history") and low.startswith(".")):
         return Look(why=HISTORY)
+    if low in _CLUSTER_KEYS:
+        return Look(why=CLUSTER_KEY)
     if extension in _KEY_STORES and stem:
         return Look(why=KEY_STORE)
     if extension == "keytab" or extension in _KEYS or _KEY_NAMES.fullmatch(low):
@@ -145,6 +151,12 @@ _ENV = re.compile(
     rb"(?m)^\s*(?:export\s+)?[A-Z0-9_]*(?:SECRET|PASSWORD|PASSWD|TOKEN|API_?KEY|ACCESS_KEY|PRIVATE_KEY)[A-Z0-9_]*\s*=\s*(\S+)"
 )
 _DOCKER = re.compile(rb"\"(?:auth|identitytoken|registrytoken)\"\s*:\s*\"([^\"]{4,})\"")
+# Tokens that say by their form whose they are: GitHub, GitLab, Slack, Hugging Face.
+_TOKEN = re.compile(
+    rb"(?<![A-Za-z0-9_])(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{70,}|glpat-[A-Za-z0-9_-]{20}"
+    rb"|xox[abpr]-[0-9]{8,}-[A-Za-z0-9-]{20,}|hf_[A-Za-z]{34})(?![A-Za-z0-9])"
+)
+_VENDOR = re.compile(rb"(?m)^[ \t]*(?:SERVER|FEATURE|INCREMENT|PACKAGE)[ \t]+\S+[ \t]+\S+")
 # What documentation and templates have in a secret's place.
 _PLACEHOLDER = re.compile(
     rb"(?i)[\"']?(?:[<\[{$%*].*|x{3,}.*|\.{3,}|.*example.*|your.*|.*change.?me.*|secret|password|passwd|pass|token|none|null"
@@ -205,6 +217,10 @@ def _login_in(low: str, directory: str, data: bytes) -> str:
     secrets = [one for one in _AWS_SECRET.findall(data) if not one.endswith(b"EXAMPLEKEY")]
     if secrets and (ids or directory == ".aws" or b"AWS_SECRET_ACCESS_KEY" in data):
         return AWS
+    if _TOKEN.search(data):
+        return LOGIN
+    if low.endswith(".lic") and _VENDOR.search(data):
+        return VENDOR_KEY
     for rule, why in _RULES.get(low, ()):
         if _real(rule.findall(data)):
             return why

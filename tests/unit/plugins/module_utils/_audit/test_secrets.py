@@ -26,6 +26,7 @@ SECRET = b"kd8Fh2Lq0Zs7Xv5Bn3Mw9Rt6Yp1Cj4Ga+Ue/Ho2T"
         ("work", ".ssh", secrets.SSH),
         ("A1B2.key", "private-keys-v1.d", secrets.PGP_KEY),
         ("server.p12", "etc", secrets.KEY_STORE),
+        ("munge.key", "munge", secrets.CLUSTER_KEY),
         ("id_rsa.pub", ".ssh", ""),
         ("known_hosts", ".ssh", ""),
         ("libssl.so.3", "lib", ""),
@@ -102,6 +103,8 @@ def test_what_is_opened_and_how_far(name: str, limit: int) -> None:
         (".pypirc", "x", b"[pypi]\nusername = __token__\npassword = pypi-AgEIcHlwaS5vcmc\n", secrets.LOGIN),
         ("config.json", ".docker", b'{"auths": {"r": {"auth": "am86aHVudGVyMjI="}}}', secrets.DOCKER),
         (".env", "x", b"DB_HOST=db\nDB_PASSWORD=hunter22\n", secrets.LOGIN),
+        ("ci.yaml", "x", b"token: ghp_" + b"a1B2" * 9 + b"\n", secrets.LOGIN),
+        ("license.lic", "intel", b"# ours\nSERVER lic01 ANY 28518\nFEATURE x y 1.0\n", secrets.VENDOR_KEY),
     ],
 )
 def test_secrets(name: str, directory: str, data: bytes, why: str) -> None:
@@ -132,6 +135,9 @@ def test_secrets(name: str, directory: str, data: bytes, why: str) -> None:
         (".pypirc", "x", b"[pypi]\nusername = __token__\n"),
         (".netrc", "x", b"machine api.example.org login jo password your-password\n"),
         ("empty.keytab", "x", b"\x05\x02"),
+        # As Spack writes it, for the administrator to fill in.
+        ("license.lic", "intel", b"# A license is required to use intel.\n# SERVER goes here\n"),
+        ("x.txt", "x", b"tokens such as ghp_xxxx or hf_yours"),
     ],
 )
 def test_what_only_looks_like_one(name: str, directory: str, data: bytes) -> None:
