@@ -498,7 +498,9 @@ def test_what_cannot_be_copied(lab: Client, own: Account) -> None:
 # Playbooks
 
 
-def test_playbooks_and_their_permissions(lab: Client, own: Account, other: Account) -> None:
+def test_playbooks_and_their_permissions(
+    lab: Client, own: Account, other: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Share, copy, share the copy, take back, as a user does; and the sharer's policy allows that and no more."""
     assert other.account == OTHER_ACCOUNT
     made = own.snap(40)
@@ -519,6 +521,11 @@ def test_playbooks_and_their_permissions(lab: Client, own: Account, other: Accou
     again = played("copy_volume", snapshot_id=made, regions=f"{NEAR},{FAR}")
     assert again.count("completed: it was copied before") == 2
     assert "(as before)" in played("share_volume", fingerprint=fingerprint(40), public="true")
+    # A list of accounts is where the user is.
+    (tmp_path / "accounts.txt").write_text(f"{THIRD}\n")
+    monkeypatch.setenv("PWD", str(tmp_path))
+    listed = played("share_volume", snapshot_id=made, accounts_file="accounts.txt", purge="true")
+    assert f"{made} in {HOME}: account {THIRD}\n" in listed
     back = played("unshare_volume", fingerprint=fingerprint(40))
     assert f"{made} in {HOME}: nobody but its owner" in back
     assert look_from_other(40) == []
