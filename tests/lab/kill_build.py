@@ -8,6 +8,7 @@ temporary file left. The last line is ``runs=N good=N leaked=N``.
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
@@ -40,6 +41,9 @@ def content_is_right(store: Path) -> str:
     snapshots = [path for path in store.glob("snapshots/snap-*") if path.is_dir()]
     if len(snapshots) != 1:
         return f"{len(snapshots)} snapshots instead of one"
+    tags = json.loads((snapshots[0] / "snapshot.json").read_text())["tags"]
+    if tags.get("petal:sharing") != "public":
+        return f"the audit's verdict is missing in its tags: {tags}"
     with tempfile.TemporaryDirectory(dir=store) as scratch:
         archive = snapshots[0] / "volume.tar.zst"
         unpack = ["tar", "--extract", "--zstd", "--sparse", f"--file={archive}", f"--directory={scratch}"]
