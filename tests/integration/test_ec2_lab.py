@@ -600,6 +600,17 @@ def test_a_killed_lab_leaves_nothing(tmp_path: Path) -> None:
     assert not [path for path in Path(settings.root).parent.iterdir() if path.is_file() and path.name != "lock"]
 
 
+def test_a_lab_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    settings_for(tmp_path)
+    ready = tmp_path / "ready"
+    argv = [sys.executable, "-m", "ec2lab", "run", "--", "sh", "-c", f"touch {ready}; exec sleep 1000"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(sandbox.__file__).parents[1])}
+    with subprocess.Popen(argv, env=environment) as process:
+        wait_for(lambda: ready.exists() or process.poll() is not None, 60)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 128 + signal.SIGTERM
+
+
 def test_delays_are_checked() -> None:
     assert delays(["all=0", "snapshot-pending=9"]).snapshot_pending == 9
     with pytest.raises(ValueError, match="instance_pending"):
