@@ -128,6 +128,9 @@ def test_without_a_cluster(lab: Client, site: Site) -> None:
     done = site.play("verify_cluster")
     assert done.rc != 0
     assert "Cluster quickstart cannot be verified: it is not there." in done.output
+    done = site.play("deploy_cluster", rollback=True)
+    assert done.rc != 0
+    assert "there is nothing to go back to" in done.output
     assert calls(lab, *CHANGES) == 0
 
 
