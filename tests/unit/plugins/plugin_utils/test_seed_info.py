@@ -61,7 +61,8 @@ def test_branches_are_resolved(path: Path) -> None:
 
 def test_sources_from_outside_take_the_place_of_the_seeds_own(path: Path) -> None:
     sources = [{"type": "organization", "priority": 5, "account": "123456789012"}]
-    assert describe(path, snapshot_sources=sources)["seed"]["snapshot_sources"] == [{**sources[0], "enabled": True}]
+    whole = [{**sources[0], "enabled": True, "store": None}]
+    assert describe(path, snapshot_sources=sources)["seed"]["snapshot_sources"] == whole
     with pytest.raises(SeedError, match=r"snapshot_sources\[0\]\.account"):
         describe(path, snapshot_sources=[{"type": "organization", "priority": 5}])
 
