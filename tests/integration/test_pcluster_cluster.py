@@ -191,6 +191,12 @@ def test_from_creation_to_deletion(lab: Client, site: Site) -> None:
     assert done.rc == 0, done.output
     assert "Scheduling.SlurmQueues[compute].ComputeResources[compute].MaxCount: 10 to 20" in done.output
     assert calls(lab, *CHANGES) == before + 1
+    # An update that AWS undoes leaves the cluster as it was, and can be tried again.
+    lab.fault("stack-resource", action="UPDATE", message="Table is in use")
+    done = site.play("deploy_cluster", pcluster_config_overrides=more)
+    assert done.rc != 0
+    assert "Cluster quickstart is UPDATE_FAILED." in done.output
+    assert "UPDATE_FAILED: Table is in use" in done.output
     done = site.play("deploy_cluster", pcluster_config_overrides=more)
     assert done.rc == 0, done.output
     assert "quickstart in us-east-1: UPDATE_COMPLETE after" in done.output
@@ -204,7 +210,7 @@ def test_from_creation_to_deletion(lab: Client, site: Site) -> None:
     done = site.play("delete_cluster", "--check")
     assert done.rc == 0, done.output
     assert "Would be deleted: quickstart" in done.output
-    assert calls(lab, *CHANGES) == before + 2
+    assert calls(lab, *CHANGES) == before + 3
     done = site.play("delete_cluster")
     assert done.rc == 0, done.output
     assert site.cloud.session.client("cloudformation").describe_stacks()["Stacks"] == []
