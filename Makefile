@@ -11,7 +11,9 @@ BIN := .venv/bin
 COLLECTIONS := .collections/ansible_collections
 # PyPI's bundle of community collections: only the ones named here are unpacked from it.
 BUNDLE := ansible==14.5.0
-BUNDLED := amazon/aws ansible/posix community/general
+BUNDLED := amazon/aws ansible/posix community/general community/library_inventory_filtering_v1
+# Unpacked again when either of them changes.
+UNPACKED := .collections/.unpacked-$(shell echo '$(BUNDLE) $(BUNDLED)' | cksum | cut -d ' ' -f 1)
 # Become: root needs nothing, password-less sudo neither; everybody else is asked once.
 BECOME := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-become-pass)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -37,7 +39,7 @@ help: ## show the targets
 	@touch $@
 
 # The clone itself is petal.hpc for Ansible; the rest comes from PyPI, because Galaxy is not reachable everywhere.
-.collections/.$(BUNDLE): .venv/.run
+$(UNPACKED): .venv/.run
 	@mkdir -p $(COLLECTIONS)/petal .cache
 	@ln -sfn ../../.. $(COLLECTIONS)/petal/hpc
 	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --ignore-requires-python --dest .cache $(BUNDLE)
@@ -45,7 +47,7 @@ help: ## show the targets
 	@rm -f .cache/ansible-*.whl
 	@touch $@
 
-setup: .venv/.run .collections/.$(BUNDLE) ## virtual environment and collections for the playbooks
+setup: .venv/.run $(UNPACKED) ## virtual environment and collections for the playbooks
 
 setup-dev: setup .venv/.dev ## the same, and the tools of the checks
 

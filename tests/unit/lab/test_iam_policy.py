@@ -170,7 +170,7 @@ def test_the_documents_can_be_policies(path: Path) -> None:
     assert len(set(sids)) == len(sids)
     assert all(sid.isalnum() for sid in sids)
     for statement in document["Statement"]:
-        reads = all(action.startswith(("ec2:Describe", "pricing:Get")) for action in statement["Action"])
+        reads = all(action.startswith(("ec2:Describe", "ec2:Get", "pricing:Get")) for action in statement["Action"])
         assert statement["Resource"] != "*" or reads, statement["Sid"]
         assert not any("*" in action for action in statement["Action"]), statement["Sid"]
 

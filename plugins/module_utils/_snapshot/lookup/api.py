@@ -36,8 +36,8 @@ TRUST = "name them in registry.trusted_accounts of the seed (option trusted_acco
 def find_in_sources(module: Any, criteria: Criteria) -> LookUp:
     """What snapshot_info does with ``sources``; warnings go to the module. Raises PetalError.
 
-    :param module: AnsibleAWSModule with the options sources, all_sources, trusted_accounts, registry_size_gb and those of
-        a registry.
+    :param module: AnsibleAWSModule with the options sources, all_sources, trusted_accounts, registry_size_gb and those
+        of a registry.
     """
     given = module.params
     sources = parse_sources(given["sources"])
