@@ -24,10 +24,6 @@ attributes:
     description: Shows no differences.
     support: none
 options:
-  store:
-    description: Directory that holds volumes, snapshots and locks.
-    type: path
-    default: /var/lib/petal
   fingerprint:
     description: Fingerprint of the seed, as M(petal.hpc.seed_info) returns it.
     type: str
@@ -57,6 +53,7 @@ options:
     description: Seconds after which a holder that cannot be seen from here counts as dead, unless it renews the lock.
     type: int
     default: 3600
+extends_documentation_fragment: [petal.hpc.store]
 """
 
 EXAMPLES = r"""

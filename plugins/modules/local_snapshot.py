@@ -27,10 +27,6 @@ attributes:
     description: Shows no differences.
     support: none
 options:
-  store:
-    description: Directory that holds volumes, snapshots and locks.
-    type: path
-    default: /var/lib/petal
   state:
     description:
       - V(present) makes the snapshot, unless one of the same O(fingerprint) and the same tag C(petal:build-id) is
@@ -73,6 +69,7 @@ options:
 seealso:
   - module: petal.hpc.local_volume
   - module: petal.hpc.snapshot_info
+extends_documentation_fragment: [petal.hpc.store]
 """
 
 EXAMPLES = r"""

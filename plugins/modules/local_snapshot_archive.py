@@ -26,10 +26,6 @@ attributes:
     description: Shows no differences.
     support: none
 options:
-  store:
-    description: Directory that holds volumes, snapshots and locks.
-    type: path
-    default: /var/lib/petal
   state:
     description:
       - V(exported) writes the snapshot O(snapshot_id) into O(file), unless it is there. A file that holds something
@@ -52,6 +48,7 @@ options:
 seealso:
   - module: petal.hpc.local_snapshot
   - module: petal.hpc.volume_audit
+extends_documentation_fragment: [petal.hpc.store]
 """
 
 EXAMPLES = r"""

@@ -25,10 +25,6 @@ attributes:
     description: Shows no differences.
     support: none
 options:
-  store:
-    description: Directory that holds volumes, snapshots and locks.
-    type: path
-    default: /var/lib/petal
   remote:
     description: The other store, an absolute directory such as one on NFS, or C(s3://BUCKET/PREFIX).
     type: str
@@ -53,6 +49,7 @@ options:
     type: bool
     default: false
 extends_documentation_fragment:
+  - petal.hpc.store
   - amazon.aws.common.modules
   - amazon.aws.region.modules
 requirements:

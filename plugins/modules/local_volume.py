@@ -29,10 +29,6 @@ attributes:
     description: Shows the volume before and after.
     support: full
 options:
-  store:
-    description: Directory that holds volumes, snapshots and locks.
-    type: path
-    default: /var/lib/petal
   name:
     description: Name of the volume. Small letters, digits and hyphens, a letter or digit first, at most 63.
     type: str
@@ -93,6 +89,7 @@ options:
     type: str
 seealso:
   - module: petal.hpc.local_snapshot
+extends_documentation_fragment: [petal.hpc.store]
 """
 
 EXAMPLES = r"""

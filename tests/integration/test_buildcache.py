@@ -9,15 +9,12 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tarfile
 import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +22,7 @@ import pytest
 import yaml
 from modules import fail_module, run_module
 from playing import play
+from s3_server import serve
 
 MIRROR = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "petal", "mirror")
 SPACK = "9377a7b31dab3cb3880326de764d0ebb4f782d4f"
@@ -476,33 +474,9 @@ def test_clearing_keeps_what_is_needed(lab: Lab, filled: Path, tmp_path: Path) -
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
-    """A real S3 API on the loopback; the credentials are in the environment and nowhere else."""
-    if find_spec("moto") is None or find_spec("flask") is None:
-        pytest.skip("moto[server] is not installed")
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATEST")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    endpoint = f"http://127.0.0.1:{port}"
-    try:
-        for _attempt in range(100):
-            try:
-                urllib.request.urlopen(f"{endpoint}/moto-api/data.json", timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.2)
+    """The endpoint of a real S3 API."""
+    with serve(monkeypatch, tmp_path, SECRET) as endpoint:
         yield endpoint
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def test_a_cache_in_s3(lab: Lab, s3: str) -> None:

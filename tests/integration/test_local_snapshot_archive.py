@@ -18,43 +18,7 @@ from typing import Any
 import pytest
 from modules import fail_module, run_module, start_module
 from playing import play
-
-FINGERPRINT = "sha256:" + "a" * 64
-ID = "snap-0123456789abcdef0"
-
-
-def put(store: Path, data: bytes, snapshot_id: str = ID, **different: Any) -> dict[str, Any]:
-    """A snapshot as it stands in a store; its archive is of no volume, as nobody restores it here."""
-    record = {
-        "snapshot_id": snapshot_id,
-        "fingerprint": FINGERPRINT,
-        "name": "quickstart",
-        "state": "completed",
-        "provider": "local",
-        "source": "local",
-        "owner": "root",
-        "region": None,
-        "os": "debian12",
-        "architecture": "x86_64",
-        "size_gb": 1,
-        "stored_bytes": len(data),
-        "used_bytes": 4096,
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "created": "2026-01-31T12:00:00Z",
-        "description": "",
-        "packages": ["six@1.17.0"],
-        "tags": {"petal:build-id": "b", "petal:sharing": "public"},
-        "progress": 100,
-        "message": "",
-        "encrypted": None,
-        "kms_key_id": None,
-        **different,
-    }
-    directory = store / "snapshots" / snapshot_id
-    directory.mkdir(parents=True)
-    (directory / "volume.tar.zst").write_bytes(data)
-    (directory / "snapshot.json").write_text(json.dumps(record))
-    return record
+from stored import FINGERPRINT, ID, put
 
 
 def exported(store: Path, file: Path, **options: Any) -> dict[str, Any]:

@@ -2,104 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 from modules import fail_module, run_module
 from playing import leftovers, play
+from s3_server import serve
+from stored import FINGERPRINT, ID, put, record_of
 
-FINGERPRINT = "sha256:" + "a" * 64
-ID = "snap-0123456789abcdef0"
 LOCAL = {"type": "local", "priority": 1}
-
-
-def record_of(data: bytes, snapshot_id: str = ID, **different: Any) -> dict[str, Any]:
-    return {
-        "snapshot_id": snapshot_id,
-        "fingerprint": FINGERPRINT,
-        "name": "quickstart",
-        "state": "completed",
-        "provider": "local",
-        "source": "local",
-        "owner": "root",
-        "region": None,
-        "os": "debian12",
-        "architecture": "x86_64",
-        "size_gb": 1,
-        "stored_bytes": len(data),
-        "used_bytes": 4096,
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "created": "2026-01-31T12:00:00Z",
-        "description": "",
-        "packages": ["six@1.17.0"],
-        "tags": {"petal:build-id": "b", "petal:sharing": "public"},
-        "progress": 100,
-        "message": "",
-        "encrypted": None,
-        "kms_key_id": None,
-        **different,
-    }
-
-
-def put(store: Path, data: bytes, snapshot_id: str = ID, **different: Any) -> dict[str, Any]:
-    """A snapshot as it stands in a store; its archive is of no volume, as nobody restores it here."""
-    record = record_of(data, snapshot_id, **different)
-    directory = store / "snapshots" / snapshot_id
-    directory.mkdir(parents=True)
-    (directory / "volume.tar.zst").write_bytes(data)
-    (directory / "snapshot.json").write_text(json.dumps(record))
-    return record
 
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     """A client of an S3 server with a bucket; the credentials are in the environment."""
-    if find_spec("moto") is None or find_spec("flask") is None:
-        pytest.skip("moto[server] is not installed")
-    import boto3
+    with serve(monkeypatch, tmp_path, "not-a-secret") as endpoint:
+        import boto3
 
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "AKIATEST",
-        "AWS_SECRET_ACCESS_KEY": "not-a-secret",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-    }.items():
-        monkeypatch.setenv(name, value)
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        for _attempt in range(100):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/moto-api/data.json", timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.2)
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
         client = boto3.client("s3")
         client.create_bucket(Bucket="lab-software")
         yield client
-    finally:
-        server.terminate()
-        server.wait()
 
 
 @pytest.fixture
