@@ -209,7 +209,7 @@ def test_many_come_in_pages(lab: Client, volume: tuple[Cloud, str], monkeypatch:
 
     class Module:
         region = "us-east-1"
-        warn = client = staticmethod(lambda _name: volume[0].ec2)
+        warn = client = staticmethod(lambda _name, **_options: volume[0].ec2)
 
     snapshots, refused = api.EbsSnapshots(Module()).scan(wanted)
     assert ({item.snapshot_id for item in snapshots}, refused) == (made, [])
