@@ -228,6 +228,7 @@ FAULTS = {
     "volume stuck attaching": Fault(order("stuck-attaching", times=5), says="attach"),
     "snapshot ends in error once": Fault(order("snapshot-error")),
     "snapshot ends in error twice": Fault(order("snapshot-error", times=2), says="state error"),
+    "snapshot in error at once, twice": Fault(order("snapshot-error", times=2, after=0), says="state error"),
     "not allowed to launch": Fault(
         order("error", action="RunInstances", code="UnauthorizedOperation", status=403, message="no", times=50),
         says="UnauthorizedOperation",

@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 # What each kind means stands in docs/lab.md.
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "throttle": {"code": "RequestLimitExceeded", "status": 503},
     "server-error": {"code": "InternalError", "status": 500},
     "error": {},
     "lost-answer": {"code": "InternalError", "status": 500},
     "capacity": {"code": "InsufficientInstanceCapacity", "status": 500},
-    "interrupt": {},
+    "interrupt": {"after": 5.0},
     "no-ssh": {},
     "stuck-attaching": {},
     "snapshot-error": {},
@@ -36,7 +36,7 @@ class Fault:
     code: str = ""
     status: int = 0
     message: str = ""
-    after: float = 5.0
+    after: float | None = None
     notice: float = 0.0
     skip: int = 0
     hits: int = 0

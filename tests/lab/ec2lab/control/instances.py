@@ -201,8 +201,9 @@ class InstanceEC2(VolumeEC2):
             spot=instance.lifecycle == "spot",
         )
         if fault:
-            self.world.later(max(0.0, fault.after - fault.notice), lambda: self._notice(instance, fault.notice))
-            self.world.later(fault.after, lambda: self.interrupted(instance))
+            after = fault.after or 0.0
+            self.world.later(max(0.0, after - fault.notice), lambda: self._notice(instance, fault.notice))
+            self.world.later(after, lambda: self.interrupted(instance))
 
     def _notice(self, instance: LabInstance, seconds: float) -> None:
         if instance.host is not None and instance.state == "running":

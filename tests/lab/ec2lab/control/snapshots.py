@@ -99,9 +99,10 @@ class SnapshotEC2(BaseEC2):
         snapshot.source_volume = source_volume
         snapshot.started_at = now()
         snapshot.seconds = 0.0 if self.loading else self.world.settings.delays.snapshot_pending
-        snapshot.fails = (
-            not self.loading and self.world.faults.take("snapshot-error", account=self.account_id) is not None
-        )
+        fault = None if self.loading else self.world.faults.take("snapshot-error", account=self.account_id)
+        snapshot.fails = fault is not None
+        if fault is not None and fault.after is not None:
+            snapshot.seconds = fault.after
         return snapshot
 
     def create_snapshot(
