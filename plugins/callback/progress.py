@@ -55,6 +55,15 @@ def _ancestors(task: Any) -> Iterator[str]:
         yield task._uuid
 
 
+def _stands_in(task: Any, part: str) -> bool:
+    """Whether a task stands in this part, ``block`` or ``rescue``, of a block that has a rescue."""
+    while parent := task._parent:
+        if getattr(parent, "rescue", None) and any(task._uuid == child._uuid for child in getattr(parent, part)):
+            return True
+        task = parent
+    return False
+
+
 class CallbackModule(Default):
     """Ansible's own output, with tasks folded into phases where a playbook has them."""
 
@@ -67,6 +76,8 @@ class CallbackModule(Default):
         self._tracker: Tracker | None = None
         self._terminal = sys.stdout.isatty()
         self._stopped = threading.Event()
+        #: What failed and may be said by a rescue yet, by host: the task and its cause.
+        self._held: dict[str, tuple[str, str]] = {}
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         """Count the phases of all plays; without any, or with -v, stay the default callback."""
@@ -129,6 +140,8 @@ class CallbackModule(Default):
             return
         self._progress(result)
         self._handle_warnings_and_exception(result)
+        if self._held and not _stands_in(result.task, "rescue"):
+            self._held.pop(result.host.get_name(), None)  # the rescue has mended it
         if result.task.action in ("ansible.builtin.debug", "debug"):
             message = result.result.get("msg", "")
             for text in message if isinstance(message, list) else str(message).rstrip().splitlines():
@@ -158,26 +171,36 @@ class CallbackModule(Default):
             super().v2_runner_retry(result)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
-        """A failure is shown with its message, readable; the whole result needs -v."""
+        """A failure is shown once, with its message, readable; the whole result needs -v.
+
+        A rescue ends with the cause; only if it says something else is the failure shown that it came after.
+        """
         if self._tracker is None:
             super().v2_runner_on_failed(result, ignore_errors)
             return
         self._handle_warnings(result.result)
-        if not ignore_errors:
-            host = result.host.get_name()
-            self._line(f"FAILED on {host}: {self._tracker.task}")
-            for text in cause(result.result).splitlines():
-                self._display.display(f"  {text}", color="red")
+        if ignore_errors:
+            return
+        host, why = result.host.get_name(), cause(result.result)
+        if _stands_in(result.task, "block"):
+            self._held[host] = (result.task.get_name(), why)
+            return
+        task, former = self._held.pop(host, ("", ""))
+        if former not in why:
+            self._failure(host, task, former)
+        self._failure(host, result.task.get_name(), why)
+
+    def _failure(self, host: str, task: str, why: str) -> None:
+        self._line(f"FAILED on {host}: {task}")
+        for text in why.splitlines():
+            self._display.display(f"  {text}", color="red")
 
     def v2_runner_item_on_failed(self, result: Any) -> None:
-        """Of several items, those that failed are named; the task says afterwards that it failed."""
+        """The task says afterwards which of its items failed, and why."""
         if self._tracker is None:
             super().v2_runner_item_on_failed(result)
-            return
-        self._handle_warnings(result.result)
-        self._line(f"FAILED for {self._get_item_label(result.result)}")
-        for text in cause(result.result).splitlines():
-            self._display.display(f"  {text}", color="red")
+        else:
+            self._handle_warnings(result.result)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         """A host that went away: one line; what is done about it comes next."""
