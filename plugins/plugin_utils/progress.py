@@ -87,7 +87,7 @@ class Tracker:
 
     def _share(self, now: float) -> float:
         """How much of the whole is done, from 0 to 1: what is known, and on the way to what comes next an estimate."""
-        on_the_way = 1 - 0.5 ** (max(0.0, now - self._since) / HALF_LIFE)
+        on_the_way: float = 1 - 0.5 ** (max(0.0, now - self._since) / HALF_LIFE)
         fraction = self._known + (self._next - self._known) * on_the_way
         begin, end = self._marks[self._entered], self._marks[self._entered + 1]
         return begin + (end - begin) * fraction
