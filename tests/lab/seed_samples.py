@@ -11,7 +11,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import H
 
 HOST = Host("debian12", "x86_64")
 
-#: Every key that there is.
+#: Every key that there is; those that come in a later release with nothing in them.
 FULL: dict[str, Any] = {
     "schema": 1,
     "cluster": {
@@ -48,11 +48,11 @@ FULL: dict[str, Any] = {
         "spack": {"version": "v1.1.0", "packages": "v2025.11.0", "target": "x86_64_v3", "padded_length": 128},
         "compiler": "gcc@11.3.0",
         "build_from_source": ["lab-pipeline@develop"],
-        "in_ami": ["cmake@3.24"],
+        "in_ami": [],
         "use_custom_ami": False,
         "build_parallel": True,
         "binary_cache": {"s3_bucket": "lab-spack-cache", "s3_prefix": "bio", "s3_region": "us-east-1"},
-        "containers": [{"name": "bioinformatics", "image": "registry/bio:v1", "modules": ["samtools", "bwa"]}],
+        "containers": [],
         "python_environments": [
             {
                 "name": "pyhpc",
@@ -60,6 +60,7 @@ FULL: dict[str, Any] = {
                 "default": True,
                 "python": "3.11",
                 "packages": ["numpy==2.2.*", "scipy"],
+                "as_of": "2026-11-01",
             }
         ],
         "lmod": {"version": "8.7.37"},

@@ -14,16 +14,17 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed import grammar, rules
-from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
+from ansible_collections.petal.hpc.plugins.module_utils._seed import grammar, inputs, platforms, rules
+from ansible_collections.petal.hpc.plugins.module_utils._seed.inputs import Inputs
+from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed, Spack
 
 #: Version of the fingerprint itself; part of what is digested.
-VERSION = 1
+VERSION = 2
 
 
-def fingerprint(seed: Seed, resolved_refs: Mapping[str, str] | None = None) -> str:
-    """``sha256:`` and 64 hexadecimal digits. resolved_refs: see content()."""
-    return digest(content(seed, resolved_refs))
+def fingerprint(seed: Seed, resolved_refs: Mapping[str, str] | None = None, site: Inputs | None = None) -> str:
+    """``sha256:`` and 64 hexadecimal digits. resolved_refs, site: see content()."""
+    return digest(content(seed, resolved_refs, site))
 
 
 def digest(value: Mapping[str, Any]) -> str:
@@ -32,56 +33,137 @@ def digest(value: Mapping[str, Any]) -> str:
     return "sha256:" + hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-def content(seed: Seed, resolved_refs: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """What is digested, as plain data.
+def content(seed: Seed, resolved_refs: Mapping[str, str] | None = None, site: Inputs | None = None) -> dict[str, Any]:
+    """What is digested, as plain data. What nobody asks for is not in it, so that a new key changes no old seed.
 
     resolved_refs: commits at which the branches ``spack`` and ``packages`` stand. Releases and commits are the
     same for ever: for them it is not asked, so that a machine without network finds the same fingerprint.
+    site: what the variables of a site decide; its defaults where there is none.
     """
     software = seed.software
+    site = site or inputs.resolve({}, seed)
+    environments = [_environment(entry, "as_of") for entry in seed.to_dict()["software"]["python_environments"]]
     return {
         "fingerprint": VERSION,
         "os": seed.cluster.os,
         "architecture": seed.cluster.architecture,
         "mount_dir": seed.software_volume.mount_dir,
-        "spack": _spack(seed, resolved_refs or {}),
-        "containers": sorted(
-            ({"name": c.name, "image": c.image, "modules": sorted(set(c.modules))} for c in software.containers),
-            key=lambda entry: str(entry["name"]),
-        ),
-        "python_environments": sorted(
-            (
-                {
-                    "name": e.name,
-                    "version": e.version,
-                    "default": e.default,
-                    "python": e.python,
-                    "packages": sorted({grammar.canonical_requirement(package) for package in e.packages}),
-                }
-                for e in software.python_environments
-            ),
-            key=lambda entry: (str(entry["name"]), str(entry["version"])),
-        ),
-        "lmod": software.lmod.version,
+        "spack": _spack(seed, resolved_refs or {}, site),
+        "python_environments": sorted(environments, key=_by_name),
+        **_asked(python=site.of("python_environments") if environments else {}),
+        "lmod": {
+            "version": software.lmod.version,
+            "method": site.lmod_method,
+            **_asked(source=site.lmod_source, settings=site.of("lmod")),
+        },
+        **_asked(containers=_containers(seed)),
     }
 
 
-def _spack(seed: Seed, resolved_refs: Mapping[str, str]) -> dict[str, Any] | None:
+def _spack(seed: Seed, resolved_refs: Mapping[str, str], site: Inputs) -> dict[str, Any] | None:
     """What Spack puts on the volume; None where it is not used, whatever its settings are."""
     software = seed.software
-    if not software.spack_packages and not software.build_from_source:
+    if not software.spack_packages and not software.build_from_source and site.lmod_method != "spack":
         return None
+    return {
+        **_spack_itself(seed, resolved_refs),
+        "specs": sorted(software.spack_packages),
+        **_asked(
+            build_from_source=sorted(software.build_from_source),
+            in_ami=sorted(software.in_ami),
+            recipes=dict(site.recipes),
+            settings=site.of("spack"),
+        ),
+    }
+
+
+def _spack_itself(seed: Seed, resolved_refs: Mapping[str, str]) -> dict[str, Any]:
+    software = seed.software
     return {
         "version": _pinned(software.spack.version, resolved_refs.get("spack")),
         "packages": _pinned(software.spack.packages, resolved_refs.get("packages")),
         "target": software.spack.target,
         "padded_length": software.spack.padded_length,
         "compiler": software.compiler,
-        "specs": sorted(software.spack_packages),
-        "build_from_source": sorted(software.build_from_source),
-        "in_ami": sorted(software.in_ami),
     }
+
+
+def _environment(entry: Mapping[str, Any], *more: str) -> dict[str, Any]:
+    return {
+        "name": entry["name"],
+        "version": entry["version"],
+        "default": entry["default"],
+        "python": entry["python"],
+        "packages": sorted({grammar.canonical_requirement(package) for package in entry["packages"]}),
+        **_asked(**{key: entry[key] for key in more}),
+    }
+
+
+def _containers(seed: Seed) -> list[dict[str, Any]]:
+    found = [{"name": c.name, "image": c.image, "modules": sorted(set(c.modules))} for c in seed.software.containers]
+    return sorted(found, key=_by_name)
+
+
+def _by_name(entry: Mapping[str, Any]) -> tuple[str, str]:
+    return str(entry["name"]), str(entry.get("version"))
+
+
+def _asked(**parts: Any) -> dict[str, Any]:
+    return {name: value for name, value in parts.items() if value}
 
 
 def _pinned(ref: str | None, commit: str | None) -> str | None:
     return ref if ref is None or commit is None or rules.is_pinned(ref) else commit
+
+
+# -- version 1: what releases up to 0.1 built is found again -----------------------------------------------------
+
+
+def content_1(seed: Seed, resolved_refs: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What version 1 digested. It stands for ever."""
+    software = seed.software
+    spack = None
+    if software.spack_packages or software.build_from_source:
+        spack = {
+            **_spack_itself(seed, resolved_refs or {}),
+            "specs": sorted(software.spack_packages),
+            "build_from_source": sorted(software.build_from_source),
+            "in_ami": sorted(software.in_ami),
+        }
+    environments = [_environment(entry) for entry in seed.to_dict()["software"]["python_environments"]]
+    return {
+        "fingerprint": 1,
+        "os": seed.cluster.os,
+        "architecture": seed.cluster.architecture,
+        "mount_dir": seed.software_volume.mount_dir,
+        "spack": spack,
+        "containers": _containers(seed),
+        "python_environments": sorted(environments, key=_by_name),
+        "lmod": software.lmod.version,
+    }
+
+
+def fingerprint_1(seed: Seed, resolved_refs: Mapping[str, str] | None = None) -> str:
+    """The fingerprint as releases up to 0.1 made it."""
+    return digest(content_1(seed, resolved_refs))
+
+
+def older(seed: Seed, resolved_refs: Mapping[str, str] | None = None, site: Inputs | None = None) -> list[str]:
+    """Fingerprints of older versions under which the very same bytes may lie; empty where nobody can know that.
+
+    Version 1 did not digest what those releases did not do (containers, packages of an image, builds from source
+    alone), nor what variables of a site decide, nor days of Python environments: a seed with any of these has no
+    older fingerprint, and a site that has built with such variables has to build anew.
+    """
+    site = site or inputs.resolve({}, seed)
+    software = seed.software
+    undone = software.containers or software.in_ami or software.use_custom_ami or software.build_from_source
+    dated = any(environment.as_of for environment in software.python_environments)
+    usual = site.are_defaults and site.lmod_method == inputs.default_lmod_method(seed.cluster.os)
+    # Lmod by Spack alone: version 1 left out which Spack.
+    for_lmod = site.lmod_method == "spack" and not software.spack_packages
+    target = platforms.DEFAULT_TARGETS.get(seed.cluster.architecture, software.spack.target)
+    of_default_spack = software.spack == Spack(target=target) and software.compiler is None
+    if undone or dated or not usual or (for_lmod and not of_default_spack):
+        return []
+    return [fingerprint_1(seed, resolved_refs)]

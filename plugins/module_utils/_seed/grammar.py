@@ -92,6 +92,11 @@ def git_ref(text: str) -> str | None:
     return None
 
 
+def is_commit(text: str) -> bool:
+    """Whether a Git reference is a commit in full."""
+    return len(text) == 40 and set(text) <= set("0123456789abcdef")
+
+
 _DOMAIN = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
 _IMAGE = re.compile(
     rf"(?:(?:docker|oras)://)?(?:{_DOMAIN}(?::[0-9]{{1,5}})?/)?"
@@ -107,9 +112,9 @@ def image(text: str) -> str | None:
 
 
 def image_is_pinned(text: str) -> bool:
-    """Whether an image reference names one tag or digest, and not whatever is newest."""
+    """Whether an image reference names one image for ever: by its digest, as any tag can be moved."""
     match = _IMAGE.fullmatch(text)
-    return bool(match and (match["digest"] or match["tag"] not in (None, ":latest")))
+    return bool(match and match["digest"])
 
 
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
@@ -166,6 +171,17 @@ def canonical_requirement(text: str) -> str:
         tokens = re.findall(r"'[^'\"]*'|\"[^'\"]*\"|[A-Za-z_.]+|[<>=!~]+|[()]", match["marker"])
         result += ";" + " ".join('"' + token[1:-1] + '"' if token[0] in "'\"" else token for token in tokens)
     return result
+
+
+def requirement_is_pinned(text: str) -> bool:
+    """Whether a requirement has one answer for ever: one exact version, or an address with a commit or a digest."""
+    match = _match_requirement(text)
+    if not match:
+        return False
+    if match["url"]:
+        return bool(re.search(r"@[0-9a-f]{40}(?=$|[#&])|[#&]sha256=[0-9a-f]{64}(?=$|&)", match["url"]))
+    clauses = (match["in_parentheses"] or match["clauses"] or "").split(",")
+    return any(re.fullmatch(r"\s*===?[^=*]+", clause) for clause in clauses)
 
 
 def python_name(text: str) -> str:

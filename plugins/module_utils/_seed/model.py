@@ -106,13 +106,14 @@ class Container:
 
 @dataclass(frozen=True)
 class PythonEnvironment:
-    """python None is the python3 of the operating system."""
+    """python None is the python3 of the operating system. as_of: only what was published up to then counts."""
 
     name: str
     version: str
     default: bool = False
     python: str | None = None
     packages: tuple[str, ...] = ()
+    as_of: str | None = None
 
 
 @dataclass(frozen=True)

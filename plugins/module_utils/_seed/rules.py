@@ -9,6 +9,7 @@ what it finds. RULES names each with its level.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from ansible_collections.petal.hpc.plugins.module_utils._seed import grammar, platforms, spec
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import ERROR, WARNING
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Path, Report
+from ansible_collections.petal.hpc.plugins.module_utils._seed.versions import GitRef
 
 SOFTWARE_VOLUME = "software"
 DEFAULT_MOUNT_DIR = "/shared"
@@ -25,6 +27,15 @@ DEFAULT_IOPS = 3000
 DEFAULT_THROUGHPUT = 125
 DEFAULT_MAX_COUNT = 10
 MIGRATION_GUIDE = "docs/migrate-from-ami.md"
+#: Keys that nothing acts on yet, and what they would bring. A seed that asks for it is refused: a volume without it
+#: would be a lie.
+LATER = {
+    ("software", "containers"): "containers",
+    ("software", "in_ami"): "packages inside an image",
+    ("software", "use_custom_ami"): "images of one's own that carry packages",
+}
+#: Versions of Spack packages that stand for whatever is newest. Source: Spack, "infinity versions".
+MOVING_VERSIONS = frozenset({"develop", "main", "master", "head", "trunk", "stable", "nightly"})
 
 
 @dataclass(frozen=True)
@@ -45,6 +56,7 @@ class Draft:
         self.clean = clean
         self.report = report
         self.host = host
+        self.today = datetime.datetime.now(datetime.timezone.utc).date()
 
     def get(self, *path: str) -> Any:
         """A value by its path, or None where it is missing or wrong."""
@@ -266,11 +278,32 @@ def key_wants_encryption(seed: Draft) -> Iterator[Finding]:
             yield Finding((*path, "ebs_settings", "kms_key_id"), "a key without encryption", hint="set encrypted: true")
 
 
-def local_ignores_encryption(seed: Draft) -> Iterator[Finding]:
+def local_has_no_use_for(seed: Draft) -> Iterator[Finding]:
+    """Keys that say something about AWS alone, in a seed of provider local."""
+    if seed.provider != "local":
+        return
+    useless: list[tuple[Path, Any]] = [(path, seed.get(*path)) for path in _AWS_ALONE]
     for path, volume in seed.entries("shared_storage"):
         settings = volume.get("ebs_settings") or {}
-        if seed.provider == "local" and (settings.get("encrypted") or settings.get("kms_key_id")):
+        if settings.get("encrypted") or settings.get("kms_key_id"):
             yield Finding((*path, "ebs_settings"), "provider local does not encrypt volumes")
+        useless += [((*path, "ebs_settings", key), settings.get(key)) for key in ("volume_type", "iops", "throughput")]
+        named = volume.get("name", SOFTWARE_VOLUME)
+        if len(seed.get("shared_storage")) > 1 and named != SOFTWARE_VOLUME:
+            yield Finding(path, "provider local makes no other volumes than the one for the software", named)
+    for path, value in useless:
+        if value:
+            yield Finding(path, "it says something about AWS, and the provider is local: nothing reads it")
+
+
+_AWS_ALONE: tuple[Path, ...] = (
+    ("cluster", "region"),
+    ("compute",),
+    ("software", "build", "instance_type"),
+    ("software", "build", "spot"),
+    ("registry", "use_public_snapshots"),
+    ("registry", "trusted_accounts"),
+)
 
 
 def s3_mounts_apart(seed: Draft) -> Iterator[Finding]:
@@ -305,6 +338,13 @@ def something_to_install(seed: Draft) -> Iterator[Finding]:
         and not any(seed.report.is_wrong(("software", key)) for key in ("spack_packages",))
     ):
         yield Finding(("software",), "there is nothing to install: the volume will be empty")
+
+
+def not_yet(seed: Draft) -> Iterator[Finding]:
+    for path, what in LATER.items():
+        if seed.get(*path):
+            come = "come in a later release; until then a seed that names them is refused"
+            yield Finding(path, f"{what} {come}", hint="leave it out")
 
 
 def packages_once(seed: Draft) -> Iterator[Finding]:
@@ -380,9 +420,85 @@ def images_are_pinned(seed: Draft) -> Iterator[Finding]:
         if entry.get("image") and not grammar.image_is_pinned(entry["image"]):
             yield Finding(
                 (*path, "image"),
-                "the image has no fixed tag: what it holds can change while the fingerprint stays",
+                "a tag can be moved: what the image holds can change while the fingerprint stays",
                 entry["image"],
-                hint="add a tag, or better a digest: @sha256:…",
+                hint="add the digest: @sha256:…",
+            )
+
+
+def specs_are_pinned(seed: Draft) -> Iterator[Finding]:
+    """A branch of a package's source, or a directory, holds something else tomorrow."""
+    texts = [(("software", "compiler"), seed.get("software", "compiler"))]
+    for key in ("spack_packages", "build_from_source"):
+        texts += seed.entries("software", key)
+    for path, text in texts:
+        nodes = list(_nodes(spec.parse(text))) if text else []
+        for node, moving in ((node, _moving(node)) for node in nodes):
+            if moving:
+                yield Finding(
+                    path,
+                    f"{moving} moves: what it stands for can change while the fingerprint stays",
+                    text,
+                    hint=f"name a release, or a commit: {node.name or 'NAME'}@git.COMMIT=VERSION, all 40 digits of it",
+                )
+        for variant in (variant for node in nodes for variant in node.variants if variant.name == "dev_path"):
+            yield Finding(
+                path,
+                f"{variant} builds what lies in a directory of the build host, which no fingerprint knows",
+                text,
+                hint="commit it and name the commit: NAME@git.COMMIT=VERSION",
+            )
+
+
+def _nodes(node: spec.Spec) -> Iterator[spec.Spec]:
+    yield node
+    for edge in node.dependencies:
+        yield from _nodes(edge.spec)
+
+
+def _moving(node: spec.Spec) -> str:
+    """The part of a spec's version that names a branch; empty where there is none, or where commit= pins it."""
+    if any(
+        v.name == "commit" and not isinstance(v.value, bool) and grammar.is_commit(v.value[0]) for v in node.variants
+    ):
+        return ""
+    for item in node.versions.items:
+        if isinstance(item, GitRef):
+            ref = item.ref[len("git.") :] if item.ref.startswith("git.") else item.ref
+            if not grammar.is_commit(ref.lower()):
+                return f"@{item.ref}"
+        elif str(item).lstrip("=").lower() in MOVING_VERSIONS:
+            return f"@{item}"
+    return ""
+
+
+def requirements_are_pinned(seed: Draft) -> Iterator[Finding]:
+    for path, entry in seed.entries("software", "python_environments"):
+        if entry.get("as_of") or seed.report.is_wrong((*path, "as_of")):
+            continue
+        moving = [text for text in entry.get("packages", ()) if text and not grammar.requirement_is_pinned(text)]
+        if moving:
+            shown = ", ".join(moving[:8]) + (f" and {len(moving) - 8} more" if len(moving) > 8 else "")
+            yield Finding(
+                (*path, "packages"),
+                f"{shown}: a new release changes what is installed while the fingerprint stays",
+                hint="add as_of: YYYY-MM-DD, which holds what they depend on too, or name exact versions (==)",
+            )
+
+
+def as_of_is_past(seed: Draft) -> Iterator[Finding]:
+    """What is published later today, or was not yet, would move the environment. Days are those of UTC."""
+    for path, entry in seed.entries("software", "python_environments"):
+        day = entry.get("as_of")
+        if day and day > seed.today.isoformat():
+            yield Finding((*path, "as_of"), "this day is in the future", day, f"at most {seed.today}")
+
+
+def as_of_is_over(seed: Draft) -> Iterator[Finding]:
+    for path, entry in seed.entries("software", "python_environments"):
+        if entry.get("as_of") == seed.today.isoformat():
+            yield Finding(
+                (*path, "as_of"), "this day is not over: what is published until then still counts", entry["as_of"]
             )
 
 
@@ -397,8 +513,7 @@ def refs_are_pinned(seed: Draft) -> Iterator[Finding]:
 
 def is_pinned(ref: str) -> bool:
     """Whether a Git reference stands for the same commit for ever: a commit, or a release's tag."""
-    commit = len(ref) == 40 and set(ref) <= set("0123456789abcdef")
-    return commit or (ref[:1] == "v" and ref[1:2].isdigit())
+    return grammar.is_commit(ref) or (ref[:1] == "v" and ref[1:2].isdigit())
 
 
 # -- people and sharing -----------------------------------------------------------------------------------------
@@ -451,7 +566,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
     (ERROR, mount_dirs_apart),
     (ERROR, ebs_performance),
     (ERROR, key_wants_encryption),
-    (WARNING, local_ignores_encryption),
+    (WARNING, local_has_no_use_for),
     (ERROR, s3_mounts_apart),
     (WARNING, s3_hides_software),
     (WARNING, something_to_install),
@@ -461,8 +576,13 @@ RULES: tuple[tuple[str, Rule], ...] = (
     (ERROR, names_once),
     (ERROR, environments_once),
     (ERROR, modules_do_not_collide),
+    (ERROR, not_yet),
     (WARNING, images_are_pinned),
     (WARNING, refs_are_pinned),
+    (WARNING, specs_are_pinned),
+    (WARNING, requirements_are_pinned),
+    (ERROR, as_of_is_past),
+    (WARNING, as_of_is_over),
     (ERROR, uids_once),
     (ERROR, sources_are_clear),
 )

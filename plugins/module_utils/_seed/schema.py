@@ -11,6 +11,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed import grammar, pl
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import (
     Array,
     Choice,
+    Day,
     Flag,
     Flaw,
     Integer,
@@ -187,6 +188,7 @@ PYTHON_ENVIRONMENT = Record(
                 "Python requirements",
             )
         ),
+        "as_of": Key(Day("a day such as 2026-11-01"), null=True),
     },
     "a Python environment",
 )

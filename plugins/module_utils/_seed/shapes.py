@@ -9,8 +9,10 @@ copy in which everything wrong is missing, so that later checks can go on with t
 
 from __future__ import annotations
 
+import datetime
 import difflib
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Union
@@ -236,6 +238,33 @@ class Flag(Shape):
         quoted = isinstance(value, str) and value.lower() in {"true", "false", "yes", "no", "on", "off"}
         self.reject(value, path, report, "write it without quotes" if quoted else "")
         return None
+
+
+@dataclass(frozen=True)
+class Day(Shape):
+    """A day as YYYY-MM-DD, in quotes or without: YAML's own dates are days. The clean copy is a text."""
+
+    expected: str
+
+    def wanted(self) -> str:
+        return self.expected
+
+    def check(self, value: Any, path: Path, report: Report) -> str | None:
+        if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
+            return value.isoformat()
+        text = value.text if isinstance(value, Unquoted) else value
+        if not isinstance(text, str):
+            self.reject(value, path, report)
+            return None
+        try:
+            # Python 3.11 reads other forms too.
+            day = datetime.date.fromisoformat(text) if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text) else None
+        except ValueError:
+            day = None
+        if day is None:
+            report.add(path, "this is no day of the calendar", value, self.expected)
+            return None
+        return day.isoformat()
 
 
 @dataclass(frozen=True)

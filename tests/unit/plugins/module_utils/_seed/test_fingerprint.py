@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
+import datetime
 import random
 from typing import Any
 
@@ -13,7 +15,9 @@ from hypothesis import strategies as st
 from seed_samples import DELETE, FULL, LOCAL, changed, seed
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed import fingerprint as fp
-from ansible_collections.petal.hpc.plugins.module_utils._seed import rules
+from ansible_collections.petal.hpc.plugins.module_utils._seed import inputs, rules
+from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import SeedError
+from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Container
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import Host
 from ansible_collections.petal.hpc.plugins.plugin_utils.seed_file import parse_seed
 
@@ -28,12 +32,34 @@ TWO = changed(
     ],
 )
 
-#: Digests that stand for ever. If one of these changes, volumes out there are lost: raise fingerprint.VERSION.
-FROZEN = {
+EMPTY: dict[str, Any] = {"cluster": {"name": "x"}}
+#: Everything that a site may set, away from its default.
+SITE: dict[str, Any] = {
+    "spack_os_tools": ["perl", "cmake"],
+    "spack_packages_config": {"all": {"providers": {"mpi": ["openmpi"]}}},
+    "spack_repositories": {"lab": "/srv/recipes"},
+    "spack_repository_digests": {"lab": "sha256:" + "1" * 64},
+    "python_environments_extra_index_urls": ["https://me:secret@example.org/simple"],
+    "lmod_method": "source",
+    "lmod_source_url": "https://example.org/lmod.tar.gz",
+    "lmod_source_sha256": "2" * 64,
+}
+
+#: Digests of version 1 that stand for ever: volumes of it are out there.
+FROZEN_1 = {
     "full": (FULL, "sha256:42584bba0d9a86d0cd9dd5bafc5c42e19b71870f0cf91b02a34c1f45b3ca776f"),
     "local": (LOCAL, "sha256:9647f7a01ae512327a1ae0039eb0e441cf1e95349d48389fd76174166bf094ea"),
     "environments": (TWO, "sha256:7c2d07c242679fc9832cfc2d14c79c5e58e078cc34949ef8e87cdddabf56a92d"),
-    "empty": ({"cluster": {"name": "x"}}, "sha256:ed430694ac6ea2748978dd115901e9d83373dc51bccf4460010e7c88a1bb0401"),
+    "empty": (EMPTY, "sha256:ed430694ac6ea2748978dd115901e9d83373dc51bccf4460010e7c88a1bb0401"),
+}
+
+#: Digests that stand for ever. If one of these changes, volumes out there are lost: raise fingerprint.VERSION.
+FROZEN = {
+    "full": (FULL, {}, "sha256:8aacb838f2bbcb19ede7ecc17680d5a8819f3b80f317edde1031473cc7cc89d8"),
+    "local": (LOCAL, {}, "sha256:a6ef52216b4eee7be7bfbf29f93cffaded4912e294a7a91f56914662c70fe096"),
+    "environments": (TWO, {}, "sha256:06b58c45ad1531353b27df34e5c0bfa9cfc35e29294f98936ad81e0c6a965ab9"),
+    "empty": (EMPTY, {}, "sha256:fb49237d2cac4012c3f4f29aedcfd8e5d11e1b04306b41144e847a2960255b13"),
+    "site": (FULL, SITE, "sha256:40d18e1e3e5a30ff98807abf0e9bd71ff19e895bd2b932a9c8a9ea89b9ae5f91"),
 }
 
 
@@ -41,10 +67,61 @@ def of(data: dict[str, Any], **refs: str) -> str:
     return fp.fingerprint(seed(data), refs)
 
 
+def with_site(data: dict[str, Any], **given: Any) -> str:
+    valid = seed(data)
+    return fp.fingerprint(valid, site=inputs.resolve(given, valid))
+
+
+def older(data: dict[str, Any], **given: Any) -> list[str]:
+    valid = seed(data)
+    return fp.older(valid, site=inputs.resolve(given, valid))
+
+
 @pytest.mark.parametrize("name", FROZEN)
 def test_known_digests(name: str) -> None:
-    data, digest = FROZEN[name]
-    assert of(data) == digest
+    data, given, digest = FROZEN[name]
+    assert with_site(data, **given) == digest
+
+
+@pytest.mark.parametrize("name", FROZEN_1)
+def test_known_digests_of_version_1(name: str) -> None:
+    data, digest = FROZEN_1[name]
+    valid = seed(data)
+    if name == "full":
+        # What no seed may name yet was in it when it was frozen.
+        images = (Container("bioinformatics", "registry/bio:v1", ("samtools", "bwa")),)
+        software = dataclasses.replace(valid.software, in_ami=("cmake@3.24",), containers=images)
+        valid = dataclasses.replace(valid, software=software)
+    assert fp.fingerprint_1(valid) == digest
+
+
+def test_volumes_of_version_1_are_found_where_they_hold_what_the_seed_asks_for() -> None:
+    for name in ("local", "environments", "empty"):
+        data, digest = FROZEN_1[name]
+        assert older(data) == [digest]
+        # The defaults, written out.
+        assert older(data, lmod_method="package", spack_os_tools=sorted(inputs.VARIABLES["spack_os_tools"])) == [digest]
+    amazon = changed(LOCAL, "cluster", "os", "alinux2023")
+    assert older(amazon) == older(amazon, lmod_method="spack") == [fp.fingerprint_1(seed(amazon))]
+
+
+NOT_AS_VERSION_1: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    (changed(LOCAL, "software", "build_from_source", ["zlib"]), {}),
+    (changed(TWO, "software", "python_environments", 0, "as_of", "2026-11-01"), {}),
+    (LOCAL, {"lmod_method": "spack"}),
+    (changed(LOCAL, "cluster", "os", "alinux2023"), {"lmod_method": "package"}),
+    (LOCAL, {"spack_packages_config": {"all": {}}}),
+    (LOCAL, {"spack_repositories": {"lab": "/x"}, "spack_repository_digests": {"lab": "sha256:1"}}),
+    (TWO, {"python_environments_index_url": "https://example.org/simple"}),
+    # Lmod by Spack alone, and another Spack than everybody's.
+    ({"cluster": {"name": "x", "os": "alinux2023"}, "software": {"spack": {"version": "v1.1.0"}}}, {}),
+    ({"cluster": {"name": "x", "os": "alinux2023"}, "software": {"compiler": "gcc@12"}}, {}),
+]
+
+
+@pytest.mark.parametrize(("data", "given"), NOT_AS_VERSION_1, ids=str)
+def test_and_nowhere_else(data: dict[str, Any], given: dict[str, Any]) -> None:
+    assert older(data, **given) == []
 
 
 def test_canonical_json() -> None:
@@ -64,17 +141,14 @@ DECIDES: list[tuple[Any, ...]] = [
     ("software", "spack", "padded_length", 256),
     ("software", "compiler", "gcc@12.3.0"),
     ("software", "build_from_source", []),
-    ("software", "in_ami", []),
-    ("software", "containers", []),
-    ("software", "containers", 0, "name", "other"),
-    ("software", "containers", 0, "image", "registry/bio:v2"),
-    ("software", "containers", 0, "modules", ["samtools"]),
     ("software", "python_environments", []),
     ("software", "python_environments", 0, "name", "other"),
     ("software", "python_environments", 0, "version", "2026.2"),
     ("software", "python_environments", 0, "default", False),
     ("software", "python_environments", 0, "python", "3.12"),
     ("software", "python_environments", 0, "packages", ["numpy==2.3.*", "scipy"]),
+    ("software", "python_environments", 0, "as_of", "2026-10-31"),
+    ("software", "python_environments", 0, "as_of", DELETE),
     ("software", "lmod", "version", "8.7.59"),
 ]
 
@@ -87,7 +161,10 @@ DOES_NOT: list[tuple[Any, ...]] = [
     ("compute", "queues", [{"name": "q", "instance_types": ["m5.large"]}]),
     ("shared_storage", 0, "name", "sw"),
     ("shared_storage", 0, "ebs_settings", DELETE),
-    ("software", "use_custom_ami", True),
+    # Refused unless there is nothing in them.
+    ("software", "use_custom_ami", DELETE),
+    ("software", "in_ami", DELETE),
+    ("software", "containers", DELETE),
     ("software", "build_parallel", False),
     ("software", "binary_cache", DELETE),
     ("software", "build", DELETE),
@@ -172,6 +249,14 @@ def test_spelling_of_requirements_does_not_matter() -> None:
     assert of(one) == of(two) == of(TWO)
 
 
+def test_a_day_counts_in_quotes_and_without() -> None:
+    text, day = "2026-11-01", datetime.date(2026, 11, 1)
+    dated = changed(TWO, "software", "python_environments", 0, "as_of", text)
+    assert of(dated) == of(changed(TWO, "software", "python_environments", 0, "as_of", day))
+    assert of(parse_seed(yaml.safe_dump(dated).replace(f"'{text}'", text).encode()).data) == of(dated)
+    assert seed(dated).to_dict()["software"]["python_environments"][0]["as_of"] == text
+
+
 def test_branches_count_by_their_commit_and_releases_by_their_name() -> None:
     branch = changed(LOCAL, "software", "spack", "version", "develop")
     commit = changed(LOCAL, "software", "spack", "version", COMMIT)
@@ -179,6 +264,80 @@ def test_branches_count_by_their_commit_and_releases_by_their_name() -> None:
     assert of(LOCAL, spack=COMMIT, packages=COMMIT) == of(LOCAL)
     assert not rules.is_pinned("develop")
     assert not rules.is_pinned("releases/v1.1")
+
+
+# -- what a site decides ----------------------------------------------------------------------------------------
+
+OTHER: dict[str, Any] = {
+    name: not default
+    if isinstance(default, bool)
+    else {"x": 1}
+    if isinstance(default, dict)
+    else ["x"]
+    if isinstance(default, list)
+    else "x"
+    for name, default in inputs.VARIABLES.items()
+}
+
+
+@pytest.mark.parametrize("name", inputs.VARIABLES)
+def test_a_variable_that_decides_bytes_decides_the_fingerprint(name: str) -> None:
+    assert with_site(FULL, **{name: OTHER[name]}) != of(FULL)
+    assert with_site(FULL, **{name: inputs.VARIABLES[name]}) == of(FULL)
+
+
+def test_a_variable_of_a_role_that_is_not_used_does_not() -> None:
+    python_alone = changed(TWO, "software", "spack_packages", DELETE)
+    for name in inputs.VARIABLES:
+        used = not name.startswith("spack_")
+        assert (with_site(python_alone, **{name: OTHER[name]}) != of(python_alone)) == used
+        used = not name.startswith("python_")
+        assert (with_site(LOCAL, **{name: OTHER[name]}) != of(LOCAL)) == used
+
+
+def test_lmod_counts_as_it_comes() -> None:
+    assert with_site(LOCAL, lmod_method="package") == of(LOCAL)
+    methods = {with_site(LOCAL, lmod_method=method) for method in inputs.LMOD_METHODS}
+    assert len(methods) == 3
+    given = {"lmod_method": "source", "lmod_source_url": "https://example.org/a", "lmod_source_sha256": "1" * 64}
+    assert with_site(LOCAL, **given) not in methods
+    assert with_site(LOCAL, **given) == with_site(LOCAL, **{**given, "lmod_source_url": "https://example.net/b"})
+    # Lmod by Spack brings Spack, and what a site says of it.
+    python_alone = changed(TWO, "software", "spack_packages", DELETE)
+    one = with_site(python_alone, lmod_method="spack")
+    assert one != with_site(python_alone, lmod_method="spack", spack_config={"config": {"x": 1}})
+
+
+def test_recipes_count_by_what_they_hold_and_not_by_where_they_are() -> None:
+    def found(where: str, digest: str) -> str:
+        return with_site(LOCAL, spack_repositories={"lab": where}, spack_repository_digests={"lab": digest})
+
+    assert found("/a", "sha256:1") == found("/b", "sha256:1") != found("/a", "sha256:2")
+    assert found("/a", "sha256:1") != of(LOCAL)
+
+
+def test_an_index_counts_without_its_password() -> None:
+    def found(url: str) -> str:
+        return with_site(TWO, python_environments_index_url=url)
+
+    assert found("https://a:b@example.org/simple") == found("https://example.org/simple") != of(TWO)
+
+
+@pytest.mark.parametrize(
+    ("given", "path", "message"),
+    [
+        ({"lmod_method": "sorcery"}, "lmod_method", "no way to Lmod"),
+        ({"lmod_method": "source", "lmod_source_sha256": "1"}, "lmod_source_sha256", "no SHA-256"),
+        ({"lmod_method": "source", "lmod_source_url": "https://example.org/x"}, "lmod_source_url", "hold anything"),
+        ({"spack_repositories": {"lab": "/x"}}, "spack_repositories", "nothing has read what lab holds"),
+    ],
+)
+def test_what_cannot_be_resolved_is_said(given: dict[str, Any], path: str, message: str) -> None:
+    with pytest.raises(SeedError) as caught:
+        inputs.resolve(given, seed(LOCAL))
+    (problem,) = caught.value.problems
+    assert problem.path == path
+    assert message in problem.message
 
 
 # -- the file's form never matters ------------------------------------------------------------------------------

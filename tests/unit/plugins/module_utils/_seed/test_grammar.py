@@ -140,11 +140,45 @@ def test_one_form_for_a_requirement(text: str, form: str) -> None:
     assert grammar.canonical_requirement(form) == form
 
 
-def test_images_with_a_fixed_tag() -> None:
-    assert grammar.image_is_pinned("example.org/a:1.2")
+def test_images_that_cannot_become_others() -> None:
+    assert not grammar.image_is_pinned("example.org/a:1.2")
     assert grammar.image_is_pinned("example.org:5000/a@sha256:" + "0" * 64)
     assert not grammar.image_is_pinned("example.org:5000/a")
     assert not grammar.image_is_pinned("a:latest")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "numpy==2.2.6",
+        "numpy ( == 2.2.6 )",
+        "numpy>=2,==2.2.6",
+        "numpy[x]===2.2.6; python_version < '3.12'",
+        "tool @ git+https://example.org/tool.git@" + "0" * 40,
+        "tool @ https://example.org/tool.whl#sha256=" + "0" * 64,
+    ],
+)
+def test_requirements_with_one_answer(text: str) -> None:
+    assert grammar.requirement(text) is None
+    assert grammar.requirement_is_pinned(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "numpy",
+        "numpy>=2",
+        "numpy==2.2.*",
+        "numpy~=2.2.6",
+        "numpy!=2.2.6",
+        "numpy<=2",
+        "tool @ git+https://example.org/tool.git@main",
+        "tool @ https://example.org/tool.whl",
+    ],
+)
+def test_requirements_that_move(text: str) -> None:
+    assert grammar.requirement(text) is None
+    assert not grammar.requirement_is_pinned(text)
 
 
 def test_seconds() -> None:

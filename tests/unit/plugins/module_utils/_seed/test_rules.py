@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 import pytest
-from seed_samples import DELETE, FULL, LOCAL, changed, faults, seed
+from seed_samples import DELETE, FULL, HOST, LOCAL, changed, faults, seed
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed import rules
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import Host
+from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Report
 
+TODAY = datetime.datetime.now(datetime.timezone.utc).date()
 VOLUME = {"name": "software", "mount_dir": "/shared"}
 QUEUE = {"name": "q", "instance_types": ["c5.large"]}
 
@@ -96,6 +99,17 @@ BROKEN: list[tuple[dict[str, Any], str, str]] = [
         "software.containers[0].name",
         "collide",
     ),
+    *(
+        (environments({"name": "a", "as_of": day}), "software.python_environments[0].as_of", message)
+        for day, message in (
+            (str(TODAY + datetime.timedelta(days=2)), "in the future"),
+            ("2026-02-30", "no day of the calendar"),
+            ("20260201", "no day of the calendar"),
+            ("last week", "no day of the calendar"),
+            (20260201, "a number"),
+            (datetime.datetime(2026, 2, 1), "stands here"),
+        )
+    ),
     (changed(FULL, "users", [{"name": "a", "uid": 1}, {"name": "b", "uid": 1}]), "users[1].uid", "this uid"),
     (changed(FULL, "users", [{"name": "a", "uid": 1}, {"name": "a", "uid": 2}]), "users[1].name", "has this name"),
     (changed(FULL, "users", 0, "uid", 0), "users[0].uid", "out of bounds"),
@@ -152,10 +166,54 @@ WARNED: list[tuple[dict[str, Any], str, str]] = [
     ({"cluster": {"name": "x"}}, "software", "nothing to install"),
     (changed(LOCAL, "software", "spack_packages", ["zlib+x+y", "zlib +y +x"]), "software.spack_packages[1]", "twice"),
     (changed(LOCAL, "software", "spack_packages", ["zlib/abc"]), "software.spack_packages[0]", "/hash"),
+    (changed(LOCAL, "software", "compiler", "gcc@master"), "software.compiler", "@master moves"),
+    *(
+        (changed(LOCAL, "software", key, [f"a ^{text}"]), f"software.{key}[0]", f"{moving} moves")
+        for key in ("spack_packages", "build_from_source")
+        for text, moving in (
+            ("zlib@develop", "@develop"),
+            ("zlib@=main", "@=main"),
+            ("zlib@git.develop=1.3", "@git.develop"),
+            ("zlib@git.feature/x", "@git.feature/x"),
+            ("zlib@1.2,master +pic", "@master"),
+        )
+    ),
+    (changed(LOCAL, "software", "spack_packages", ["a dev_path=/x"]), "software.spack_packages[0]", "no fingerprint"),
     (
-        changed(LOCAL, "software", "containers", [{"name": "a", "image": "a"}]),
-        "software.containers[0].image",
-        "no fixed tag",
+        environments({"name": "a", "packages": ["six"]}),
+        "software.python_environments[0].packages",
+        "six: a new release",
+    ),
+    (
+        environments({"name": "a", "packages": [f"p{n}>=2" for n in range(20)]}),
+        "software.python_environments[0].packages",
+        "p7>=2 and 12 more: a new release",
+    ),
+    (environments({"name": "a", "as_of": str(TODAY)}), "software.python_environments[0].as_of", "not over"),
+    *(
+        (changed(LOCAL, *path, value), ".".join(path), "nothing reads it")
+        for *path, value in (
+            ("compute", {"head_node": "c5.large"}),
+            ("software", "build", "instance_type", "c5.large"),
+            ("software", "build", "spot", True),
+            ("registry", "use_public_snapshots", True),
+            ("registry", "trusted_accounts", ["123456789012"]),
+        )
+    ),
+    (
+        changed(LOCAL, "cluster", {"name": "x", "provider": "local", "region": "us-east-1"}),
+        "cluster.region",
+        "nothing reads it",
+    ),
+    (
+        changed(LOCAL, "shared_storage", [{**VOLUME, "ebs_settings": {"iops": 3000}}]),
+        "shared_storage[0].ebs_settings.iops",
+        "nothing reads it",
+    ),
+    (
+        changed(LOCAL, "shared_storage", [VOLUME, {"name": "data", "mount_dir": "/data"}]),
+        "shared_storage[1]",
+        "makes no other volumes",
     ),
     (changed(LOCAL, "software", "spack", {"version": "develop"}), "software.spack.version", "branch"),
     (
@@ -182,8 +240,53 @@ def test_warnings(data: dict[str, Any], path: str, message: str) -> None:
     assert message in found.get(path, ""), found
 
 
+def test_an_image_without_a_digest() -> None:
+    """What no seed may name yet has its rules already."""
+    for image, moves in (("a", True), ("a:1.2", True), ("a@sha256:" + "0" * 64, False)):
+        report = Report()
+        draft = rules.Draft({"software": {"containers": [{"name": "a", "image": image}]}}, report, HOST)
+        assert bool([found for found in rules.images_are_pinned(draft) if "can be moved" in found.message]) == moves
+
+
+PINNED: list[dict[str, Any]] = [
+    *(
+        changed(LOCAL, "software", "spack_packages", [text])
+        for text in (
+            "zlib@1.3",
+            "zlib@1.2:",
+            "zlib@git." + "a1" * 20 + "=1.3",
+            "zlib@" + "a1" * 20,
+            "zlib@main commit=" + "a1" * 20,
+        )
+    ),
+    environments({"name": "a", "packages": ["six", "numpy>=2"], "as_of": "2026-11-01"}),
+    environments({"name": "a", "packages": ["six==1.17.0"]}),
+    environments({"name": "a"}),
+]
+
+
+@pytest.mark.parametrize("data", PINNED, ids=str)
+def test_what_is_pinned_needs_no_word(data: dict[str, Any]) -> None:
+    assert seed(data).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("containers", [{"name": "bio", "image": "docker.io/x/bio:1", "modules": ["samtools"]}]),
+        ("in_ami", ["cmake@3.24"]),
+        ("use_custom_ami", True),
+    ],
+)
+def test_what_comes_later_is_refused_until_then(key: str, value: Any) -> None:
+    found = faults(changed(LOCAL, "software", key, value))
+    assert "come in a later release; until then a seed that names them is refused" in found.pop(f"software.{key}")
+    assert not found
+    assert faults(changed(LOCAL, "software", key, type(value)())) == {}
+
+
 def test_the_migration_guide_is_named() -> None:
-    (warning,) = seed(FULL).warnings
+    (warning,) = [warning for warning in seed(FULL).warnings if warning.path == "compute.custom_ami"]
     assert "docs/migrate-from-ami.md" in warning.hint
 
 

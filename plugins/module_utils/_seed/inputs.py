@@ -1,0 +1,165 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What decides bytes on the volume and stands in no seed: variables of the roles that write there.
+
+A variable that is left at its default says nothing: its value enters the fingerprint only where it is another one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import Problem, SeedError
+from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
+
+#: Variables that decide bytes, with the defaults of their roles, which a test compares. An order matters only where
+#: ORDERED says so. Named like the roles: what begins with spack_ counts where Spack is used, and so on.
+VARIABLES: dict[str, Any] = {
+    "spack_user": "root",
+    "spack_python_packages": ["clingo==5.8.3", "boto3==1.40.61"],
+    "spack_os_compilers": "default",
+    "spack_os_tools": [
+        *("autoconf", "automake", "bison", "cmake", "diffutils", "findutils", "flex", "gettext", "gmake", "libtool"),
+        *("m4", "perl", "pkgconf", "tar"),
+    ],
+    "spack_extra_system_packages": [],
+    "spack_config": {},
+    "spack_concretizer": {},
+    "spack_packages_config": {},
+    "spack_modules_config": {},
+    "spack_modules_hierarchy": ["mpi"],
+    "spack_modules_core_specs": [],
+    "spack_modules_projections": {},
+    "spack_modules_include": [],
+    "spack_modules_exclude": ["gcc-runtime", "glibc", "compiler-wrapper", "intel-oneapi-runtime", "lmod"],
+    "python_environments_uv_version": "0.13.9",
+    "python_environments_index_url": "",
+    "python_environments_extra_index_urls": [],
+    "python_environments_python_downloads_json_url": "",
+    "python_environments_host_config": False,
+    "lmod_cache_dir": "{{ lmod_mount_dir }}/modules/.cache",
+    "lmod_rc_file": "{{ lmod_mount_dir }}/etc/lmod/lmodrc.lua",
+}
+
+#: Lists whose order is a part of what they say.
+ORDERED = frozenset({"spack_modules_hierarchy", "python_environments_extra_index_urls"})
+
+#: Variables that enter as what they lead to. spack_repositories: digests of the directories, by name.
+RESOLVED = ("lmod_method", "lmod_source_url", "lmod_source_sha256", "spack_repositories", "spack_repository_digests")
+
+NAMES = (*VARIABLES, *RESOLVED)
+
+LMOD_METHODS = ("package", "source", "spack")
+#: Where a system has no package of Lmod that volumes can use.
+_LMOD_METHOD = {"alinux2023": "spack"}
+
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a site's variables decide of a volume.
+
+    lmod_method: as resolved. lmod_source: the digest of Lmod's archive where the site names it. recipes: digests of
+    the site's own repositories of recipes, by name. settings: the other variables that are not at their defaults.
+    """
+
+    lmod_method: str
+    lmod_source: str | None
+    recipes: Mapping[str, str]
+    settings: Mapping[str, Any]
+
+    @property
+    def are_defaults(self) -> bool:
+        """Whether the site has decided nothing."""
+        return not self.recipes and not self.settings and self.lmod_source is None
+
+    def of(self, role: str) -> dict[str, Any]:
+        """The settings of one role."""
+        return {name: value for name, value in self.settings.items() if name.startswith(f"{role}_")}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return {
+            "lmod_method": self.lmod_method,
+            "lmod_source": self.lmod_source,
+            "recipes": dict(self.recipes),
+            "settings": dict(self.settings),
+        }
+
+
+def default_lmod_method(os: str) -> str:
+    """How Lmod comes onto a volume for a system where nobody says."""
+    return _LMOD_METHOD.get(os, "package")
+
+
+def resolve(given: Mapping[str, Any], seed: Seed) -> Inputs:
+    """Variables by their names, as far as a site has set them, in the canonical form of what they lead to.
+
+    Raises SeedError for what nobody can resolve.
+    """
+    problems: list[Problem] = []
+    method = given.get("lmod_method") or default_lmod_method(seed.cluster.os)
+    if method not in LMOD_METHODS:
+        problems.append(
+            Problem(
+                "lmod_method", "it is no way to Lmod", value=str(method), expected="one of " + ", ".join(LMOD_METHODS)
+            )
+        )
+    source = None
+    if method == "source":
+        digest = str(given.get("lmod_source_sha256") or "")
+        if digest and not re.fullmatch(r"[0-9a-f]{64}", digest):
+            problems.append(Problem("lmod_source_sha256", "it is no SHA-256", value=digest, expected="64 hex digits"))
+        elif given.get("lmod_source_url") and not digest:
+            problems.append(
+                Problem(
+                    "lmod_source_url",
+                    "an archive of one's own can hold anything, and the fingerprint has to know it",
+                    hint="give its digest in lmod_source_sha256",
+                )
+            )
+        # The release's own archive counts by its version, which is in the seed.
+        source = digest if digest and given.get("lmod_source_url") else None
+    recipes = _recipes(given, problems)
+    if problems:
+        raise SeedError(problems)
+    settings = {name: _canonical(name, given[name]) for name in VARIABLES if name in given}
+    return Inputs(
+        lmod_method=method,
+        lmod_source=source,
+        recipes=recipes,
+        settings={n: value for n, value in settings.items() if value != _canonical(n, VARIABLES[n])},
+    )
+
+
+def _recipes(given: Mapping[str, Any], problems: list[Problem]) -> dict[str, str]:
+    digests = given.get("spack_repository_digests") or {}
+    names = sorted(given.get("spack_repositories") or {})
+    unknown = [name for name in names if name not in digests]
+    if unknown:
+        problems.append(
+            Problem(
+                "spack_repositories",
+                f"nothing has read what {', '.join(unknown)} holds, so there is no fingerprint",
+                hint="take the fingerprint from a playbook that looks the seed up, such as list_volumes",
+            )
+        )
+    return {name: digests[name] for name in names if name in digests}
+
+
+def _canonical(name: str, value: Any) -> Any:
+    """One form for all that mean the same: a list without order is sorted, an index bears no password."""
+    if isinstance(value, bool) or isinstance(VARIABLES[name], bool):
+        return str(value).lower() in ("true", "yes", "on", "1")
+    if isinstance(value, str):
+        return _CREDENTIALS.sub("", value)
+    if isinstance(value, list):
+        plain = [_CREDENTIALS.sub("", entry) if isinstance(entry, str) else entry for entry in value]
+        return plain if name in ORDERED else sorted(plain, key=lambda entry: json.dumps(entry, sort_keys=True))
+    return value
