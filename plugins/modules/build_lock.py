@@ -126,8 +126,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     p = module.params
-    locks = BuildLocks(Host(module.run_command), p["store"])
     try:
+        locks = BuildLocks(Host(module.run_command), p["store"])
         holder = None if p["holder"] is None else parse_holder(p["holder"])
         if p["state"] == "absent" or holder is None:
             result = locks.release(p["fingerprint"], holder, p["build_id"], module.check_mode)

@@ -98,6 +98,17 @@ fingerprint_input:
   description: What the fingerprint is the digest of.
   returned: success
   type: dict
+host_mismatch:
+  description: Why a seed of provider local cannot be built on the build host, in words; empty where it can.
+  returned: success
+  type: str
+  sample: its operating system is debian12, not rocky9
+compatible_os:
+  description: The operating systems on which the software runs. Rebuilds of RHEL fit each other in one major release.
+  returned: success
+  type: list
+  elements: str
+  sample: [almalinux9, ol9, rhel9, rocky9]
 build_timeout_s:
   description: How long a build may take, in seconds.
   returned: success

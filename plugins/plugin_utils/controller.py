@@ -9,10 +9,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import Host
-
-#: Distributions whose releases are named by the first part of the version alone (9.4 is rhel9).
-_NAMES = {"amzn": "alinux", "rhel": "rhel", "rocky": "rocky", "debian": "debian", "ubuntu": "ubuntu"}
+from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import Host, os_named
 
 
 def this_host() -> Host:
@@ -26,10 +23,7 @@ def this_host() -> Host:
 
 def os_id(release: dict[str, str]) -> str:
     """``debian12`` or ``ubuntu2204`` from the fields of os-release."""
-    name = release.get("ID", "")
-    version = release.get("VERSION_ID", "")
-    version = version.replace(".", "") if name == "ubuntu" else version.split(".", 1)[0]
-    return _NAMES.get(name, name) + version
+    return os_named(release.get("ID", ""), release.get("VERSION_ID", ""))
 
 
 def process_identity(pid: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 from ansible_collections.petal.hpc.plugins.module_utils._seed import fingerprint
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import Problem, SeedError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed, Storage
-from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import Host
+from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import Host, compatible_os, mismatch
 from ansible_collections.petal.hpc.plugins.plugin_utils.controller import process_identity, this_host
 from ansible_collections.petal.hpc.plugins.plugin_utils.seed_file import read_seed_file
 
@@ -48,11 +48,15 @@ def describe(arguments: Mapping[str, Any], playbook_dir: str) -> dict[str, Any]:
     host = Host.named(options.get("host_os") or here.os, options.get("host_architecture") or here.architecture)
     seed = Seed.from_mapping(data, host, document.source)
     refs = {name: commit for name, commit in (options.get("resolved_refs") or {}).items() if commit}
+    wanted = Host(seed.cluster.os, seed.cluster.architecture)
     return {
         "name": seed.cluster.name,
         "seed": seed.to_dict(),
         "fingerprint": fingerprint.fingerprint(seed, refs),
         "fingerprint_input": fingerprint.content(seed, refs),
+        # A build host on AWS is made for the seed, and shows what it is when it answers.
+        "host_mismatch": mismatch(wanted, host) if seed.cluster.provider == "local" else "",
+        "compatible_os": list(compatible_os(wanted.os)),
         "software_volume": _volume(seed.software_volume),
         "build_timeout_s": seed.software.build.timeout_seconds,
         # The worker that runs this is a child of the ansible-playbook process.

@@ -87,7 +87,15 @@ def test_playbooks_are_short_and_hold_phases_only(path: Path) -> None:
     for play in yaml.safe_load(text):
         for task in play.get("tasks", []):
             for inner in [*task.get("block", []), *task.get("rescue", [])] or [task]:
-                assert {"ansible.builtin.include_role", "ansible.builtin.import_playbook"} & set(inner), inner
+                assert {"ansible.builtin.include_role", "petal.hpc.run_guard"} & set(inner), inner
+
+
+@pytest.mark.parametrize("path", PLAYBOOKS, ids=label)
+def test_every_playbook_looks_at_the_run_first(path: Path) -> None:
+    """A part of another playbook needs no look of its own: its first lines say that it is one."""
+    if "part of" not in path.read_text().split("\n- ", 1)[0]:
+        first = yaml.safe_load(path.read_text())[0]
+        assert first.get("ansible.builtin.import_playbook") == "guard.yml"
 
 
 @pytest.mark.parametrize("path", [*PLAYBOOKS, *ROLE_FILES], ids=label)

@@ -72,6 +72,13 @@ def name_processes(processes: Sequence[Process], most: int = 8) -> str:
     return ", ".join(str(process) for process in processes[:most]) + more
 
 
+def store_directory(store: str) -> Path:
+    """The directory of a store of the local provider. Raises PetalError for a relative one: relative to what?"""
+    if not Path(store).is_absolute():
+        raise PetalError(f"store {store!r} is not allowed: expected an absolute path, on the host that keeps it")
+    return Path(store)
+
+
 @contextlib.contextmanager
 def explained(doing: str) -> Iterator[None]:
     """Turn an ``OSError`` inside into one PetalError that says what was being done.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, explained
+from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, explained, store_directory
 from ansible_collections.petal.hpc.plugins.module_utils._lock.model import (
     RENEW,
     TAKE_OVER,
@@ -52,7 +52,7 @@ class BuildLocks:
 
     def __init__(self, host: Host, store: str, sleep: Callable[[float], None] = time.sleep) -> None:
         self._host = host
-        self._root = Path(store) / "locks"
+        self._root = store_directory(store) / "locks"
         self._sleep = sleep
         self._warnings: list[str] = []
 

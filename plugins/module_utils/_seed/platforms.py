@@ -46,6 +46,15 @@ OS_ALIASES: Mapping[str, str] = {
     "redhat9": "rhel9",
 }
 
+#: Distributions as os-release (``ID``) and Ansible's facts (``distribution``, in small letters) name them, where
+#: that is not what seeds call them.
+_DISTRIBUTIONS: Mapping[str, str] = {"amzn": "alinux", "amazon": "alinux", "redhat": "rhel", "oraclelinux": "ol"}
+
+#: Rebuilds of one system: what runs on one of them runs on the others of its major release, as their makers state
+#: (rockylinux.org and almalinux.org: binary compatible with RHEL; Oracle Linux: application binary compatible).
+#: CentOS Stream is not among them: it is ahead of RHEL.
+_REBUILDS = ("almalinux", "ol", "rhel", "rocky")
+
 DEFAULT_AWS_OS = "alinux2023"
 
 X86_64 = "x86_64"
@@ -75,7 +84,10 @@ def architecture_of(instance_type: str) -> str:
 
 def canonical_os(name: str) -> str:
     """An operating system's identifier for any of its spellings; unknown ones come back as they are."""
-    return OS_ALIASES.get(name.lower(), name.lower())
+    if name.lower() in OS_ALIASES:
+        return OS_ALIASES[name.lower()]
+    distribution = name.lower().rstrip("0123456789")
+    return _DISTRIBUTIONS.get(distribution, distribution) + name[len(distribution) :]
 
 
 def canonical_architecture(name: str) -> str:
@@ -97,3 +109,34 @@ class Host:
 
 
 UNKNOWN_HOST = Host()
+
+
+def os_named(distribution: str, version: str) -> str:
+    """``debian12``, ``ubuntu2204``, ``alinux2023`` from ID and VERSION_ID of os-release, or the same facts of Ansible.
+
+    All but Ubuntu name a release by the first part of its version (9.4 is rhel9). Source: os-release(5).
+    """
+    name = distribution.lower()
+    release = version.replace(".", "") if name == "ubuntu" else version.split(".", 1)[0]
+    return canonical_os(name + release)
+
+
+def compatible_os(name: str) -> tuple[str, ...]:
+    """The operating systems on which software for this one runs; itself among them."""
+    distribution = name.rstrip("0123456789")
+    if distribution in _REBUILDS:
+        return tuple(rebuild + name[len(distribution) :] for rebuild in _REBUILDS)
+    return (name,)
+
+
+def mismatch(wanted: Host, found: Host) -> str:
+    """Why software for one host cannot be built or used on another, in words; empty where it can.
+
+    wanted: what the seed says, or the volume. found: what the machine is, as os_named and the kernel have it.
+    """
+    reasons = []
+    if found.os not in compatible_os(wanted.os):
+        reasons.append(f"its operating system is {found.os or 'unknown'}, not {wanted.os}")
+    if found.architecture != wanted.architecture:
+        reasons.append(f"its architecture is {found.architecture or 'unknown'}, not {wanted.architecture}")
+    return " and ".join(reasons)

@@ -22,7 +22,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ansible_collections.petal.hpc.plugins.module_utils._host.api import FREE_SPACE, UNFINISHED, Host, explained
+from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
+    FREE_SPACE,
+    UNFINISHED,
+    Host,
+    explained,
+    store_directory,
+)
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import human
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
@@ -58,7 +64,7 @@ class SnapshotStore:
 
     def __init__(self, host: Host, store: str) -> None:
         self._host = host
-        self._store = Path(store)
+        self._store = store_directory(store)
         self._root = self._store / "snapshots"
 
     # Reading

@@ -28,6 +28,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
     Host,
     explained,
     name_processes,
+    store_directory,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import (
     SUPERBLOCK_OFFSET,
@@ -87,10 +88,8 @@ class VolumeStore:
 
     def __init__(self, host: Host, store: str) -> None:
         self._host = host
-        self._store = Path(store)
+        self._store = store_directory(store)
         self._root = self._store / "volumes"
-        if not self._store.is_absolute():
-            raise VolumeError(f"store {store!r} is not allowed: expected an absolute path")
 
     def apply(self, wanted: Wanted, check: bool = False) -> dict[str, Any]:
         """Bring a volume into the state that is asked for.

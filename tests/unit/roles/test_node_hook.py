@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import shlex
 import subprocess
 import sys
@@ -12,10 +14,15 @@ import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from playing import ROOT
 
+from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import compatible_os, os_named
+from ansible_collections.petal.hpc.plugins.plugin_utils.controller import this_host
+
 SHELLCHECK = Path(sys.executable).with_name("shellcheck")
 PLAIN: dict[str, Any] = {
     "software_volume_mount_dir": "/shared",
     "software_volume_lmod_init": {"sh": "/shared/lmod/lmod/init/sh"},
+    "software_volume_compatible_os": [],
+    "software_volume_architecture": "",
     "software_volume_requires": [{"path": "/usr/bin/python3.12", "reason": "an environment uses it"}],
     "pcluster_config_software": {"mount_dir": "/shared"},
     "pcluster_config_hook_arguments": ["--user", "researcher1:5001:5001", "--s3-mount", "lab-data:/data:ro"],
@@ -85,3 +92,66 @@ def test_the_bootstrap_hands_everything_on(tmp_path: Path) -> None:
     )
     done = subprocess.run(["sh", "-s", "revision"], input=script, capture_output=True, text=True, check=True)
     assert done.stdout == "<--install><--user><$(id) 'x>"
+
+
+@pytest.mark.parametrize(
+    ("seed", "ids", "says"),
+    [
+        ("rocky9", 'ID="rocky"\nVERSION_ID="9.4"', ""),
+        ("rocky9", 'ID="rhel"\nVERSION_ID="9.6"', ""),
+        ("rhel9", 'ID="almalinux"\nVERSION_ID="9.4"', ""),
+        ("rhel8", 'ID="ol"\nVERSION_ID="8.10"', ""),
+        ("ubuntu2204", 'ID=ubuntu\nVERSION_ID="22.04"', ""),
+        ("alinux2023", 'ID="amzn"\nVERSION_ID="2023"', ""),
+        ("debian12", 'ID=debian\nVERSION_ID="12"', ""),
+        ("rocky9", 'ID="rocky"\nVERSION_ID="8.10"', "this node is rocky8"),
+        ("rhel9", 'ID="centos"\nVERSION_ID="9"', "this node is centos9"),
+        ("ubuntu2404", 'ID=ubuntu\nVERSION_ID="22.04"', "built for ubuntu2404, and this node is ubuntu2204"),
+        ("alinux2023", 'ID=debian\nVERSION_ID="12"', "built for alinux2023, and this node is debian12"),
+        ("debian12", "NAME=nothing", "this node is unknown"),
+    ],
+)
+def test_a_node_of_another_system_is_refused_before_anything_is_written(
+    seed: str, ids: str, says: str, tmp_path: Path
+) -> None:
+    """As the function that decides for the roles does."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "os-release").write_text(f"NAME=x\n{ids}\n")
+    known = dict(line.split("=") for line in ids.replace('"', "").splitlines())
+    found = os_named(known.get("ID", ""), known.get("VERSION_ID", ""))
+    assert (found in compatible_os(seed)) == (not says)
+    done = hook(tmp_path, software_volume_compatible_os=compatible_os(seed), software_volume_architecture="x86_64")
+    assert says in done.stderr
+    if says:
+        assert "nothing was set up" in done.stderr
+        assert done.returncode == 1
+    assert (tmp_path / "etc" / "profile.d" / "z00_petal.sh").is_symlink() == (not says)
+
+
+def test_a_node_of_another_architecture_is_refused_and_what_was_set_up_there_can_be_removed(tmp_path: Path) -> None:
+    other = "x86_64" if platform.machine() == "aarch64" else "arm64"
+    script = tmp_path / "script"
+    here = this_host()
+    script.write_text(render(HOOK, software_volume_compatible_os=[here.os], software_volume_architecture=other))
+    if os.geteuid() != 0:
+        pytest.skip("the hook wants root")
+    done = subprocess.run(["sh", str(script)], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"built for {other}, and this node is {here.architecture}: nothing was set up" in done.stderr
+    # An image is not of this machine.
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "os-release").write_text("ID=rocky\nVERSION_ID=9.4\n")
+    done = hook(tmp_path, software_volume_compatible_os=["rocky9"], software_volume_architecture=other)
+    assert (tmp_path / "etc" / "profile.d" / "z00_petal.sh").is_symlink(), done.stderr
+    hook(tmp_path, "--remove", software_volume_compatible_os=["debian12"], software_volume_architecture=other)
+    assert not (tmp_path / "etc" / "profile.d" / "z00_petal.sh").is_symlink()
+
+
+def hook(root: Path, *arguments: str, **variables: Any) -> subprocess.CompletedProcess[str]:
+    """The hook on the file system below a directory."""
+    if os.geteuid() != 0:
+        pytest.skip("the hook wants root")
+    script = render(HOOK, **variables)
+    return subprocess.run(
+        ["sh", "-s", "--", *arguments, "--root", str(root)], input=script, capture_output=True, text=True, check=False
+    )

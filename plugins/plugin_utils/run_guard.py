@@ -1,0 +1,52 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What petal.hpc.run_guard does: look at a run before anything happens."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.petal.hpc.plugins.module_utils._run.variables import EXTRA_VARIABLES, judge, missing_hosts
+from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+
+#: Options of the action, in the form of Ansible's argument specifications.
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "groups": {"type": "list", "elements": "str", "default": []},
+    "hosts": {"type": "list", "elements": "str", "default": []},
+    "paths": {"type": "dict", "default": {}},
+}
+ROLES = Path(__file__).parents[2] / "roles"
+_ENTRY = re.compile(r"^([a-z][a-z0-9_]*):", re.MULTILINE)
+
+
+def known_variables(roles: Path = ROLES) -> frozenset[str]:
+    """Every variable that the playbooks take and the roles have."""
+    files = [path for kind in ("defaults", "vars") for path in roles.glob(f"*/{kind}/main.yml")]
+    return EXTRA_VARIABLES.union(*(_ENTRY.findall(path.read_text(encoding="utf-8")) for path in files))
+
+
+def look(arguments: Mapping[str, Any], extra: Iterable[str], variables: Mapping[str, Any]) -> dict[str, Any]:
+    """The action's result. Raises PetalError with everything that is wrong with a run, before anything has happened.
+
+    arguments: as ARGUMENTS describes them. extra: names of the extra variables. variables: of the task.
+    """
+    hosts = [str(host) for host in variables["ansible_play_hosts_all"]]
+    judgement = judge(extra, known_variables())
+    wrong = [*judgement.errors]
+    if judgement.errors:
+        wrong.append("A variable of your own stands in the inventory, or has a name that is less like one of these.")
+    wrong += [
+        f"{name} is {str(path)!r}, and must be an absolute path: it is on the host that keeps it, wherever this runs."
+        for name, path in arguments["paths"].items()
+        if not os.path.expandvars(str(path)).startswith(("/", "~"))
+    ]
+    if missing := missing_hosts(variables["groups"], arguments["groups"], arguments["hosts"], hosts):
+        wrong.append(missing)
+    if wrong:
+        raise PetalError("\n".join(wrong))
+    return {"hosts": hosts, "warnings": list(judgement.warnings)}

@@ -1,0 +1,129 @@
+"""Extra variables: which are known, which are slips of the keyboard, and runs in which nothing would happen."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.petal.hpc.plugins.module_utils._run.variables import (
+    EXTRA_VARIABLES,
+    distance,
+    judge,
+    missing_hosts,
+    nearest,
+)
+from ansible_collections.petal.hpc.plugins.plugin_utils.run_guard import known_variables
+
+ROOT = Path(__file__).resolve().parents[5]
+KNOWN = ["store", "seed", "text", "snapshot_id", "keep_on_failure", "software_volume_store", "region", "regions"]
+
+
+def test_whatever_the_playbooks_and_documents_name_is_known() -> None:
+    texts = [
+        *ROOT.glob("playbooks/*.yml"),
+        ROOT / "README.md",
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("roles/*/README.md"),
+    ]
+    named = {name for path in texts for name in re.findall(r"-e ([a-z_]+)=", path.read_text(encoding="utf-8"))}
+    named -= {"lab_dir"}  # of the lab's own playbook
+    assert {"seed", "store", "rollback"} <= named
+    assert named - known_variables() == set()
+
+
+def test_whatever_enters_a_role_without_its_prefix_is_known() -> None:
+    """In defaults, where extra variables enter the roles, as ``{{ NAME | default(…) }}``."""
+    roles = {path.name for path in (ROOT / "roles").iterdir()}
+    read = set()
+    for path in ROOT.glob("roles/*/defaults/main.yml"):
+        for value in yaml.safe_load(path.read_text(encoding="utf-8")).values():
+            if isinstance(value, str):
+                read |= set(re.findall(r"(?<![.\w])([a-z_]+) \| default\(", value))
+    mine = {name for name in read if not name.startswith(tuple(f"{role}_" for role in roles))}
+    assert {"seed", "store", "subnet_ids"} <= mine
+    assert mine - EXTRA_VARIABLES == set()
+
+
+def test_variables_of_the_roles_are_known() -> None:
+    assert {"spack_mirror_dir", "lmod_method", "software_volume_store"} <= known_variables()
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("stroe", "store"),
+        ("stor", "store"),
+        ("Store", "store"),
+        ("sotre", "store"),
+        ("sede", "seed"),
+        ("seeed", "seed"),
+        ("snapshotid", "snapshot_id"),
+        ("snapshot-id", "snapshot_id"),
+        ("keep_on_faliure", "keep_on_failure"),
+        ("software_volume_stroe", "software_volume_store"),
+        ("regoin", "region"),
+        # another word: a site's own variable
+        ("test", ""),
+        ("site_name", ""),
+        ("my_store", ""),
+        ("reason", ""),
+        ("", ""),
+    ],
+)
+def test_a_slip_of_the_keyboard_is_near_and_another_word_is_not(name: str, meant: str) -> None:
+    assert nearest(name, KNOWN) == meant
+
+
+def test_an_extra_variable_is_near_unknown_or_none_of_our_business() -> None:
+    given = ["stroe", "seed", "site_name", "ansible_user", "awx_job_id", "tower_user_name", "petal_snapshot"]
+    judgement = judge(given, KNOWN)
+    assert judgement.errors == ("-e stroe=…: there is no such extra variable; did you mean store?",)
+    assert len(judgement.warnings) == 1
+    assert "site_name" in judgement.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "slips"),
+    [
+        ("store", "store", 0),
+        ("stroe", "store", 1),
+        ("", "ab", 2),
+        ("abcd", "acbd", 1),
+        ("ca", "abc", 3),
+        ("kitten", "sitting", 3),
+    ],
+)
+def test_the_distance_is_that_of_optimal_string_alignment(one: str, other: str, slips: int) -> None:
+    assert distance(one, other) == distance(other, one) == slips
+
+
+@pytest.mark.parametrize(
+    ("wanted", "needed", "hosts", "says"),
+    [
+        ([], "localhost", ["localhost"], ""),
+        ([], "builder", ["localhost", "builder"], ""),
+        ([], "builder", ["builder"], "localhost is not among the hosts of this run"),
+        ([], "builder", ["localhost"], "builder, on which this playbook works (build_host), is left out by --limit"),
+        (
+            [],
+            "bulider",
+            ["localhost", "builder"],
+            "bulider, on which this playbook works (build_host), is not in the inv",
+        ),
+        (["head", "compute"], "localhost", ["localhost", "n1"], ""),
+        (["head", "compute"], "localhost", ["localhost", "builder"], "(h, n1)"),
+        (["head"], "localhost", ["localhost", "n1"], "(h)"),
+        (["login"], "localhost", ["localhost"], ""),
+        ([], "localhost", [], "localhost"),
+    ],
+)
+def test_a_run_in_which_nothing_would_happen_is_known(
+    wanted: list[str], needed: str, hosts: list[str], says: str
+) -> None:
+    groups = {"all": ["h", "n1", "builder"], "head": ["h"], "compute": ["n1"], "login": []}
+    found = missing_hosts(groups, wanted, [needed], hosts)
+    assert says in found
+    assert bool(found) == bool(says)

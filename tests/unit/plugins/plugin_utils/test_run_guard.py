@@ -1,0 +1,48 @@
+"""What the guard says of a run, and that its action and its documentation name the same options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.modules import run_guard as documentation
+from ansible_collections.petal.hpc.plugins.plugin_utils.run_guard import ARGUMENTS, known_variables, look
+
+RUN = {"ansible_play_hosts_all": ["localhost", "h"], "groups": {"head": ["h"]}}
+GIVEN: dict[str, Any] = {"groups": ["head"], "hosts": ["localhost"], "paths": {"store": "/srv/petal"}}
+
+
+def test_documentation_and_arguments_agree() -> None:
+    options = yaml.safe_load(documentation.DOCUMENTATION)["options"]
+    keys = ("type", "required", "elements", "default")
+    assert {name: {key: o[key] for key in keys if key in o} for name, o in options.items()} == ARGUMENTS
+
+
+def test_a_good_run_passes_and_its_hosts_are_returned() -> None:
+    assert look(GIVEN, ["seed", "store", "awx_job_id"], RUN) == {"hosts": ["localhost", "h"], "warnings": []}
+    assert "mine" in look(GIVEN, ["mine"], RUN)["warnings"][0]
+
+
+def test_all_that_is_wrong_is_said_at_once() -> None:
+    wrong = {**GIVEN, "paths": {"store": "relative"}}
+    with pytest.raises(PetalError) as raised:
+        look(wrong, ["stroe"], {**RUN, "ansible_play_hosts_all": ["h"]})
+    for text in ("did you mean store?", "store is 'relative', and must be an absolute path", "localhost is not among"):
+        assert text in str(raised.value)
+
+
+@pytest.mark.parametrize("path", ["/x", "~/x", "~petal/x", "$HOME/x"])
+def test_what_becomes_an_absolute_path_is_one(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/petal")
+    assert look({**GIVEN, "paths": {"store": path}}, [], RUN)["hosts"] == ["localhost", "h"]
+
+
+def test_variables_are_read_from_the_roles(tmp_path: Path) -> None:
+    (tmp_path / "r" / "defaults").mkdir(parents=True)
+    (tmp_path / "r" / "defaults" / "main.yml").write_text("---\n# no: comment\nr_one: 1\nr_two:\n  inner: 2\n")
+    assert {"r_one", "r_two", "seed"} <= known_variables(tmp_path)
+    assert not {"no", "inner"} & known_variables(tmp_path)
