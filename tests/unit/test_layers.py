@@ -18,6 +18,8 @@ UTILITIES = sorted((ROOT / "plugins" / "module_utils").glob("_*/**/*.py"))
 # What stands in a folder `scripts` is handed over as text and runs inside Spack, by Spack's own rules.
 CORE = [path for path in UTILITIES if path.name != "api.py" and path.parent.name != "scripts"]
 SERVICES = [path for path in UTILITIES if path.name == "api.py"]
+#: packaging does no I/O and comes with ansible-core: on the controller it is as good as the standard library.
+BEYOND_THE_STANDARD_LIBRARY = {"module_utils/_seed/requirements.py": {"packaging"}}
 ROLE_FILES = sorted(path for path in (ROOT / "roles").glob("*/*/**/*.yml") if "molecule" not in path.parts)
 PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
 PROVIDERS = ("local", "aws")
@@ -35,18 +37,54 @@ def imports(path: Path) -> set[str]:
     return found
 
 
+def imported_names(path: Path) -> set[str]:
+    """The same, and for ``from a import b`` also a.b, which may be a file."""
+    found = imports(path)
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
 def label(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
 @pytest.mark.parametrize("path", CORE, ids=label)
 def test_pure_core_imports_the_standard_library_and_itself(path: Path) -> None:
+    also = BEYOND_THE_STANDARD_LIBRARY.get(label(path).partition("/")[2], set())
     for name in imports(path):
         if name.startswith("ansible_collections"):
             assert name.startswith(f"{COLLECTION}.module_utils._"), name
             assert not name.endswith(".api"), name
         else:
-            assert name.split(".")[0] in sys.stdlib_module_names, name
+            assert name.split(".")[0] in {*sys.stdlib_module_names, *also}, name
+
+
+def with_all_it_imports(path: Path) -> set[Path]:
+    """A plugin and everything of the collection that travels with it."""
+    found: set[Path] = set()
+    ahead = [path]
+    while ahead:
+        current = ahead.pop()
+        found.add(current)
+        for name in imported_names(current):
+            inside = ROOT / "plugins" / (name.removeprefix(f"{COLLECTION}.").replace(".", "/") + ".py")
+            if name.startswith(COLLECTION) and inside.is_file() and inside not in found:
+                ahead.append(inside)
+    return found
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "plugins" / "modules").glob("*.py")), ids=label)
+def test_what_needs_the_controllers_libraries_never_travels(path: Path) -> None:
+    assert path in with_all_it_imports(path)
+    assert not {label(part).partition("/")[2] for part in with_all_it_imports(path)} & set(BEYOND_THE_STANDARD_LIBRARY)
+
+
+def test_the_controllers_libraries_are_reached_by_the_seed() -> None:
+    """That the walk over imports sees them where they are."""
+    reached = with_all_it_imports(ROOT / "plugins" / "action" / "seed_info.py")
+    assert set(BEYOND_THE_STANDARD_LIBRARY) <= {label(part).partition("/")[2] for part in reached}
 
 
 @pytest.mark.parametrize("path", CORE, ids=label)

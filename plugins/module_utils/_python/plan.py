@@ -17,8 +17,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._audit.pypi import packa
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.grammar import (
     canonical_requirement,
+    plain_requirement,
     python_name,
-    requirement,
 )
 
 MARKER = ".petal-environment.json"
@@ -59,7 +59,7 @@ class Environment:
                 f"Python environment {self.module}: python is {self.python!r}, expected a version such as 3.12"
             )
         for package in self.packages:
-            problem = requirement(package)
+            problem = plain_requirement(package)
             if problem:
                 raise PythonEnvironmentError(f"Python environment {self.module}: package {package!r}: {problem}")
 

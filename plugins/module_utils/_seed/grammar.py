@@ -117,71 +117,74 @@ def image_is_pinned(text: str) -> bool:
     return bool(match and match["digest"])
 
 
-_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
-_CLAUSE = r"(?:===|==|~=|!=|<=|>=|<|>)\s*[A-Za-z0-9][A-Za-z0-9._*+!-]*"
-_URL = r"(?:git\+https|https|file)://[A-Za-z0-9%/?:=&#.,_~+-][A-Za-z0-9%/?:@=&#.,_~+-]*"
-_OPERAND = r"(?:[a-z_]+(?:\.[a-z_]+)?|'[^'\"]*'|\"[^'\"]*\")"
-_COMPARISON = rf"[(\s]*{_OPERAND}\s*(?:[<>=!~]=?=?|\bnot\s+in\b|\bin\b)\s*{_OPERAND}[)\s]*"
+#: The parts of a requirement. Whether each of them is good, `packaging` decides where there is one (requirements.py).
 _REQUIREMENT = re.compile(
-    rf"(?P<name>{_NAME})\s*(?:\[\s*(?P<extras>{_NAME}(?:\s*,\s*{_NAME})*)?\s*\])?\s*"
-    rf"(?:(?:\(\s*(?P<in_parentheses>{_CLAUSE}(?:\s*,\s*{_CLAUSE})*)\s*\)"
-    rf"|(?P<clauses>{_CLAUSE}(?:\s*,\s*{_CLAUSE})*))"
-    rf"|@\s*(?P<url>{_URL}))?"
-    rf"\s*(?:;\s*(?P<marker>{_COMPARISON}(?:(?:and|or)\b{_COMPARISON})*))?",
+    r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*) ?(?:\[(?P<extras>[^]]*)\])? ?"
+    r"(?:@ ?(?P<url>[^ ]+) ?|(?P<clauses>[<>=!~(][A-Za-z0-9._*+!<>=~,() -]*))?"
+    r"(?:;(?P<marker>.*))?",
     re.ASCII,
 )
+_URL = re.compile(r"(?:git\+https|https|file)://[A-Za-z0-9%/?:=&#.,_~+-][A-Za-z0-9%/?:@=&#.,_~+-]*", re.ASCII)
+_MARKER_TOKEN = re.compile(r"'[^']*'|\"[^\"]*\"|[A-Za-z_.]+|[<>=!~]+|[()]", re.ASCII)
 
 
-def _match_requirement(text: str) -> re.Match[str] | None:
-    # Single spaces only: runs of them would make the expression try every way to divide them.
+def _requirement_parts(text: str) -> re.Match[str] | None:
     return _REQUIREMENT.fullmatch(re.sub(r"\s+", " ", text).strip(" "))
 
 
-def requirement(text: str) -> str | None:
-    """A Python requirement as PEP 508 writes it; never an option, a path or a URL with a password."""
+def plain_requirement(text: str) -> str | None:
+    """One requirement of a named package and nothing else: no option, path, second line or URL with a password.
+
+    This much is looked at wherever requirements are handed on; what PEP 508 makes of the rest is decided when the
+    seed is read.
+    """
     if text.startswith("-"):
         return "options are not allowed among the packages"
-    match = _match_requirement(text)
-    if not match:
+    match = _requirement_parts(text)
+    if not match or not text.isprintable():
         return "this is no Python requirement"
-    if text.count("(") != text.count(")"):
-        return "its parentheses do not match"
-    if match["url"] and "@" in match["url"].split("//", 1)[1].split("/", 1)[0]:
+    url = match["url"]
+    if url and not _URL.fullmatch(url):
+        return "a requirement's URL begins with https://, git+https:// or file:///, and holds no quotes or spaces"
+    if url and "@" in url.split("//", 1)[1].split("/", 1)[0]:
         return "a URL in a seed may not hold a user name or password"
     return None
 
 
 def canonical_requirement(text: str) -> str:
-    """One spelling for all spellings of a requirement.
+    """One spelling for all spellings of a requirement that PEP 508 allows.
 
-    Source: PEP 503 for names, PEP 508 for the rest. Extras and version clauses are sorted, spaces removed.
+    Source: PEP 503 for names, PEP 508 for the rest. Extras and version clauses are sorted, spaces removed. The form
+    is a part of fingerprints: it is made here, because that of `packaging` may change with its release.
     """
-    match = _match_requirement(text)
+    match = _requirement_parts(text)
     if not match:
         return text
     result = python_name(match["name"])
-    if match["extras"]:
-        result += "[" + ",".join(sorted({python_name(extra.strip()) for extra in match["extras"].split(",")})) + "]"
-    clauses = match["in_parentheses"] or match["clauses"]
-    if clauses:
-        result += ",".join(sorted({re.sub(r"\s", "", clause) for clause in clauses.split(",")}))
+    extras = {python_name(extra.strip()) for extra in (match["extras"] or "").split(",")} - {""}
+    if extras:
+        result += "[" + ",".join(sorted(extras)) + "]"
+    result += ",".join(sorted({*re.sub(r"[ ()]", "", match["clauses"] or "").split(",")} - {""}))
     if match["url"]:
         result += f"@{match['url']}"
     if match["marker"]:
-        tokens = re.findall(r"'[^'\"]*'|\"[^'\"]*\"|[A-Za-z_.]+|[<>=!~]+|[()]", match["marker"])
-        result += ";" + " ".join('"' + token[1:-1] + '"' if token[0] in "'\"" else token for token in tokens)
+        result += ";" + " ".join(map(_marker_token, _MARKER_TOKEN.findall(match["marker"])))
     return result
 
 
 def requirement_is_pinned(text: str) -> bool:
     """Whether a requirement has one answer for ever: one exact version, or an address with a commit or a digest."""
-    match = _match_requirement(text)
+    match = _requirement_parts(text)
     if not match:
         return False
     if match["url"]:
         return bool(re.search(r"@[0-9a-f]{40}(?=$|[#&])|[#&]sha256=[0-9a-f]{64}(?=$|&)", match["url"]))
-    clauses = (match["in_parentheses"] or match["clauses"] or "").split(",")
+    clauses = (match["clauses"] or "").strip("() ").split(",")
     return any(re.fullmatch(r"\s*===?[^=*]+", clause) for clause in clauses)
+
+
+def _marker_token(token: str) -> str:
+    return f'"{token[1:-1]}"' if token[0] == "'" and '"' not in token else token
 
 
 def python_name(text: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed import grammar, platforms, spec
+from ansible_collections.petal.hpc.plugins.module_utils._seed import grammar, platforms, requirements, spec
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import (
     Array,
     Choice,
@@ -184,7 +184,7 @@ PYTHON_ENVIRONMENT = Record(
         ),
         "packages": Key(
             Array(
-                Text("a requirement such as numpy==2.2.* (PEP 508)", grammar.requirement, limit=500),
+                Text("a requirement such as numpy==2.2.* (PEP 508)", requirements.requirement, limit=500),
                 "Python requirements",
             )
         ),

@@ -23,20 +23,13 @@ GOOD = {
         "example.org/a/b@sha256:" + "0" * 64,
         "oras://example.org/a__b/c-d:x_Y.1",
     ],
-    grammar.requirement: [
+    grammar.plain_requirement: [
         "scipy",
-        "numpy==2.2.*",
         "numpy >=1.26, <3",
         "requests[socks,security]>=2",
         "x (>=1)",
-        "x===1.0",
-        "x~=1.4.2",
-        'x; (a == "b" or a not in "c") and python_version in "3.8 3.9"',
-        "tomli>=2; python_version < \"3.11\" and sys_platform == 'linux'",
-        "x @ https://example.org/x-1.0-py3-none-any.whl",
-        "x @ git+https://example.org/lab/x.git@v1.0",
-        "x @ file:///srv/wheels/x-1.0.whl",
         "x==1!2.0+local.1",
+        'x @ https://example.org/x.whl ; python_version < "3.11"',
     ],
     grammar.duration: ["12h", "90m", "1h30m", "7d", "60s", "3600s"],
     grammar.registry_url: ["https://example.org/petal/", "file:///srv/registry", "https://example.org:8443"],
@@ -72,25 +65,23 @@ BAD = {
     grammar.object_prefix: ["/bio", "bio/", "a//b", "..", "a/../b", "a b", "a$b"],
     grammar.git_ref: ["-x", "a..b", "a b", "a~1", "a^", "a:b", "a.lock", "a/", "/a", "a//b", "a;b", "--upload-pack=x"],
     grammar.image: ["", "Registry/Bio", "a b", "a:b:c", "https://x/y", "a@sha256:12", "-a", "a/../b", "$(id)", "a//b"],
-    grammar.requirement: [
+    grammar.plain_requirement: [
         "-r other.txt",
         "--index-url=https://x",
         "-e .",
         "./local",
-        "numpy==",
-        "numpy=1",
+        "wheels/x.whl",
         "a b",
         "x @ ssh://host/x",
+        "x @ ./wheels/x.whl",
         "x @ https://user:password@host/x",
-        "x; import os",
         "x @ http://host/x",
+        'x @ https://host/x;python_version<"3"',
         "numpy==1\n--pre",
+        "x; os_name == 'a'\n--pre",
         "$(id)",
         "x[",
         "é",
-        "x; (a == 'b'",
-        "x; a",
-        "x; a == 'b' and",
     ],
     grammar.duration: ["", "12", "h", "12 h", "12w", "-1h", "1.5h", "59s", "8d", "0h"],
     grammar.registry_url: [
@@ -159,7 +150,7 @@ def test_images_that_cannot_become_others() -> None:
     ],
 )
 def test_requirements_with_one_answer(text: str) -> None:
-    assert grammar.requirement(text) is None
+    assert grammar.plain_requirement(text) is None
     assert grammar.requirement_is_pinned(text)
 
 
@@ -177,7 +168,7 @@ def test_requirements_with_one_answer(text: str) -> None:
     ],
 )
 def test_requirements_that_move(text: str) -> None:
-    assert grammar.requirement(text) is None
+    assert grammar.plain_requirement(text) is None
     assert not grammar.requirement_is_pinned(text)
 
 
