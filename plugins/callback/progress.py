@@ -15,6 +15,7 @@ description:
   - A task result that carries C(progress) as V({done, total, item}) moves the percentage within its phase, also while
     the task is retried or polled.
   - On a terminal the last line is rewritten as the work goes on; elsewhere each step is a plain line.
+  - On SIGINT and SIGTERM it says in one line what stays of a build, and how to go on with it.
   - Other playbooks, and everything with C(-v), are shown as P(ansible.builtin.default#callback) shows them.
 author:
   - petal.hpc contributors (@petal-hpc)
@@ -26,6 +27,7 @@ requirements:
 """
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -36,6 +38,7 @@ from ansible.plugins.callback.default import CallbackModule as Default
 
 from ansible_collections.petal.hpc.plugins.plugin_utils.failure import cause
 from ansible_collections.petal.hpc.plugins.plugin_utils.progress import Tracker
+from ansible_collections.petal.hpc.plugins.plugin_utils.running import take_all
 
 _INCLUDES = ("ansible.builtin.include_role", "include_role")
 
@@ -86,7 +89,22 @@ class CallbackModule(Default):
             self._tracker = Tracker([(task._uuid, task.get_name()) for task in found], time.monotonic())
             if self._terminal:
                 threading.Thread(target=self._animate, daemon=True).start()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._say_what_stays(number)
         super().v2_playbook_on_start(playbook)
+
+    def _say_what_stays(self, number: int) -> None:
+        """On a signal that ends the playbook say what of it goes on; then what Ansible does."""
+        before, mine = signal.getsignal(number), os.getpid()
+
+        def say(signum: int, frame: Any) -> None:
+            for text in take_all(mine) if os.getpid() == mine else []:
+                self._line(text)
+            if callable(before):
+                before(signum, frame)
+
+        if callable(before):
+            signal.signal(number, say)
 
     def _animate(self) -> None:
         # Straight to the descriptor: a lock of sys.stdout held while Ansible forks a worker would never open there.

@@ -21,6 +21,7 @@ description:
     its private key is still here, it goes on with the same key. One whose deadline has passed gets a new deadline and
     a new key.
   - A free lock is taken under the build id of a volume with the same name and fingerprint, if there is one.
+  - Whoever waits says for which build and since when, after three seconds and then every minute, with any callback.
   - Runs on the controller, where the private key is kept. Needs C(ssh-keygen).
 extends_documentation_fragment:
   - amazon.aws.common.modules
@@ -84,6 +85,10 @@ options:
     description: Seconds between two renewals with O(state=renewing).
     type: int
     default: 60
+  waited:
+    description: Seconds that were waited before, for messages.
+    type: int
+    default: 0
   force:
     description: With V(absent), V(detached) or V(kept) whoever holds the lock.
     type: bool
@@ -183,6 +188,10 @@ held:
   description: That a living build holds the lock; RV(lock) is then its lock.
   returned: failure after O(timeout)
   type: bool
+reason:
+  description: Who holds the lock, and since when.
+  returned: failure after O(timeout)
+  type: str
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -209,6 +218,7 @@ def main() -> None:
             "ttl": {"type": "int", "default": 300},
             "build_timeout": {"type": "int", "default": 43200},
             "interval": {"type": "int", "default": 60},
+            "waited": {"type": "int", "default": 0},
             "force": {"type": "bool", "default": False},
             "spare_detached": {"type": "bool", "default": False},
         },
@@ -219,7 +229,7 @@ def main() -> None:
     try:
         result = locks.run(module.params["state"], request_of(module.params), module.check_mode)
     except KeyHeldError as error:
-        module.fail_json(msg=str(error), held=True, lock=error.lock)
+        module.fail_json(msg=str(error), held=True, lock=error.lock, reason=error.reason)
     except PetalError as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)

@@ -16,6 +16,7 @@ description:
   - A holder on the same host, boot and pid namespace is dead exactly when its process is gone, and one from before a
     restart of this host is dead. Any other is given up when it has not renewed the lock for its O(ttl).
   - After a dead build the lock is taken over together with its build id, so that the build resumes under its own id.
+  - Whoever waits says for which build and since when, after three seconds and then every minute, with any callback.
 attributes:
   check_mode:
     description: Can run in check mode. Says whether the lock could be had, and neither takes it nor waits.
@@ -33,14 +34,17 @@ options:
       - V(present) takes the lock, and waits while a living build holds it. Taken again by its holder it is renewed.
       - V(absent) gives it back, if O(holder) and O(build_id), as far as given, are the ones that hold it. Otherwise
         nothing happens.
+      - V(renewing) keeps it renewed every O(interval) seconds from the controller, by a process of its own that ends
+        with the process of O(holder), when the lock is given back, or when somebody else has it. The task ends at once.
+        Where that process cannot get through, the lock is taken for an hour, with a warning.
     type: str
-    choices: [present, absent]
+    choices: [present, absent, renewing]
     default: present
   holder:
     description:
       - The process that the build stands and falls with, with the keys C(host), C(boot_id), C(pid_namespace), C(pid)
         and C(start_time); RV(petal.hpc.seed_info#module:controller).
-      - Needed to take the lock.
+      - Needed to take the lock and to keep it renewed.
     type: dict
   build_id:
     description: Id of the build. Needed to take the lock.
@@ -52,7 +56,15 @@ options:
   ttl:
     description: Seconds after which a holder that cannot be seen from here counts as dead, unless it renews the lock.
     type: int
-    default: 3600
+    default: 300
+  interval:
+    description: Seconds between two renewals with O(state=renewing).
+    type: int
+    default: 30
+  waited:
+    description: Seconds that were waited before, for messages.
+    type: int
+    default: 0
 extends_documentation_fragment: [petal.hpc.store]
 """
 
@@ -65,6 +77,13 @@ EXAMPLES = r"""
     timeout: 7200
   register: build
 
+- name: Keep it renewed
+  petal.hpc.build_lock:
+    state: renewing
+    fingerprint: "{{ seed.fingerprint }}"
+    holder: "{{ seed.controller }}"
+    build_id: "{{ build.lock.build_id }}"
+
 - name: Give it back
   petal.hpc.build_lock:
     state: absent
@@ -75,7 +94,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 lock:
-  description: The lock; with O(state=absent) null, or the record of somebody else who holds it.
+  description:
+    - The lock; with O(state=absent) null, or the record of somebody else who holds it. With O(state=renewing) only
+      C(reason), why there is nothing to renew; empty where there is.
   returned: success
   type: dict
   contains:
@@ -98,6 +119,10 @@ held:
   description: That a living build holds the lock; RV(lock) is then its record.
   returned: failure after O(timeout)
   type: bool
+reason:
+  description: Who holds the lock, and since when.
+  returned: failure after O(timeout)
+  type: str
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -113,15 +138,18 @@ def main() -> None:
         argument_spec={
             "store": {"type": "path", "default": "/var/lib/petal"},
             "fingerprint": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "state": {"type": "str", "choices": ["present", "absent", "renewing"], "default": "present"},
             "holder": {"type": "dict"},
             "build_id": {"type": "str"},
             "timeout": {"type": "int", "default": 3600},
-            "ttl": {"type": "int", "default": 3600},
+            "ttl": {"type": "int", "default": 300},
+            "interval": {"type": "int", "default": 30},
+            "waited": {"type": "int", "default": 0},
         },
         required_if=[
             ("state", "present", ["holder", "build_id"]),
             ("state", "absent", ["holder", "build_id"], True),
+            ("state", "renewing", ["holder"]),
         ],
         supports_check_mode=True,
     )
@@ -131,11 +159,14 @@ def main() -> None:
         holder = None if p["holder"] is None else parse_holder(p["holder"])
         if p["state"] == "absent" or holder is None:
             result = locks.release(p["fingerprint"], holder, p["build_id"], module.check_mode)
+        elif p["state"] == "renewing":
+            result = locks.renew(p["fingerprint"], holder, module.check_mode)
         else:
-            request = LockRequest(holder, p["build_id"], p["timeout"], p["ttl"])
+            request = LockRequest(holder, p["build_id"], p["timeout"], p["ttl"], p["waited"])
             result = locks.acquire(p["fingerprint"], request, module.check_mode)
     except LockHeldError as error:
-        module.fail_json(msg=str(error), held=True, lock=error.record.to_dict() if error.record else None)
+        lock = error.record.to_dict() if error.record else None
+        module.fail_json(msg=str(error), held=True, lock=lock, reason=error.reason)
     except PetalError as error:
         module.fail_json(msg=str(error))
     for warning in result.pop("warnings"):

@@ -47,11 +47,12 @@ HOST, BOOT_ID, NUMBER = 64, 36, 20
 
 
 class KeyHeldError(LockError):
-    """A living build holds the lock; ``lock`` is what is known of it."""
+    """A living build holds the lock; ``lock`` is what is known of it, ``reason`` who holds it and since when."""
 
-    def __init__(self, message: str, lock: dict[str, Any] | None) -> None:
+    def __init__(self, message: str, lock: dict[str, Any] | None, reason: str = "") -> None:
         super().__init__(message)
         self.lock = lock
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ def judge_key(
         if spare and not lock.kept and not lock.overdue(now):
             return Verdict(WAIT, f"it runs on its own, until {lock.deadline} at most")
         return Verdict(TAKE_OVER, f"the build {lock.build_id} was left to itself")
-    record = LockRecord(lock.build_id, lock.holder, lock.renewed, lock.renewed, ttl)
+    record = LockRecord(lock.build_id, lock.holder, moment(lock.started) or lock.renewed, lock.renewed, ttl)
     return judge(record, asker, here, running, now)
 
 

@@ -35,6 +35,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import Peta
 PROC = Path("/proc")
 JSON_LIMIT = 4 * 1024**2
 LOCK_PATIENCE = 1800.0
+# No room, or none for this user (write(2)).
+FULL = (errno.ENOSPC, errno.EDQUOT)
 # How the names of things begin that are not finished, or on their way out.
 UNFINISHED = ".tmp-"
 PACKAGES = {
@@ -88,9 +90,9 @@ def explained(doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno == errno.ENOSPC:
-            where = f" at {error.filename}" if error.filename else ""
-            raise PetalError(f"{doing}: the disk is full{where}. {FREE_SPACE}") from error
+        if error.errno in FULL:
+            where = f" with {error.filename}" if error.filename else ""
+            raise PetalError(f"{doing}: the disk{where} is full. {FREE_SPACE}") from error
         where = f"{error.filename}: " if error.filename else ""
         raise PetalError(f"{doing}: {where}{error.strerror or error}") from error
 
@@ -159,10 +161,13 @@ class Host:
             path.mkdir()
             path.chmod(0o755)
 
-    def write(self, path: Path, text: str, mode: int = 0o644) -> None:
+    def write(self, path: Path, text: str, mode: int = 0o644, in_place: bool = False) -> None:
         """Replace a file in one step; after a crash it has the old text or the new, never half.
 
         Writers of one file hold one lock, so that they can share the name of the draft.
+
+        :param in_place: on a full disk write over the file that is there, which needs no room; for what lets a
+            clean-up begin. Its blocks are kept however short the text is.
         """
         draft = path.with_name(f"{UNFINISHED}{path.name}")
         try:
@@ -172,13 +177,22 @@ class Host:
                 os.fchmod(stream.fileno(), mode)
                 os.fsync(stream.fileno())
             draft.replace(path)
-        except OSError:
+        except OSError as error:
             draft.unlink(missing_ok=True)
-            raise
+            if not (in_place and error.errno in FULL and path.is_file()):
+                raise
+            self._overwrite(path, text.encode("utf-8"))
         self.sync_directory(path.parent)
 
-    def write_json(self, path: Path, value: Any, mode: int = 0o644) -> None:
-        self.write(path, json.dumps(value, indent=2, sort_keys=True) + "\n", mode)
+    def _overwrite(self, path: Path, data: bytes) -> None:
+        with path.open("r+b") as stream:
+            # Blanks behind JSON mean nothing.
+            stream.write(data.ljust(os.fstat(stream.fileno()).st_size))
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def write_json(self, path: Path, value: Any, mode: int = 0o644, in_place: bool = False) -> None:
+        self.write(path, json.dumps(value, indent=2, sort_keys=True) + "\n", mode, in_place)
 
     def read_json(self, path: Path) -> Any:
         """Read a small JSON file; PetalError when it is too large or not JSON."""
@@ -238,8 +252,7 @@ class Host:
             time.sleep(0.1)
             descriptor = self._open_locked(path)
         try:
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            self._sign(descriptor)
             self._locks.append(descriptor)
             try:
                 yield
@@ -255,6 +268,15 @@ class Host:
             return descriptor
         os.close(descriptor)
         return None
+
+    def _sign(self, descriptor: int) -> None:
+        """Say who holds a lock. It counts without it: a full disk keeps nobody from cleaning up."""
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
 
     def _lock_holder(self, path: Path) -> str:
         with contextlib.suppress(OSError, ValueError):

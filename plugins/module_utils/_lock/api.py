@@ -2,13 +2,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Build locks: one small file for each fingerprint, read and written under its flock; the file itself stays."""
+"""Build locks: one small file for each fingerprint, read and written under its flock; the file itself stays.
+
+It was last renewed when its content says, or when the file was last touched: touching needs no room on the disk.
+"""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +40,16 @@ FREE = {"schema": 1, "state": "free"}
 
 @dataclass(frozen=True)
 class LockRequest:
-    """Who wants to build what. timeout: seconds to wait; ttl: seconds until one that cannot be seen counts as dead."""
+    """Who wants to build what.
+
+    timeout: seconds to wait. ttl: seconds until one that cannot be seen counts as dead. waited: seconds before.
+    """
 
     holder: Holder
     build_id: str
     timeout: float
     ttl: float
+    waited: float = 0.0
 
 
 class BuildLocks:
@@ -72,19 +80,35 @@ class BuildLocks:
             if waited >= request.timeout:
                 held = f"the build {record.build_id} " if record else "another build "
                 raise LockHeldError(
-                    f"{held}holds the lock of {fingerprint} ({verdict.reason}); waited {int(waited)} s for it. "
+                    f"{held}holds the lock of {fingerprint} ({verdict.reason}); "
+                    f"waited {int(request.waited + waited)} s for it. "
                     "Wait for that build to end, or end it, and run again.",
                     record,
+                    verdict.reason,
                 )
             self._sleep(min(POLL, max(0.0, request.timeout - waited)))
         lock = {
             "build_id": record.build_id if record else request.build_id,
             "taken_over": verdict.action == TAKE_OVER,
-            "waited_s": round(waited, 1),
+            "waited_s": round(request.waited + waited, 1),
             "holder": (record.holder if record else request.holder).to_dict(),
             "reason": verdict.reason,
         }
         return {"changed": verdict.action not in (RENEW, WAIT), "lock": lock, "warnings": self._warnings}
+
+    def renew(self, fingerprint: str, holder: Holder, check: bool = False) -> dict[str, Any]:
+        """Say that the holder lives; lock.reason is empty where the lock is (still) its, or tells why it is not."""
+        path = self._path(fingerprint)
+        record = None
+        if path.exists():
+            with explained(f"renewing the lock {path}"), self._guard(fingerprint):
+                record = self._read(path)
+                if record is not None and record.holder == holder and not check:
+                    now = time.time()
+                    os.utime(path, (now, now))
+        mine = record is not None and record.holder == holder
+        reason = "" if mine else f"{record.holder} holds it now" if record else "nobody holds it now"
+        return {"changed": False, "lock": {"reason": reason}, "warnings": self._warnings}
 
     def release(
         self, fingerprint: str, holder: Holder | None, build_id: str | None, check: bool = False
@@ -97,7 +121,7 @@ class BuildLocks:
             record = self._read(path)
             mine = may_release(record, holder, build_id)
             if mine and not check:
-                self._host.write_json(path, FREE)
+                self._host.write_json(path, FREE, in_place=True)
         lock = record.to_dict() if record and not mine else None
         return {"changed": mine, "lock": lock, "warnings": self._warnings}
 
@@ -128,7 +152,7 @@ class BuildLocks:
                     renewed=now,
                     ttl=request.ttl,
                 )
-                self._host.write_json(path, record.to_dict())
+                self._host.write_json(path, record.to_dict(), in_place=True)
                 return verdict, record
 
     def _judge(self, found: LockRecord | None, request: LockRequest) -> tuple[Verdict, LockRecord | None]:
@@ -144,7 +168,10 @@ class BuildLocks:
     def _read(self, path: Path) -> LockRecord | None:
         try:
             value = self._host.read_json(path)
-            return None if value == FREE else parse_record(value)
+            if value == FREE:
+                return None
+            record = parse_record(value)
+            return replace(record, renewed=max(record.renewed, path.stat().st_mtime))
         except FileNotFoundError:
             return None
         except PetalError as error:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -28,11 +29,12 @@ class LockError(PetalError):
 
 
 class LockHeldError(LockError):
-    """A living build holds the lock; ``record`` is its record."""
+    """A living build holds the lock; ``record`` is its record, ``reason`` who holds it and since when."""
 
-    def __init__(self, message: str, record: LockRecord | None) -> None:
+    def __init__(self, message: str, record: LockRecord | None, reason: str = "") -> None:
         super().__init__(message)
         self.record = record
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class Here:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What to do (take, renew, take over, wait) and why, as a clause."""
+    """What to do (take, renew, take over, wait) and why, as a clause; for a wait also who holds it and since when."""
 
     action: str
     reason: str
@@ -157,9 +159,10 @@ def judge(record: LockRecord | None, asker: Holder, here: Here, running: bool, n
     holder = record.holder
     if holder == asker:
         return Verdict(RENEW, "it is ours")
+    since = f"since {utc(record.acquired)} ({lasting(now - record.acquired)})"
     if here.can_see(holder):
         if running:
-            return Verdict(WAIT, f"{holder} is building")
+            return Verdict(WAIT, f"{holder} is building {since}")
         return Verdict(TAKE_OVER, f"{holder} has ended without giving it back")
     if here.outlived(holder):
         return Verdict(TAKE_OVER, f"{holder.host} was restarted since")
@@ -169,7 +172,39 @@ def judge(record: LockRecord | None, asker: Holder, here: Here, running: bool, n
     if age < -record.ttl:
         # A clock that was set back must not lock everybody out.
         return Verdict(TAKE_OVER, f"{holder} renewed it in the future, the clock was changed")
-    return Verdict(WAIT, f"{holder} holds it, renewed {max(0, int(age))} s ago, valid for {int(record.ttl)} s")
+    left = max(0, int(record.ttl - age))
+    seen = f"renewed {max(0, int(age))} s ago, free {left} s from now unless it is renewed"
+    return Verdict(WAIT, f"{holder} holds it {since}; {seen}")
+
+
+def utc(seconds: float) -> str:
+    """Seconds since 1970 as a time in UTC, as people read it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def lasting(seconds: float) -> str:
+    """How long something has gone on: ``40 s``, ``12 min``, ``3 h 5 min``."""
+    whole = max(0, int(seconds))
+    if whole < 120:
+        return f"{whole} s"
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def waiting(build_id: str, reason: str, waited: float, timeout: float) -> str:
+    """What whoever waits says from time to time."""
+    return (
+        f"Waiting for the build {build_id}: {reason}. "
+        f"Waited {lasting(waited)} so far, and will for {lasting(timeout - waited)} more."
+    )
+
+
+def farewell(build_id: str, left: str, go_on: str) -> str:
+    """What a controller that is ended in the middle of a build says, in one line.
+
+    :param left: what stays, as a clause. go_on: the commands that go on with it or remove it.
+    """
+    return f"The build {build_id} was interrupted: {left} {go_on}"
 
 
 def may_release(record: LockRecord | None, holder: Holder | None, build_id: str | None) -> bool:

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
     FREE_SPACE,
+    FULL,
     UNFINISHED,
     Host,
     explained,
@@ -305,11 +306,22 @@ class SnapshotStore:
             with explained(f"deleting from {self._root}"):
                 with self._housekeeping():
                     for item in there:
-                        (self._root / item).rename(self._root / f"{UNFINISHED}{item}")
+                        self._hide(item)
                     self._host.sync_directory(self._root)
                 with self._housekeeping():
                     pass
         return there
+
+    def _hide(self, snapshot_id: str) -> None:
+        """Let nobody take it for a snapshot any more; where a full disk has no room for a name, it goes at once."""
+        try:
+            (self._root / snapshot_id).rename(self._root / f"{UNFINISHED}{snapshot_id}")
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            # The record first: without it nothing is taken for a snapshot.
+            (self._root / snapshot_id / RECORD).unlink(missing_ok=True)
+            self._host.remove(self._root / snapshot_id)
 
     # Restoring
 

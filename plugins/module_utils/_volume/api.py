@@ -410,7 +410,7 @@ class _Task:
     def _discard(self) -> None:
         sidecar = self._read_record()
         if sidecar is not None:
-            self._host.write_json(self._record, dataclasses.replace(sidecar, state=DELETING).to_dict())
+            self._host.write_json(self._record, dataclasses.replace(sidecar, state=DELETING).to_dict(), in_place=True)
         self.image.unlink(missing_ok=True)
         self._record.unlink(missing_ok=True)
         self._host.sync_directory(self._root)

@@ -79,7 +79,7 @@ class KeyRequest:
 
     key_file: where the private key is. timeout: seconds to wait. ttl: seconds until a holder that cannot be seen
     counts as dead. build_timeout: seconds that a build may take. interval: seconds between renewals. spare_detached:
-    whether a build that runs on its own counts as alive.
+    whether a build that runs on its own counts as alive. waited: seconds before.
     """
 
     name: str
@@ -94,6 +94,7 @@ class KeyRequest:
     interval: float
     force: bool
     spare_detached: bool = False
+    waited: float = 0.0
 
 
 def request_of(params: Mapping[str, Any]) -> KeyRequest:
@@ -111,6 +112,7 @@ def request_of(params: Mapping[str, Any]) -> KeyRequest:
         ttl=params["ttl"],
         build_timeout=params["build_timeout"],
         interval=params["interval"],
+        waited=params["waited"],
         force=params["force"],
         spare_detached=params["spare_detached"],
     )
@@ -152,8 +154,10 @@ class KeyLocks:
             elif waited >= request.timeout:
                 raise KeyHeldError(
                     f"the build {lock.build_id if lock else '?'} holds the lock {request.name} ({verdict.reason}); "
-                    f"waited {int(waited)} s for it. Wait for that build to end, or end it, and run again.",
+                    f"waited {int(request.waited + waited)} s for it. "
+                    "Wait for that build to end, or end it, and run again.",
                     lock.to_dict() if lock else None,
+                    verdict.reason,
                 )
             self._sleep(max(0.05, min(poll, request.timeout - waited)))
             poll = min(poll * 1.5, SLOWEST_POLL)
@@ -365,7 +369,7 @@ class KeyLocks:
             "key_kept": key_kept,
             "taken_over": verdict.action == TAKE_OVER,
             "remaining_s": int((moment(lock.deadline) or 0.0) - time.time()),
-            "waited_s": round(waited, 1),
+            "waited_s": round(request.waited + waited, 1),
             "reason": verdict.reason,
         }
 

@@ -1,0 +1,40 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.petal.hpc.plugins.plugin_utils.build_lock import act
+
+
+class ActionModule(ActionBase):
+    """Door of plugin_utils/build_lock.py, which runs the module of the same name, as often as it takes."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_async = True
+    renews_itself = False
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        in_background = bool(self._task.async_val) and not self._connection.has_native_async
+
+        def run(arguments: Mapping[str, Any]) -> dict[str, Any]:
+            try:
+                return dict(
+                    self._execute_module(module_args=dict(arguments), task_vars=task_vars, wrap_async=in_background)
+                )
+            finally:
+                if not in_background:
+                    self._remove_tmp_path(self._connection._shell.tmpdir)
+
+        # Values that went through templating carry Ansible's own types: make them plain, once, here.
+        arguments = json.loads(json.dumps(self._task.args))
+        return act(run, Display().display, arguments, check=self._task.check_mode, renews_itself=self.renews_itself)

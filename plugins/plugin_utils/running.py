@@ -1,0 +1,77 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run of ansible-playbook has in hand: notes on the controller, one file for each build, gone when it is over.
+
+Whoever sees the run end with a note still there can say what stays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.petal.hpc.plugins.plugin_utils.controller import start_time
+
+PROC = Path("/proc")
+
+
+def directory() -> Path:
+    """Where the notes are: in the user's cache directory, as XDG has it."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "petal" / "running"
+
+
+def lives(pid: int, started: str) -> bool:
+    """Whether a process of this number that was started then (field 22 of stat, proc(5)) still runs."""
+    with contextlib.suppress(OSError):
+        stat = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+        state = stat.rpartition(")")[2].split()[:1]
+        return str(start_time(stat)) == started and state not in (["Z"], ["X"])
+    return False
+
+
+class Note:
+    """That a run builds something.
+
+    :param holder: the run, as petal.hpc.seed_info names it. what: tells this build from others of the same run.
+    """
+
+    def __init__(self, holder: Mapping[str, Any], what: str) -> None:
+        name = f"{int(holder['pid'])}-{holder['start_time']}-{what}"
+        self.path = directory() / re.sub(r"[^A-Za-z0-9._-]", "_", name)
+
+    def write(self, text: str) -> bool:
+        """Say what is to be told of it; whether that could be noted."""
+        with contextlib.suppress(OSError, RuntimeError):
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.path.write_text(text, encoding="utf-8")
+            return True
+        return False
+
+    def there(self) -> bool:
+        """Whether the build is not over."""
+        return self.path.exists()
+
+    def take(self) -> str:
+        """What was to be told, for the one who asks first; empty for everybody else."""
+        return _take(self.path)
+
+
+def _take(path: Path) -> str:
+    mine = path.with_name(f".{path.name}-{os.getpid()}")
+    with contextlib.suppress(OSError):
+        path.rename(mine)
+        text = mine.read_text(encoding="utf-8", errors="replace")
+        mine.unlink()
+        return text
+    return ""
+
+
+def take_all(pid: int) -> list[str]:
+    """The same of all builds of a process."""
+    started = start_time((PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace"))
+    return [text for path in sorted(directory().glob(f"{pid}-{started}-*")) if (text := _take(path))]
