@@ -170,7 +170,6 @@ def test_snapshots_that_cannot_be_shared(case: Case, different: dict[str, Any], 
     [
         ({"spack_packages": ["hdf5@1.14 ^intel-oneapi-mpi"]}, "intel-oneapi-mpi may not be handed on"),
         ({"spack_packages": ["zlib"], "compiler": "nvhpc@25.1"}, "nvhpc may not be handed on"),
-        ({"spack_packages": ["zlib"], "in_ami": ["cmake@3.24"]}, "in an AMI"),
         (
             {"python_environments": [{"name": "py", "packages": ["ours @ file:///srv/ours.whl"]}]},
             "is a file of this site",

@@ -167,12 +167,12 @@ MERGES = "a0: &a0 {x: 1}\n" + "".join(f"a{i}: &a{i} {{<<: [*a{i - 1}, *a{i - 1}]
     ids=lambda text: text[:6].strip() or "space",
 )
 def test_nothing_hangs(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         parse(text)
     except SeedError as error:
         assert len(str(error)) < 1000
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 @given(st.binary(max_size=200) | st.text("ab:-[]{}&*!|>'\"%@`#,? \n\t1.~<=", max_size=80).map(str.encode))

@@ -181,7 +181,7 @@ def test_seconds() -> None:
 @pytest.mark.parametrize("piece", ["a", "-", "a-", "a.", "/a", "a,", "<", "(", "1h", " ", "x;a<b", "a and "])
 def test_no_text_takes_long(test: TextTest, piece: str) -> None:
     """Checks stay quick where a careless regular expression would try for ever."""
-    start = time.perf_counter()
+    start = time.process_time()
     for beginning in ("", "x", "x;", "https://", "/"):
         test(beginning + piece * (1000 // len(piece)) + "!")
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1

@@ -108,7 +108,7 @@ def test_what_is_taken_packaging_reads_and_writes_to_the_same(text: str) -> None
 )
 def test_no_requirement_takes_long(text: str) -> None:
     """Many comparisons in a marker kept an earlier check, one regular expression, busy for ever."""
-    start = time.perf_counter()
+    start = time.process_time()
     requirement(text)
     grammar.canonical_requirement(text)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2

@@ -162,11 +162,11 @@ def test_the_tree() -> None:
 
 @pytest.mark.parametrize("piece", ["a", "-", "a-", "a.", ":", "1,", "^a", "%[", "'", "\\\\'", "+ ", "@1:", "a=", " "])
 def test_no_text_takes_long(piece: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     for beginning in ("", "x", "x@", "x a='", "x ^[when='"):
         with contextlib.suppress(spec.SpecError):
             spec.parse((beginning + piece * 1000)[:998] + "!")
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 ALPHABET = "abz019_-.@+~%^=:,/[]'\" *\\|{}$\n"
