@@ -187,7 +187,7 @@ def small_store(store: Path) -> Iterator[Callable[[int], Path]]:
 def test_a_disk_that_is_too_small_is_said_before_anything_is_made(
     small_store: Callable[[int], Path], seed: Path
 ) -> None:
-    store = small_store(24)
+    store = small_store(16)
     refused = play("build_volume", seed=seed, store=store)
     assert refused.rc != 0
     assert re.search(
