@@ -63,6 +63,12 @@ options:
     description: Kept with the snapshot. C(petal:build-id) tells builds of one fingerprint apart.
     type: dict
     default: {}
+  force:
+    description:
+      - With O(state=absent) delete also what is in use on this host. A snapshot is in use when a volume that was made
+        from it is mounted, or is kept for a cluster to go back to.
+    type: bool
+    default: false
   snapshot_id:
     description: Snapshot to delete.
     type: str
@@ -122,6 +128,20 @@ deleted:
   returned: success and O(state=absent)
   type: list
   elements: str
+snapshots:
+  description: Their records; of a damaged one only C(snapshot_id) and C(stored_bytes).
+  returned: success and O(state=absent)
+  type: list
+  elements: dict
+report:
+  description: A line for each of them, with its name and the space that it takes.
+  returned: success and O(state=absent)
+  type: list
+  elements: str
+in_use:
+  description: Of the snapshots that were asked for those in use, each with where.
+  returned: failure because of O(force=false)
+  type: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -132,6 +152,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import Sna
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import SnapshotRequest
 from ansible_collections.petal.hpc.plugins.module_utils._volume.api import VolumeStore
 from ansible_collections.petal.hpc.plugins.module_utils._volume.model import text_tags
+from ansible_collections.petal.hpc.plugins.module_utils._volume.uses import described, refusal
 
 
 def main() -> None:
@@ -148,6 +169,7 @@ def main() -> None:
             "packages": {"type": "list", "elements": "str", "default": []},
             "tags": {"type": "dict", "default": {}},
             "snapshot_id": {"type": "str"},
+            "force": {"type": "bool", "default": False},
         },
         required_if=[
             ("state", "present", ["volume", "fingerprint", "name", "os", "architecture"]),
@@ -156,13 +178,20 @@ def main() -> None:
         supports_check_mode=True,
     )
     options = dict(module.params)
-    store, state, volume, snapshot_id = (options.pop(key) for key in ("store", "state", "volume", "snapshot_id"))
+    keys = ("store", "state", "volume", "snapshot_id", "force")
+    store, state, volume, snapshot_id, force = (options.pop(key) for key in keys)
     try:
         host = Host(module.run_command)
         snapshots, volumes = SnapshotStore(host, store), VolumeStore(host, store)
         if state == "absent":
-            deleted = snapshots.delete(snapshot_id, options["fingerprint"], module.check_mode)
-            module.exit_json(changed=bool(deleted), deleted=deleted)
+            doomed, uses = snapshots.matching(snapshot_id, options["fingerprint"]), volumes.uses()
+            problem = "" if force else refusal(doomed, uses)
+            if problem:
+                module.fail_json(msg=problem, in_use={one: uses[one] for one in uses if one in str(doomed)})
+            deleted = [one["snapshot_id"] for one in doomed]
+            snapshots.delete([] if module.check_mode else deleted)
+            report = [described(one) for one in doomed]
+            module.exit_json(changed=bool(deleted), deleted=deleted, snapshots=doomed, report=report)
         request = SnapshotRequest(**{**options, "tags": text_tags(options["tags"]) or {}})
         snapshot, changed = snapshots.ensure(request, lambda: volumes.quiesced(volume), module.check_mode)
     except PetalError as error:

@@ -48,6 +48,12 @@ volumes:
   returned: success
   type: list
   elements: dict
+uses:
+  description:
+    - Where snapshots are in use on this host, by their ids, each as a list of texts; mounted, or kept to go back to.
+  returned: success
+  type: dict
+  sample: {snap-0123456789abcdef0: [mounted at /shared for quickstart]}
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -69,11 +75,12 @@ def main() -> None:
     try:
         store = VolumeStore(Host(module.run_command), module.params["store"])
         volumes, warnings = store.volumes(text_tags(module.params["tags"]))
+        uses = store.uses()
     except PetalError as error:
         module.fail_json(msg=str(error))
     for warning in warnings:
         module.warn(warning)
-    module.exit_json(changed=False, volumes=[{**volume, "existed": True} for volume in volumes])
+    module.exit_json(changed=False, volumes=[{**volume, "existed": True} for volume in volumes], uses=uses)
 
 
 if __name__ == "__main__":

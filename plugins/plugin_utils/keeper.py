@@ -62,8 +62,8 @@ def _run(note: Note, holder: tuple[int, str], beat: Callable[[], str] | None, in
         signal.signal(number, signal.SIG_DFL)
     output = _output_of(holder[0])
     _leave_alone(writer, output)
-    # What the worker would show goes to nobody: its queue is not ours.
-    Display().set_queue(_Silence())  # type: ignore[arg-type]
+    # What the worker would show goes to nobody: its queue is not ours. (set_queue is for Ansible's own processes only.)
+    Display()._final_q = _Silence()
     noted = note.there()
     try:
         first = beat() if beat else ""

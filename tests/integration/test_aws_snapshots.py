@@ -23,6 +23,7 @@ from ec2lab.control.images import DEBIAN, PARALLELCLUSTER, STRANGER
 from ec2lab.settings import ACCOUNT, OTHER_ACCOUNT, Delays, Settings
 from ec2lab.testing import Cloud, inside, wait_for, why_not
 from modules import fail_module, run_module
+from playing import play
 
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs import api, record
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria
@@ -77,6 +78,31 @@ def snap(cloud: Cloud, volume_id: str, letter: str, description: str = "", wait:
     if wait:
         wait_for(lambda: cloud.snapshot_now(made)["State"] != "pending")
     return str(made)
+
+
+def test_a_snapshot_of_which_a_cluster_has_a_volume_is_not_deleted_in_silence(volume: tuple[Cloud, str]) -> None:
+    """Two calls, DescribeSnapshots and DescribeVolumes, before the first DeleteSnapshot."""
+    cloud, volume_id = volume
+    made = snap(cloud, volume_id, "9", name="used")
+    tags = [{"Key": "parallelcluster:cluster-name", "Value": "bio"}]
+    used = cloud.volume(SnapshotId=made, Size=1, TagSpecifications=[{"ResourceType": "volume", "Tags": tags}])
+    given = {"provider": "aws", "region": cloud.ec2.meta.region_name}
+    listed = play("list_volumes", **given)
+    assert listed.rc == 0, listed.output
+    assert f"in use: {used} of bio" in listed.output
+    one = {**given, "snapshot_id": made}
+    for arguments in ([], ["--check"]):
+        refused = play("delete_volume", *arguments, **one)
+        assert refused.rc != 0
+        assert f"{made} by the volume {used} of bio" in refused.output
+    would = play("delete_volume", "--check", **one, force="true")
+    assert f"Would delete {made}  used  1 GiB" in would.output, would.output
+    assert cloud.snapshot_now(made)["State"] == "completed"
+    cloud.ec2.delete_volume(VolumeId=used)
+    deleted = play("delete_volume", **one)
+    assert f"Deleted {made}  used  1 GiB" in deleted.output, deleted.output
+    assert made not in {each["SnapshotId"] for each in cloud.ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]}
+    assert "There was nothing to delete" in play("delete_volume", **one).output
 
 
 def look(letter: str = "", **arguments: Any) -> dict[str, Any]:

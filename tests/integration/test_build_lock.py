@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import subprocess
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 from modules import fail_module, result_of, run_module, start_module
+from playing import ANSIBLE_PLAYBOOK, ROOT, environment
 
 FINGERPRINT = "sha256:" + "c" * 64
 
@@ -104,6 +106,101 @@ def test_one_that_cannot_be_seen_expires(locks: Path) -> None:
     assert "far-away" in fail_module("build_lock", **{**mine, "timeout": 0})
     lock = run_module("build_lock", **{**mine, "timeout": 20})["lock"]
     assert (lock["build_id"], lock["taken_over"]) == ("far", True)
+
+
+def test_one_that_is_renewed_does_not_expire(locks: Path) -> None:
+    """A controller on another machine that lives: its renewals count, without any room on the disk."""
+    far = arguments(locks, os.getpid(), "far", ttl=4)
+    far["holder"] = {**far["holder"], "host": "far-away", "boot_id": "x"}
+    run_module("build_lock", **far)
+    mine = start_module("build_lock", **arguments(locks, os.getpid(), "mine", timeout=9))
+    record = next(locks.glob("locks/build-*.json"))
+    before = record.read_bytes()
+    while mine.poll() is None:
+        assert run_module("build_lock", **{**far, "state": "renewing"})["lock"]["reason"] == ""
+        time.sleep(0.5)
+    refused = result_of(mine)
+    assert refused["held"]
+    assert "far-away holds it since" in refused["reason"]
+    assert record.read_bytes() == before
+    # Then it dies.
+    lock = run_module("build_lock", **arguments(locks, os.getpid(), "mine", timeout=20))["lock"]
+    assert (lock["build_id"], lock["taken_over"]) == ("far", True)
+    assert "holds it now" in run_module("build_lock", **{**far, "state": "renewing"})["lock"]["reason"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_on_a_full_disk_a_lock_changes_hands_and_is_given_back(tmp_path: Path, other: subprocess.Popen[bytes]) -> None:
+    store = tmp_path / "store"
+    store.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "petal-test", store], check=True)
+    try:
+        run_module("build_lock", **arguments(store, other.pid, "theirs"))
+        with contextlib.suppress(OSError), (store / "filler").open("wb") as stream:
+            while True:
+                stream.write(b"x" * 4096)
+                stream.flush()
+        other.kill()
+        mine = arguments(store, os.getpid(), "mine", timeout=0)
+        lock = run_module("build_lock", **mine)["lock"]
+        assert (lock["build_id"], lock["taken_over"]) == ("theirs", True)
+        assert run_module("build_lock", **{**mine, "state": "renewing"})["lock"]["reason"] == ""
+        assert run_module("build_lock", **{**mine, "build_id": "theirs", "state": "absent"})["changed"]
+        assert run_module("build_lock", **mine)["lock"]["build_id"] == "mine"
+    finally:
+        subprocess.run(["umount", store], check=True)
+
+
+PLAY = """
+- hosts: localhost
+  gather_facts: false
+  module_defaults:
+    petal.hpc.build_lock:
+      {store: "STORE", fingerprint: "FP", holder: "{{ me.controller }}", build_id: "{{ id }}"}
+  tasks:
+    - petal.hpc.controller_info:
+      register: me
+    - petal.hpc.build_lock: {ttl: 8, timeout: 60}
+    - petal.hpc.build_lock: {state: renewing, interval: 1}
+    - ansible.builtin.command: sleep {{ seconds }}
+    - petal.hpc.build_lock: {state: absent}
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a pid namespace needs root")
+def test_a_controller_that_died_in_its_container_is_noticed_when_it_no_longer_renews(
+    locks: Path, tmp_path: Path
+) -> None:
+    """As with a job of AWX: its processes cannot be seen from outside, and end with the container."""
+    (tmp_path / "play.yml").write_text(PLAY.replace("STORE", str(locks)).replace("FP", FINGERPRINT))
+    call = [str(ANSIBLE_PLAYBOOK), str(tmp_path / "play.yml"), "-e"]
+    contained = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+    options: dict[str, Any] = {
+        "cwd": ROOT,
+        "env": environment(ANSIBLE_STDOUT_CALLBACK="default", XDG_CACHE_HOME=str(tmp_path / "cache")),
+        "stdin": subprocess.DEVNULL,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.STDOUT,
+        "text": True,
+    }
+    first = subprocess.Popen([*contained, *call, "id=first seconds=600"], **options)
+    try:
+        deadline = time.monotonic() + 60
+        while not list(locks.glob("locks/build-*.json")) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        waiting = subprocess.Popen([*contained, *call, "id=second seconds=0"], **options)
+        # Longer than the lock lasts without a sign of life.
+        time.sleep(15)
+        assert waiting.poll() is None
+    finally:
+        first.kill()
+        first.wait()
+    killed = time.monotonic()
+    output = waiting.communicate(timeout=60)[0]
+    assert waiting.returncode == 0, output
+    assert time.monotonic() - killed < 30
+    assert "Waiting for the build first: pid 1 on" in output
+    assert "since 2" in output
 
 
 def test_many_at_once(locks: Path) -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import shutil
+import signal
 import subprocess
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from kill_build import EXPECTED, SEED, content_is_right
 from kill_build import main as kill_build
+from modules import run_module
 from playing import ROOT, command, environment, leftovers, play
 
 
@@ -158,6 +164,133 @@ def test_a_snapshot_that_is_not_what_its_record_says_is_not_deployed(store: Path
     assert leftovers(store) == []
     assert "/petal-test" not in Path("/etc/fstab").read_text()
     # The build has made it, for its own mount namespace; nothing was mounted there for users.
+    Path("/petal-test").rmdir()
+
+
+@pytest.fixture
+def small_store(store: Path) -> Iterator[Callable[[int], Path]]:
+    """A store on a disk of so many MiB."""
+    image = store.with_suffix(".disk")
+
+    def make(size: int) -> Path:
+        store.mkdir()
+        with image.open("wb") as stream:
+            stream.truncate(size * 1024**2)
+        subprocess.run(["mkfs.ext4", "-q", "-m", "0", image], check=True)
+        subprocess.run(["mount", "-o", "loop", image, store], check=True)
+        return store
+
+    yield make
+    subprocess.run(["umount", store], check=True)
+
+
+def test_a_disk_that_is_too_small_is_said_before_anything_is_made(
+    small_store: Callable[[int], Path], seed: Path
+) -> None:
+    store = small_store(16)
+    refused = play("build_volume", seed=seed, store=store)
+    assert refused.rc != 0
+    assert re.search(
+        rf"the disk with {store} has [\d.]+ MiB free of [\d.]+ MiB, and this seed takes at least", refused.output
+    )
+    assert list(store.glob("volumes/*")) + list(store.glob("locks/*")) == []
+    planned = play("build_volume", "--check", seed=seed, store=store)
+    assert planned.rc == 0
+    assert "It would be refused:" in planned.output
+
+
+def test_a_disk_that_fills_up_is_named_and_nothing_is_left_on_it(
+    small_store: Callable[[int], Path], seed: Path
+) -> None:
+    """numpy does not fit; the estimate, a lower bound, does not know that."""
+    store = small_store(60)
+    seed.write_text(SEED.replace("packaging==25.0", "numpy==2.2.6"))
+    failed = play("build_volume", seed=seed, store=store)
+    assert failed.rc != 0
+    assert f"because: the disk with {store} is full" in failed.output, failed.output
+    assert "Nothing is left behind" in failed.output
+    assert leftovers(store) == []
+    free = shutil.disk_usage(store).free
+    assert free > 40 * 1024**2
+    # Not even on demand: its files may have holes.
+    again = play("build_volume", seed=seed, store=store, keep_on_failure="true")
+    assert "The volume was removed, keep_on_failure or not" in again.output, again.output
+    assert leftovers(store) == []
+
+
+def test_what_a_dead_build_left_on_a_full_disk_is_cleaned_up(small_store: Callable[[int], Path]) -> None:
+    store, fingerprint = small_store(40), "sha256:" + "e" * 64
+    name = f"build-{fingerprint[7:27]}"
+    tags = {"petal:fingerprint": fingerprint, "petal:build-id": "20260101T000000Z-eeeeeeee"}
+    run_module("local_volume", store=store, name=name, size_gb=1, tags=tags)
+    with contextlib.suppress(OSError), (store / "filler").open("wb") as stream:
+        while True:
+            stream.write(b"x" * 1024)
+            stream.flush()
+    assert shutil.disk_usage(store).free == 0
+    cleaned = play("cleanup", provider="local", store=store)
+    assert cleaned.rc == 0, cleaned.output
+    assert leftovers(store) == []
+
+
+def test_a_build_that_cannot_have_its_volume_gives_its_lock_back(store: Path, seed: Path) -> None:
+    (store / "volumes").mkdir(parents=True)
+    fingerprint = re.findall(r"sha256:[0-9a-f]{64}", play("validate_seed", seed=seed).output)[-1]
+    in_the_way = store / "volumes" / f"build-{fingerprint[7:27]}.img"
+    in_the_way.write_text("not a volume")
+    failed = play("build_volume", seed=seed, store=store)
+    assert failed.rc != 0
+    assert "is not one of petal.hpc" in failed.output
+    [record] = store.glob("locks/build-*.json")
+    assert json.loads(record.read_text())["state"] == "free"
+    in_the_way.unlink()
+
+
+@pytest.mark.parametrize("callback", ["default", "petal.hpc.progress"])
+def test_a_build_that_is_interrupted_says_what_stays_and_how_to_go_on(store: Path, seed: Path, callback: str) -> None:
+    process = subprocess.Popen(
+        command("build_volume", seed=seed, store=store),
+        cwd=ROOT,
+        env=environment(ANSIBLE_STDOUT_CALLBACK=callback),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list(store.glob("volumes/build-*.json")) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    output = process.communicate(timeout=60)[0]
+    assert (
+        len(re.findall(r"^The build \S+ was interrupted: .* The same command goes on with it", output, re.MULTILINE))
+        == 1
+    ), output
+    again = play("build_volume", seed=seed, store=store)
+    assert again.rc == 0, again.output
+    assert leftovers(store) == []
+
+
+def test_what_is_deployed_is_marked_and_not_deleted_in_silence(store: Path, mount_seed: Path) -> None:
+    try:
+        for playbook in ("build_volume", "deploy_cluster"):
+            done = play(playbook, seed=mount_seed, store=store)
+            assert done.rc == 0, done.output
+        listed = play("list_volumes", store=store)
+        assert "in use: mounted at /petal-test for kill-test" in listed.output, listed.output
+        refused = play("delete_volume", seed=mount_seed, store=store)
+        assert refused.rc != 0
+        assert "is mounted at /petal-test for kill-test" in refused.output
+        would = play("delete_volume", "--check", seed=mount_seed, store=store, force="true")
+        assert re.search(r"^Would delete snap-\w+  kill-test  [\d.]+ [MK]iB$", would.output, re.MULTILINE), would.output
+        assert "Deleted" not in would.output
+        assert len(list(store.glob("snapshots/snap-*"))) == 1
+        deleted = play("delete_volume", seed=mount_seed, store=store, force="true")
+        assert re.search(r"^Deleted snap-\w+  kill-test  [\d.]+ [MK]iB$", deleted.output, re.MULTILINE), deleted.output
+        assert f"1 snapshot in {store}" in deleted.output
+    finally:
+        gone = play("delete_cluster", seed=mount_seed, store=store)
+    assert gone.rc == 0, gone.output
     Path("/petal-test").rmdir()
 
 

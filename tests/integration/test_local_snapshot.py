@@ -182,6 +182,39 @@ def test_a_volume_in_use_is_refused(store: Path, volume: str, tmp_path: Path) ->
     assert "there is no volume" in fail_module("local_snapshot", **request(store, "test-none"))
 
 
+def test_a_snapshot_in_use_is_not_deleted_in_silence(store: Path, volume: str, tmp_path: Path) -> None:
+    record = run_module("local_snapshot", **request(store, volume))["snapshot"]
+    copy = f"{volume[:40]}-copy"
+    asked: dict[str, Any] = {"store": store, "name": copy, "tags": {"petal:cluster": "bio"}}
+    run_module(
+        "local_volume",
+        **asked,
+        snapshot_id=record["snapshot_id"],
+        state="mounted",
+        mount_dir=tmp_path / "m",
+        read_only=True,
+    )
+    doomed: dict[str, Any] = {"store": store, "state": "absent", "fingerprint": FINGERPRINT}
+    try:
+        uses = run_module("local_volume_info", store=store)["uses"]
+        assert uses == {record["snapshot_id"]: [f"mounted at {tmp_path / 'm'} for bio"]}
+        for check in (True, False):
+            message = fail_module("local_snapshot", check=check, **doomed)
+            assert f"{record['snapshot_id']} is mounted at {tmp_path / 'm'} for bio" in message
+            assert "force=true" in message
+        run_module("local_volume", **asked, state="detached")
+        assert "is kept for bio" in fail_module("local_snapshot", **doomed)
+        assert entries(store) != []
+        would = run_module("local_snapshot", check=True, **doomed, force=True)
+        assert would["deleted"] == [record["snapshot_id"]]
+        assert record["name"] in would["report"][0]
+        assert entries(store) != []
+        assert run_module("local_snapshot", **doomed, force=True)["report"] == would["report"]
+        assert entries(store) == []
+    finally:
+        run_module("local_volume", store=store, name=copy, state="absent")
+
+
 def test_two_at_once_make_one(store: Path, volume: str) -> None:
     both = [start_module("local_snapshot", **request(store, volume)) for _copy in range(2)]
     results = [result_of(process) for process in both]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -290,6 +291,33 @@ def test_full_disk(small_disk: Path, name: str) -> None:
     filler.unlink()
     made = run_module("local_volume", store=small_disk, name=name, size_gb=1)
     assert "may grow to 1.0 GiB" in str(made)
+
+
+def test_removing_needs_no_room(small_disk: Path, name: str, mount_dir: Path) -> None:
+    """A build that filled the disk: what it was writing fails, its removal does not."""
+    asked: dict[str, Any] = {"store": small_disk, "name": name, "size_gb": 1, "state": "mounted"}
+    volume = run_module("local_volume", **asked, mount_dir=mount_dir, namespace=True)["volume"]
+    fill = f"""
+import os
+with open({str(mount_dir / "big")!r}, "wb") as stream:
+    try:
+        for _piece in range(100):
+            stream.write(os.urandom(1024**2))
+        stream.flush()
+        os.fsync(stream.fileno())
+    except OSError as error:
+        print(error.strerror)
+"""
+    subprocess.run([volume["python"], "-c", fill], check=False, capture_output=True, text=True)
+    seen = run_module("build_host_info", places={"store": str(small_disk), "elsewhere": "/"})["host"]
+    assert seen["full"] == [str(small_disk)]
+    # Not one block is left.
+    with contextlib.suppress(OSError), (small_disk / "filler").open("wb") as stream:
+        while True:
+            stream.write(b"x" * 4096)
+            stream.flush()
+    run_module("local_volume", store=small_disk, name=name, state="absent", evict=True)
+    assert list(small_disk.glob("volumes/*")) == []
 
 
 def test_a_file_system_that_stopped_is_mounted_again(store: Path, name: str, mount_dir: Path) -> None:

@@ -131,7 +131,8 @@ def parse_record(value: Any) -> LockRecord:
     times = []
     for key in ("acquired", "renewed", "ttl"):
         number = value.get(key)
-        if not isinstance(number, (int, float)) or isinstance(number, bool):
+        # Beyond what is a time anywhere.
+        if not isinstance(number, (int, float)) or isinstance(number, bool) or not abs(number) < 1e11:
             raise LockError(f"{key} is no number")
         times.append(float(number))
     return LockRecord(build_id, parse_holder(value.get("holder")), *times)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-#: Below this a disk is full: what a build writes comes in pieces as large.
+#: Below this a disk is full: neither a volume nor a snapshot is begun there (SPARE of _volume and _snapshot).
 SCANT = 16 * 1024**2
 
 #: Commands of a build on the provider local, with the package that brings each (Debian's name; Fedora's is the same).

@@ -17,10 +17,11 @@ import os
 import pwd
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
     FREE_SPACE,
@@ -290,27 +291,34 @@ class SnapshotStore:
                         self._host.remove(draft)
             yield
 
-    def delete(self, snapshot_id: str | None, fingerprint: str | None, check: bool = False) -> list[str]:
-        """Delete one snapshot, a damaged one too, or all of a fingerprint; gives the ids of those that were there.
+    def matching(self, snapshot_id: str | None, fingerprint: str | None) -> list[dict[str, Any]]:
+        """What would be deleted: one snapshot, a damaged one too, or all of a fingerprint.
 
-        With both, the snapshot only if it has that fingerprint. Renamed first, so that a crash leaves none that
-        looks complete and is not.
+        With both, the snapshot only if it has that fingerprint. Each as its record, or with its id and stored_bytes.
         """
-        if fingerprint is None:
-            there = [snapshot_id] if snapshot_id and (self._root / check_snapshot_id(snapshot_id)).is_dir() else []
-        else:
+        if fingerprint is not None:
             check_fingerprint(fingerprint)
-            matching = [item for item in self.scan()[0] if item.fingerprint == fingerprint]
-            there = [item.snapshot_id for item in matching if snapshot_id in (None, item.snapshot_id)]
-        if there and not check:
-            with explained(f"deleting from {self._root}"):
-                with self._housekeeping():
-                    for item in there:
-                        self._hide(item)
-                    self._host.sync_directory(self._root)
-                with self._housekeeping():
-                    pass
-        return there
+            found = [item for item in self.scan()[0] if item.fingerprint == fingerprint]
+            return [item.to_dict() for item in found if snapshot_id in (None, item.snapshot_id)]
+        if snapshot_id is None or not (self._root / check_snapshot_id(snapshot_id)).is_dir():
+            return []
+        try:
+            return [self.get(snapshot_id).to_dict()]
+        except PetalError:
+            archive = self.archive(snapshot_id)
+            return [{"snapshot_id": snapshot_id, "stored_bytes": archive.stat().st_size if archive.is_file() else 0}]
+
+    def delete(self, snapshot_ids: Sequence[str]) -> None:
+        """Delete snapshots. Renamed first, so that a crash leaves none that looks complete and is not."""
+        if not snapshot_ids:
+            return
+        with explained(f"deleting from {self._root}"):
+            with self._housekeeping():
+                for item in snapshot_ids:
+                    self._hide(check_snapshot_id(item))
+                self._host.sync_directory(self._root)
+            with self._housekeeping():
+                pass
 
     def _hide(self, snapshot_id: str) -> None:
         """Let nobody take it for a snapshot any more; where a full disk has no room for a name, it goes at once."""

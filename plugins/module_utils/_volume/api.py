@@ -60,6 +60,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._volume.model import (
     check_name,
     parse_sidecar,
 )
+from ansible_collections.petal.hpc.plugins.module_utils._volume.uses import uses_of
 
 SPARE = 16 * 1024**2
 MANIFEST = "/.petal/manifest.json"
@@ -127,6 +128,16 @@ class VolumeStore:
                 if volume is not None and (tags or {}).items() <= volume["tags"].items():
                     volumes.append(volume)
         return volumes, warnings
+
+    def uses(self) -> dict[str, list[str]]:
+        """Where snapshots are in use on this host, by their ids; see ``uses_of``."""
+        volumes, _warnings = self.volumes()
+        directories = {Path(volume["mount_dir"]).parent for volume in volumes if volume["mount_dir"]}
+        previous = {}
+        for directory in directories:
+            with contextlib.suppress(OSError):
+                previous[str(directory)] = (directory / "previous").readlink().name
+        return uses_of(volumes, previous)
 
     @contextlib.contextmanager
     def quiesced(self, name: str) -> Iterator[Source]:

@@ -168,7 +168,9 @@ class Directory:
         )
 
     def withdraw(self, snapshot_id: str | None, fingerprint: str | None, check: bool) -> list[str]:
-        return self._store.delete(snapshot_id, fingerprint, check)
+        found = [str(one["snapshot_id"]) for one in self._store.matching(snapshot_id, fingerprint)]
+        self._store.delete([] if check else found)
+        return found
 
 
 def _file_pieces(path: Path) -> Iterator[bytes]:

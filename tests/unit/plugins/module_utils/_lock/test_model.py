@@ -23,10 +23,13 @@ from ansible_collections.petal.hpc.plugins.module_utils._lock.model import (
     LockError,
     LockRecord,
     check_build_id,
+    farewell,
     judge,
+    lasting,
     may_release,
     parse_holder,
     parse_record,
+    waiting,
 )
 
 OURS = Holder("head", "boot-1", "4026531836", 100, "5000")
@@ -59,6 +62,27 @@ def test_judge(record: LockRecord | None, running: bool, action: str) -> None:
     verdict = judge(record, OURS, HERE, running, NOW)
     assert verdict.action == action
     assert verdict.reason
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_whoever_waits_is_told_for_whom_and_since_when(running: bool) -> None:
+    holder = OTHER if running else replace(OTHER, host="far")
+    reason = judge(replace(RECORD, holder=holder, acquired=NOW - 600), OURS, HERE, running, NOW).reason
+    assert str(holder) in reason
+    assert "since 1970-01-12T13:36:40Z (10 min)" in reason
+    # One that cannot be seen is taken over by time alone: how long that takes is said as well.
+    assert ("free 3590 s from now" in reason) is not running
+    line = waiting("b1", reason, 61.2, 43200)
+    assert line.startswith("Waiting for the build b1: pid 200 on ")
+    assert line.endswith("Waited 61 s so far, and will for 11 h 58 min more.")
+    assert "\n" not in line + farewell("b1", "it stays.", "Go on.")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(-1, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "1 h 59 min"), (90000, "25 h 0 min")]
+)
+def test_lasting(seconds: float, text: str) -> None:
+    assert lasting(seconds) == text
 
 
 def test_hosts_without_a_name_of_their_own_are_not_told_apart_by_it() -> None:
@@ -97,7 +121,8 @@ def test_records_read_back() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [None, [], {}, {**RECORD.to_dict(), "build_id": "a/b"}, {**RECORD.to_dict(), "ttl": True}, {"build_id": "b1"}],
+    [None, [], {}, {**RECORD.to_dict(), "build_id": "a/b"}, {**RECORD.to_dict(), "ttl": True}, {"build_id": "b1"}]
+    + [{**RECORD.to_dict(), "acquired": number} for number in (float("nan"), float("inf"), 1e300)],
 )
 def test_records_that_cannot_be_read(value: Any) -> None:
     with pytest.raises(LockError):
