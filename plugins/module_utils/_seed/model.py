@@ -13,7 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed import grammar, platforms, rules, schema, spec
+from ansible_collections.petal.hpc.plugins.module_utils._seed import (
+    cluster_rules,
+    grammar,
+    platforms,
+    rules,
+    schema,
+    spec,
+)
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import ERROR, Problem, SeedError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import UNKNOWN_HOST, Host
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import NO_SOURCE, Report, Source
@@ -211,7 +218,7 @@ class Seed:
         report = Report(source)
         draft = rules.Draft(schema.SEED.check(data, (), report) or {}, report, host)
         if isinstance(data, Mapping):
-            rules.check(draft)
+            rules.check(draft, (*rules.RULES, *cluster_rules.RULES))
         in_order = sorted(report.problems, key=lambda problem: problem.line or 0)
         errors = [problem for problem in in_order if problem.level == ERROR]
         if errors:

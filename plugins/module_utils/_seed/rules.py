@@ -110,9 +110,9 @@ class Draft:
 Rule = Callable[[Draft], Iterable[Finding]]
 
 
-def check(draft: Draft) -> None:
-    """Apply all rules; what they find goes into the draft's report."""
-    for level, rule in RULES:
+def check(draft: Draft, rules: Iterable[tuple[str, Rule]]) -> None:
+    """Apply rules; what they find goes into the draft's report."""
+    for level, rule in rules:
         for found in rule(draft):
             value = {} if found.value is None else {"value": found.value}
             draft.report.add(found.path, found.message, expected=found.expected, hint=found.hint, level=level, **value)
@@ -195,7 +195,7 @@ def queue_counts(seed: Draft) -> Iterator[Finding]:
 
 
 def custom_ami_is_legacy(seed: Draft) -> Iterator[Finding]:
-    if seed.get("compute", "custom_ami"):
+    if seed.get("compute", "custom_ami") and seed.os not in platforms.WITHOUT_IMAGE:
         yield Finding(
             ("compute", "custom_ami"),
             "images with software inside are the legacy tier and deprecated",
