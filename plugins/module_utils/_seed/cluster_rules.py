@@ -92,7 +92,7 @@ def sold_in_the_region(seed: Draft) -> Iterator[Finding]:
         places = nodes.not_sold_in(name, region) if region else ()
         if places:
             message = f"{name.split('.')[0]} was not sold in {region} on {instances.DATE}"
-            yield Finding(path, message, name, "one of the Regions " + ", ".join(places))
+            yield Finding(path, message, name, hint="where it was: " + ", ".join(places))
 
 
 def gpus_have_drivers(seed: Draft) -> Iterator[Finding]:

@@ -157,7 +157,7 @@ def unknown(name: str) -> tuple[bool, str, str]:
     if there:
         return True, f"{family} has no such size", "one of " + ", ".join(there)
     near = instances.nearest(family)
-    return False, f"no such family in the table of {instances.DATE}", f"did you mean {near}?" if near else ""
+    return False, f"{family} is no family in the table of {instances.DATE}", f"did you mean {near}?" if near else ""
 
 
 def old_gpus(name: str) -> bool:

@@ -130,7 +130,7 @@ def test_several_interfaces(name: str, efa: bool, said: str) -> None:
     [
         ("c5.4xlarge", False, ""),
         ("c5.8xlarge", True, "c5 has no such size"),
-        ("c99.4xlarge", False, f"no such family in the table of {instances.DATE}"),
+        ("c99.4xlarge", False, f"c99 is no family in the table of {instances.DATE}"),
     ],
 )
 def test_unknown_types(name: str, sure: bool, said: str) -> None:
