@@ -157,6 +157,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._pcluster.render import 
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster.settings import Settings, snapshot_of
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
+from ansible_collections.petal.hpc.plugins.module_utils._seed.rules import judged_before
 
 
 def pcluster_config(seed: Any, snapshot: Any = None, settings: Any = None) -> dict[str, Any]:
@@ -164,7 +165,7 @@ def pcluster_config(seed: Any, snapshot: Any = None, settings: Any = None) -> di
     try:
         plain_seed, plain_snapshot, plain_settings = json.loads(json.dumps([seed, snapshot, settings]))
         made = configure(
-            Seed.from_mapping(plain_seed),
+            Seed.from_mapping(plain_seed, sold=judged_before),
             snapshot_of(plain_snapshot) if plain_snapshot else None,
             Settings.from_mapping(plain_settings),
         )

@@ -315,11 +315,15 @@ def known_efa_queues(case: Case) -> Iterator[Finding]:
 
 
 def sizes_are_known(case: Case) -> Iterator[Finding]:
-    """InstanceTypeValidator, where the table of instance types is sure."""
+    """InstanceTypeValidator, where the table of instance types is sure. The seed's own were judged with the seed."""
+    compute = case.seed.compute
+    judged = {name for queue in (compute.queues if compute else ()) for name in queue.instance_types}
+    judged |= {compute.head_node} if compute else set()
     for path, name in _instance_types(case):
-        wrong, message, expected = nodes.unknown(name) if isinstance(name, str) else (False, "", "")
-        if wrong:
-            yield Finding(path, message, name, expected)
+        if isinstance(name, str) and name not in judged:
+            sure, message, expected = nodes.unknown(name)
+            if sure:
+                yield Finding(path, message, name, expected)
 
 
 def types_agree(case: Case) -> Iterator[Finding]:

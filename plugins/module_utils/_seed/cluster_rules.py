@@ -69,30 +69,46 @@ def _types(seed: Draft, build: bool = False) -> Iterator[tuple[Path, str]]:
 # -- instance types ---------------------------------------------------------------------------------------------
 
 
-def sizes_are_known(seed: Draft) -> Iterator[Finding]:
-    """InstanceTypeValidator, where the table is sure."""
+def types_exist(seed: Draft) -> Iterator[Finding]:
+    """InstanceTypeValidator, where EC2 has answered, or the table is sure."""
+    region = seed.get("cluster", "region") or ""
+    for finding, sure in _doubts(seed):
+        there = _asked(seed)
+        if there is not None and finding.value not in there:
+            message = f"EC2 has no such instance type in {region}"
+            yield Finding(finding.path, message, finding.value, finding.expected, finding.hint)
+        elif there is None and sure:
+            yield finding
+
+
+def types_may_exist(seed: Draft) -> Iterator[Finding]:
+    """The same where EC2 may be ahead of the table, and was not asked."""
+    for finding, sure in _doubts(seed):
+        if not sure and _asked(seed) is None:
+            yield finding
+
+
+def _doubts(seed: Draft) -> Iterator[tuple[Finding, bool]]:
+    """What the table says of instance types that it does not have, or not in this Region, and whether it is sure."""
+    region = seed.get("cluster", "region") or ""
     for path, name in _types(seed, build=True):
-        wrong, message, expected = nodes.unknown(name)
-        if wrong:
-            yield Finding(path, message, name, expected)
-
-
-def families_are_known(seed: Draft) -> Iterator[Finding]:
-    """The same where EC2 may be ahead of the table."""
-    for path, name in _types(seed, build=True):
-        wrong, message, hint = nodes.unknown(name)
-        if message and not wrong:
-            yield Finding(path, message, name, hint=hint or "it may be newer, or no longer sold: AWS will know")
-
-
-def sold_in_the_region(seed: Draft) -> Iterator[Finding]:
-    """InstanceTypeValidator: it takes what the Region offers."""
-    region = seed.get("cluster", "region")
-    for path, name in _types(seed, build=True):
-        places = nodes.not_sold_in(name, region) if region else ()
-        if places:
+        sure, message, instead = nodes.unknown(name)
+        places = nodes.not_sold_in(name, region)
+        if sure:
+            yield Finding(path, message, name, instead), True
+        elif message:
+            hint = instead or "it may be newer, or no longer sold: AWS will know"
+            yield Finding(path, message, name, hint=hint), False
+        elif places:
             message = f"{name.split('.')[0]} was not sold in {region} on {instances.DATE}"
-            yield Finding(path, message, name, hint="where it was: " + ", ".join(places))
+            yield Finding(path, message, name, hint="where it was: " + ", ".join(places)), False
+
+
+def _asked(seed: Draft) -> frozenset[str] | None:
+    """Which of the doubtful types EC2 has; None where it was not asked."""
+    names = frozenset(str(finding.value) for finding, _sure in _doubts(seed))
+    region = seed.get("cluster", "region")
+    return seed.sold(region, names) if region and names else None
 
 
 def gpus_have_drivers(seed: Draft) -> Iterator[Finding]:
@@ -234,9 +250,8 @@ def local_disks_hidden(seed: Draft) -> Iterator[Finding]:
 
 
 RULES: tuple[tuple[str, Rule], ...] = (
-    (ERROR, sizes_are_known),
-    (WARNING, families_are_known),
-    (WARNING, sold_in_the_region),
+    (ERROR, types_exist),
+    (WARNING, types_may_exist),
     (ERROR, gpus_have_drivers),
     (WARNING, accelerators_have_drivers),
     (ERROR, spot_is_sold),

@@ -8,7 +8,8 @@ import pytest
 from seed_samples import LOCAL, changed, faults, problems, seed
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed import cluster_rules, instances, nodes, rules, schema
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import ERROR, WARNING
+from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import ERROR, WARNING, SeedError
+from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import UNKNOWN_HOST
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Report
 
@@ -93,6 +94,40 @@ def test_errors(data: dict[str, Any], path: str, message: str) -> None:
 def test_warnings(data: dict[str, Any], path: str, message: str) -> None:
     found = {warning.path: warning.message for warning in seed(data).warnings}
     assert message in found.get(path, ""), found
+
+
+def sold(*there: str) -> rules.Sold:
+    """EC2, which has these types, and is only asked for what the table doubts."""
+
+    def answer(region: str, names: frozenset[str]) -> frozenset[str]:
+        assert region == "us-east-1" and names == {"c5.8xlarge", "c99.large", "hpc6a.48xlarge"}
+        return names & set(there)
+
+    return answer
+
+
+def test_ec2_knows_better_than_the_table() -> None:
+    data = types("c5.4xlarge", "c5.8xlarge", "c99.large", "hpc6a.48xlarge")
+    made = Seed.from_mapping(data, sold=sold("c5.8xlarge", "c99.large", "hpc6a.48xlarge"))
+    assert [warning.path for warning in made.warnings] == [TYPES]
+    with pytest.raises(SeedError) as error:
+        Seed.from_mapping(data, sold=sold("c5.8xlarge"))
+    assert {problem.path: problem.message for problem in error.value.problems} == {
+        TYPES + "[2]": "EC2 has no such instance type in us-east-1",
+        TYPES + "[3]": "EC2 has no such instance type in us-east-1",
+    }
+
+
+def test_ec2_is_not_asked_for_what_the_table_knows() -> None:
+    def nobody(_region: str, names: frozenset[str]) -> frozenset[str] | None:
+        raise AssertionError(f"asked for {names}")
+
+    assert Seed.from_mapping(PLAIN, sold=nobody).warnings == ()
+
+
+def test_a_seed_that_was_judged_is_not_judged_again() -> None:
+    data = Seed.from_mapping(types("c5.8xlarge"), sold=rules.judged_before).to_dict()
+    assert Seed.from_mapping(data, sold=rules.judged_before).to_dict() == data
 
 
 @pytest.mark.parametrize(
