@@ -13,7 +13,7 @@ TIMEOUT = 5
 
 @functools.cache
 def sold(region: str, names: frozenset[str]) -> frozenset[str] | None:
-    """Those of the instance types that EC2 has in a Region; None where it cannot be asked: no credentials, no network."""
+    """Those of the instance types that EC2 has in a Region; None where it cannot be asked, as without credentials."""
     try:
         import boto3
         from botocore.config import Config

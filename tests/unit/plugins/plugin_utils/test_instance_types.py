@@ -25,7 +25,7 @@ def test_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
     with mock_aws():
-        assert instance_types.sold("us-east-1", NAMES) == {"c5.large"}
+        assert instance_types.sold("us-east-1", NAMES) == frozenset({"c5.large"})
 
 
 @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9", "no address"])
