@@ -19,7 +19,7 @@ BECOME := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs kill bench bench-lookup seeds-check pcluster-check debian-sources lab lab-build lab-kill lab-faults lab-share cluster-demo truth
+.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs kill bench bench-lookup seeds-check pcluster-check instance-types debian-sources lab lab-build lab-kill lab-faults lab-share cluster-demo truth
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 24
@@ -94,6 +94,9 @@ seeds-check: setup-dev ## concretize every shipped seed with the real Spack
 
 pcluster-check: setup-dev ## let the real AWS ParallelCluster read the configuration of every shipped seed, and wrong ones
 	@PYTHONPATH=.collections:tests/lab $(BIN)/python -B tests/lab/pcluster_check.py $(CHECK)
+
+instance-types: setup-dev ## renew the table of EC2's instance types, from EC2 or, without credentials, from moto (FROM=ec2|moto)
+	@PYTHONPATH=.collections:tests/lab $(BIN)/python -B tests/lab/instance_types.py $(if $(FROM),--from $(FROM))
 
 debian-sources: setup-dev ## fill the source mirror with what the tests build, from Debian's source packages
 	@$(BIN)/python -B tests/lab/debian_sources.py $(SPECS)

@@ -48,13 +48,14 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster.hook import arguments
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
+from ansible_collections.petal.hpc.plugins.module_utils._seed.rules import judged_before
 
 
 def node_hook_arguments(seed: Any, writable_buckets: Any = ()) -> list[str]:
     """The filter; values of templates are converted to plain types at this door."""
     try:
         plain = json.loads(json.dumps([seed, list(writable_buckets)]))
-        return arguments(Seed.from_mapping(plain[0]), plain[1])
+        return arguments(Seed.from_mapping(plain[0], sold=judged_before), plain[1])
     except (PetalError, TypeError) as error:
         raise AnsibleFilterError(f"petal.hpc.node_hook_arguments: {error}") from error
 

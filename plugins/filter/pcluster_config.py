@@ -12,6 +12,8 @@ author: [petal.hpc contributors (@petal-hpc)]
 description:
   - Makes of a seed, the snapshot of its software and the settings of a site the configuration that AWS ParallelCluster
     reads. Nobody is asked and nothing is looked up, so the same input always gives the same configuration.
+  - A queue whose instance types differ in vCPUs, GPUs or their makers gets a compute resource for each kind. The queue's
+    counts are divided among them.
   - What ParallelCluster's schema lets pass although the cluster would not come up, or not as it is meant, is an error.
     All of them are reported together. What is only doubtful is a warning.
 positional: snapshot, settings
@@ -42,6 +44,7 @@ options:
         description:
           - Subnets of the queues. By default the head node's.
           - Queues with EFA take the first only, since EFA does not reach across zones.
+          - Nodes with several network interfaces (several cards, or EFA) need a private one with a NAT gateway.
         type: list
         elements: str
       key_name:
@@ -79,8 +82,9 @@ options:
             elements: str
       efa_queues:
         description:
-          - Names of the queues with EFA and a placement group. By default those whose instance types are rented for
+          - Names of the queues with EFA and a placement group. By default instance types have it that are rented for
             their network (the hpc family, and the largest of p4d, p5, p6 and trn).
+          - An instance type without EFA in such a queue is an error.
         type: list
         elements: str
       hook_url:
@@ -157,6 +161,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._pcluster.render import 
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster.settings import Settings, snapshot_of
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
+from ansible_collections.petal.hpc.plugins.module_utils._seed.rules import judged_before
 
 
 def pcluster_config(seed: Any, snapshot: Any = None, settings: Any = None) -> dict[str, Any]:
@@ -164,7 +169,7 @@ def pcluster_config(seed: Any, snapshot: Any = None, settings: Any = None) -> di
     try:
         plain_seed, plain_snapshot, plain_settings = json.loads(json.dumps([seed, snapshot, settings]))
         made = configure(
-            Seed.from_mapping(plain_seed),
+            Seed.from_mapping(plain_seed, sold=judged_before),
             snapshot_of(plain_snapshot) if plain_snapshot else None,
             Settings.from_mapping(plain_settings),
         )

@@ -16,6 +16,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed import fingerprint
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import Problem, SeedError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed, Storage
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import Host, compatible_os, mismatch
+from ansible_collections.petal.hpc.plugins.plugin_utils import instance_types
 from ansible_collections.petal.hpc.plugins.plugin_utils.controller import process_identity, this_host
 from ansible_collections.petal.hpc.plugins.plugin_utils.seed_file import read_seed_file
 
@@ -46,7 +47,7 @@ def describe(arguments: Mapping[str, Any], playbook_dir: str) -> dict[str, Any]:
         data = {**data, "snapshot_sources": options["snapshot_sources"]}
     here = this_host()
     host = Host.named(options.get("host_os") or here.os, options.get("host_architecture") or here.architecture)
-    seed = Seed.from_mapping(data, host, document.source)
+    seed = Seed.from_mapping(data, host, document.source, instance_types.sold)
     refs = {name: commit for name, commit in (options.get("resolved_refs") or {}).items() if commit}
     wanted = Host(seed.cluster.os, seed.cluster.architecture)
     return {

@@ -3,8 +3,10 @@
     pcluster_check.py [-v]          -v: all messages in full
 
 ParallelCluster stands in a virtual environment of its own in the user's cache, which the ordinary pip fills once.
-Nobody at AWS is asked: its schema loads each configuration, and those of its validators that need no account run on
-it. Ends with ``accepted=N rejected=N wrong_cases=N caught=N``; the status is 0 when none was rejected and every wrong
+Nobody at AWS is asked: its schema loads each configuration, and all of its validators that need no account run on it,
+with the tree's table of instance types for EC2's answers (pcluster_judge.py). Queues of mixed types are made up
+too: as petal.hpc divides them, ParallelCluster has to accept them; undivided, both have to agree on each.
+Ends with ``accepted=N rejected=N wrong_cases=N caught=N``; the status is 0 when none was rejected and every wrong
 one caught.
 """
 
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -20,78 +23,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import instance_types
 import pcluster_samples
 from pcluster_samples import Sample
 
+from ansible_collections.petal.hpc.plugins.module_utils._seed import instances
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._seed.nodes import disagreement, old_gpus
 
 VERSION = "3.16.1"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "petal"
 HOME = CACHE / f"pcluster-{VERSION}"
 PYTHON = HOME / "bin" / "python"
 
-#: Runs in ParallelCluster's own environment: configurations as JSON in, for each the errors (none: accepted) out.
-JUDGE = """
-import json, os, sys
-
-os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
-from marshmallow import ValidationError
-from pcluster.config.cluster_config import SharedEbs
-from pcluster.schemas.cluster_schema import ClusterSchema
-from pcluster.validators import cluster_validators as cv, ebs_validators as ev
-from pcluster.validators.common import FailureLevel
-
-
-def offline(cluster):
-    storage = cluster.shared_storage or []
-    volumes = [entry for entry in storage if isinstance(entry, SharedEbs)]
-    yield cv.NumberOfStorageValidator().execute("EBS", 5, len(volumes))
-    yield cv.DuplicateMountDirValidator().execute([(entry.name, entry.mount_dir) for entry in storage], {})
-    yield cv.OverlappingMountDirValidator().execute([entry.mount_dir for entry in storage], [])
-    yield cv.ArchitectureOsValidator().execute(cluster.image.os, os.environ["ARCHITECTURE"])
-    for entry in storage:
-        yield cv.SharedStorageNameValidator().execute(entry.name)
-        yield cv.SharedStorageMountDirValidator().execute(entry.mount_dir)
-    for entry in volumes:
-        yield cv.DeletionPolicyValidator().execute(entry.deletion_policy, entry.name)
-        if not entry.volume_id:
-            yield ev.EbsVolumeTypeSizeValidator().execute(entry.volume_type, entry.size)
-            yield ev.EbsVolumeThroughputValidator().execute(entry.volume_type, entry.throughput)
-            yield ev.EbsVolumeThroughputIopsValidator().execute(entry.volume_type, entry.iops, entry.throughput)
-            yield ev.EbsVolumeIopsValidator().execute(entry.volume_type, entry.size, entry.iops)
-    for queue in cluster.scheduling.queues:
-        yield cv.NameValidator().execute(queue.name)
-        for resource in queue.compute_resources:
-            yield cv.NameValidator().execute(resource.name)
-            many = len(queue.networking.subnet_ids) > 1
-            efa = bool(resource.efa and resource.efa.enabled)
-            yield cv.EfaMultiAzValidator().execute(queue.name, many, resource.name, efa)
-
-
-def flat(messages, path=""):
-    if isinstance(messages, dict):
-        for key, inner in messages.items():
-            step = f"[{key}]" if isinstance(key, int) else "" if key == "_schema" else ("." if path else "") + key
-            yield from flat(inner, path + step)
-    else:
-        for message in messages if isinstance(messages, list) else [messages]:
-            yield f"{path}: {message}"
-
-
-results = []
-for name, architecture, config in json.load(sys.stdin):
-    os.environ["ARCHITECTURE"] = architecture
-    found = {"schema": [], "validators": []}
-    try:
-        cluster = ClusterSchema(cluster_name=name).load(config)
-    except ValidationError as error:
-        found["schema"] = list(flat(error.messages))
-    else:
-        failures = [failure for given in offline(cluster) for failure in given]
-        found["validators"] = [failure.message for failure in failures if failure.level == FailureLevel.ERROR]
-    results.append(found)
-json.dump(results, sys.stdout)
-"""
+JUDGE = Path(__file__).with_name("pcluster_judge.py")
+#: How many queues of mixed instance types are made up.
+MIXES = 120
 
 
 def provide() -> str:
@@ -117,16 +64,29 @@ class Verdict:
 
     schema: list[str]
     validators: list[str]
+    ran: list[str]
 
     @property
     def accepted(self) -> bool:
         return not self.schema and not self.validators
 
 
-def judge(cases: list[tuple[str, str, dict[str, Any]]]) -> list[Verdict]:
-    """Let ParallelCluster read configurations, each with its cluster's name and architecture."""
+def judge(cases: list[tuple[str, dict[str, Any], int]]) -> list[Verdict]:
+    """Let ParallelCluster read configurations, each with its cluster's name and its snapshot's size."""
+    given = {
+        "types": {name: instance_types.to_ec2(kind) for name, kind in instances.table().items()},
+        "cases": [
+            {"name": name, "config": config, "snapshots": {pcluster_samples.SNAPSHOT: size}}
+            for name, config, size in cases
+        ],
+    }
     done = subprocess.run(
-        [str(PYTHON), "-c", JUDGE], input=json.dumps(cases), capture_output=True, text=True, timeout=300, check=False
+        [str(PYTHON), "-I", str(JUDGE)],
+        input=json.dumps(given),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     if done.returncode:
         raise RuntimeError(f"ParallelCluster did not read the configurations: {done.stderr}")
@@ -150,7 +110,8 @@ class Wrong:
 
     @property
     def caught(self) -> bool:
-        return self.sample.says in self.message and bool(self.message)
+        agreed = not self.sample.both or (self.verdict is not None and not self.verdict.accepted)
+        return self.sample.says in self.message and bool(self.message) and agreed
 
     @property
     def found_by(self) -> str:
@@ -163,9 +124,9 @@ class Wrong:
 
 def wrong_ones() -> list[Wrong]:
     """Every wrong case, held against our rules and, drafted past them, against ParallelCluster."""
-    samples = [*pcluster_samples.OURS, *pcluster_samples.SCHEMAS, pcluster_samples.LOCAL]
+    samples = [*pcluster_samples.OURS, *pcluster_samples.OF_SEEDS, *pcluster_samples.SCHEMAS, pcluster_samples.LOCAL]
     ours: list[str] = []
-    drafts: list[dict[str, Any] | None] = []
+    drafts: list[tuple[str, dict[str, Any], int] | None] = []
     for sample in samples:
         try:
             sample.configure()
@@ -173,13 +134,54 @@ def wrong_ones() -> list[Wrong]:
         except PetalError as error:
             ours.append(str(error))
         try:
-            drafts.append(sample.draft())
+            drafts.append(("wrong", sample.draft(), sample.snapshot_size))
         except PetalError:
             drafts.append(None)
-    verdicts = iter(judge([("wrong", "x86_64", draft) for draft in drafts if draft is not None]))
+    verdicts = iter(judge([draft for draft in drafts if draft is not None]))
     return [
         Wrong(sample, said, None if draft is None else next(verdicts))
         for sample, said, draft in zip(samples, ours, drafts)
+    ]
+
+
+def mixes() -> list[list[str]]:
+    """Instance types as somebody might mix them in a queue, always the same ones: half of them alike in vCPUs."""
+    chance = random.Random("petal")
+    known = [kind for kind in instances.table().values() if kind.architecture == "x86_64" and not old_gpus(kind.name)]
+    found = []
+    for number in range(MIXES):
+        first = chance.choice(known)
+        others = [kind for kind in known if kind.vcpus == first.vcpus] if number % 2 else known
+        mixed = chance.sample(others, min(len(others), chance.randint(1, 4)))
+        found.append(list(dict.fromkeys([first.name, *(kind.name for kind in mixed)])))
+    return found
+
+
+def mixed_clusters() -> list[Sample]:
+    """All mixes, as queues of a few clusters."""
+    queues = [{"name": f"q{number}", "instance_types": types} for number, types in enumerate(mixes())]
+    return [
+        Sample(
+            f"mixes-{start}",
+            seed={"compute": {"head_node": "m6i.4xlarge", "queues": queues[start : start + 12]}},
+            settings={"compute_subnet_ids": ["subnet-0123456789abcdef1"]},
+        )
+        for start in range(0, MIXES, 12)
+    ]
+
+
+def differences() -> list[str]:
+    """The mixes undivided, in one compute resource each: where only one of the two sees that they cannot be."""
+    drafts = []
+    for types in mixes():
+        resource = {"Name": "memory", "Instances": [{"InstanceType": name} for name in types]}
+        queue = {"Name": "memory", "ComputeResources": [resource]}
+        sample = Sample("mix", settings={"overrides": {"Scheduling": {"SlurmQueues": [queue]}}})
+        drafts.append(("mix", sample.draft(), sample.snapshot_size))
+    return [
+        f"{', '.join(types)}: ours '{ours}', ParallelCluster's {verdict.schema + verdict.validators}"
+        for types, verdict in zip(mixes(), judge(drafts))
+        if bool(ours := disagreement(types)) is verdict.accepted
     ]
 
 
@@ -195,9 +197,9 @@ def main(arguments: list[str]) -> int:
     if reason := provide():
         print(reason)
         return 1
-    good = pcluster_samples.good()
+    good = [*pcluster_samples.good(), *mixed_clusters()]
     configurations = [(sample, sample.configure()) for sample in good]
-    verdicts = judge([(s.name, s.parts()[0].cluster.architecture, made.config) for s, made in configurations])
+    verdicts = judge([(s.name, made.config, s.snapshot_size) for s, made in configurations])
     for (sample, made), verdict in zip(configurations, verdicts):
         print(f"{'accepted' if verdict.accepted else 'REJECTED':9} {sample.name:22} seeds/{sample.seed_name}")
         for line in [*verdict.schema, *verdict.validators, *(f"warning: {one}" for one in made.warnings)]:
@@ -206,10 +208,17 @@ def main(arguments: list[str]) -> int:
     for case in wrong:
         message = case.message if "-v" in arguments else short(case.message or "nobody says anything")
         print(f"{'caught' if case.caught else 'MISSED':9} {case.sample.name}  [{case.found_by}]\n{'':10}{message}")
+    apart = differences()
+    print(f"{'MISSED' if apart else 'caught':9} {MIXES} mixes of instance types in one compute resource")
+    for line in apart or ["rules and ParallelCluster agree on each"]:
+        print(f"{'':10}{line}")
+    ran = sorted({name for verdict in verdicts for name in verdict.ran})
+    names = f": {', '.join(ran)}" if "-v" in arguments else ""
+    print(f"{len(ran)} of ParallelCluster's validators ran on them{names}")
     accepted = sum(verdict.accepted for verdict in verdicts)
-    caught = sum(case.caught for case in wrong)
-    print(f"accepted={accepted} rejected={len(good) - accepted} wrong_cases={len(wrong)} caught={caught}")
-    return 0 if accepted == len(good) and caught == len(wrong) else 1
+    caught = sum(case.caught for case in wrong) + (not apart)
+    print(f"accepted={accepted} rejected={len(good) - accepted} wrong_cases={len(wrong) + 1} caught={caught}")
+    return 0 if accepted == len(good) and caught == len(wrong) + 1 else 1
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import yaml
 from playing import ROOT
@@ -14,6 +15,8 @@ from playing import ROOT
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster import render
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster.merge import merge
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster.settings import Settings, snapshot_of
+from ansible_collections.petal.hpc.plugins.module_utils._seed import cluster_rules, nodes
+from ansible_collections.petal.hpc.plugins.module_utils._seed.instances import table
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import Host
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot
@@ -21,6 +24,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import S
 SEEDS = ROOT / "seeds"
 HOST = Host("debian12", "x86_64")
 FINGERPRINT = "sha256:" + "0123456789abcdef" * 4
+SNAPSHOT = "snap-0123456789abcdef0"
 HOOK = "s3://lab-hooks/petal/cluster/petal-node-bootstrap"
 
 #: What takes a seed of provider local to AWS; docs/pcluster.md says the same.
@@ -54,7 +58,7 @@ def shipped() -> list[str]:
 def snapshot(seed: Seed, **changes: Any) -> dict[str, Any]:
     """A record of a snapshot with the seed's software."""
     return {
-        "snapshot_id": "snap-0123456789abcdef0",
+        "snapshot_id": SNAPSHOT,
         "fingerprint": FINGERPRINT,
         "name": seed.cluster.name,
         "os": seed.cluster.os,
@@ -73,7 +77,8 @@ def snapshot(seed: Seed, **changes: Any) -> dict[str, Any]:
 class Sample:
     """A cluster: what is put on a shipped seed, on the record of its snapshot (None: there is none), on the settings.
 
-    says: what the message about a wrong one holds. moved: a local seed is taken to AWS first.
+    says: what the message about a wrong one holds. both: ParallelCluster has to refuse it as well.
+    moved: a local seed is taken to AWS first.
     """
 
     name: str
@@ -82,6 +87,7 @@ class Sample:
     snapshot: dict[str, Any] | None = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     says: str = ""
+    both: bool = False
     moved: bool = True
 
     def parts(self) -> tuple[Seed, Snapshot | None, Settings]:
@@ -95,8 +101,16 @@ class Sample:
         return render.configure(*self.parts())
 
     def draft(self) -> dict[str, Any]:
-        """The configuration that nobody has looked at. Raises PetalError."""
-        return render.draft(*self.parts())
+        """The configuration that nobody has looked at, nor at its seed for ParallelCluster. Raises PetalError."""
+        with mock.patch.object(cluster_rules, "RULES", ()):
+            return render.draft(*self.parts())
+
+    @property
+    def snapshot_size(self) -> int:
+        """In GiB; what EC2 would say of it."""
+        with mock.patch.object(cluster_rules, "RULES", ()):
+            record = self.parts()[1]
+        return record.size_gb if record else 1
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -164,6 +178,30 @@ MODES = (
         seed={"compute": {"head_node": "m7g.large", "queues": [{"name": "mpi", "instance_types": ["hpc7g.16xlarge"]}]}},
         settings={"compute_subnet_ids": ["subnet-0123456789abcdef1", "subnet-0123456789abcdef2"]},
     ),
+    Sample(
+        "mixed",
+        seed={
+            "compute": {
+                "head_node": "m6i.xlarge",
+                "queues": [
+                    {
+                        "name": "wide",
+                        "instance_types": ["c5.4xlarge", "c5.9xlarge", "c6i.4xlarge", "g5.4xlarge"],
+                        "min_count": 5,
+                        "max_count": 10,
+                        "spot": True,
+                    },
+                    {"name": "some-efa", "instance_types": ["c6a.24xlarge", "hpc6a.48xlarge", "p4d.24xlarge"]},
+                ],
+            }
+        },
+        settings={"compute_subnet_ids": ["subnet-0123456789abcdef1", "subnet-0123456789abcdef2"]},
+    ),
+    Sample(
+        "rocky",
+        "testing/workload-basic.yaml",
+        seed={"cluster": {"os": "rocky9"}, "compute": {"custom_ami": "ami-0123456789abcdef0"}},
+    ),
     Sample("larger", "testing/workload-basic.yaml", snapshot={"size_gb": 60}),
 )
 
@@ -185,11 +223,32 @@ def _queue(**keys: Any) -> dict[str, Any]:
     return {"Scheduling": {"SlurmQueues": [{"Name": "memory", **keys}]}}
 
 
+def _resource(*types: str, **keys: Any) -> dict[str, Any]:
+    return {"Name": "memory", "Instances": [{"InstanceType": name} for name in types], **keys}
+
+
+def _types(*types: str, **keys: Any) -> dict[str, Any]:
+    return _queue(ComputeResources=[_resource(*types, **keys)])
+
+
 def _six() -> Iterator[dict[str, Any]]:
     for number in range(5):
         yield {"Name": f"v{number}", "MountDir": f"/v{number}", "StorageType": "Ebs", "EbsSettings": {"Size": 50}}
 
 
+QUEUE = {"name": "q", "instance_types": ["c6i.4xlarge"]}
+HPC_SPOT = {"instance_types": ["hpc6a.48xlarge"], "spot": True}
+#: One queue of 26 and one of 25 kinds, which differ in vCPUs or GPUs.
+_KINDS = [types[0] for types in nodes.alike(name for name, kind in table().items() if kind.architecture == "x86_64")]
+FIFTY_ONE = {
+    "compute": {
+        "head_node": "m6i.4xlarge",
+        "queues": [
+            {"name": "first", "instance_types": _KINDS[:26], "max_count": 26},
+            {"name": "second", "instance_types": _KINDS[26:51], "max_count": 25},
+        ],
+    }
+}
 _POOL = {"name": "login", "instance_type": "t3.large"}
 _S3 = {"bucket": "lab-data", "mount_point": "/shared"}
 _ROLE = "arn:aws:iam::123456789012:role/nodes"
@@ -267,11 +326,66 @@ OURS = (
         "EFA does not reach across zones",
     ),
     Sample("EFA for a queue that is none", settings={"efa_queues": ["short", "no"]}, says="the seed has no such queue"),
-    Sample(
-        "a user with an id of ParallelCluster's",
-        seed={"users": [{"name": "x", "uid": 401}]},
-        says="users of the image or of ParallelCluster have this id",
+    _override(
+        "vCPUs that differ in one resource",
+        _types("c5.4xlarge", "c5.9xlarge"),
+        "must agree in vCPUs: c5.4xlarge 16, c5.9xlarge 36",
+        both=True,
     ),
+    _override(
+        "cores that differ without hyper-threading",
+        _types("c7a.4xlarge", "c6a.4xlarge", DisableSimultaneousMultithreading=True),
+        "must agree in cores: c7a.4xlarge 16, c6a.4xlarge 8",
+        both=True,
+    ),
+    _override(
+        "GPUs that differ in one resource",
+        _types("g5.16xlarge", "c6i.16xlarge"),
+        "must agree in GPUs: g5.16xlarge 1, c6i.16xlarge none",
+        both=True,
+    ),
+    Sample("EFA where there is none", settings={"efa_queues": ["short"]}, says="it has no EFA", both=True),
+    _override(
+        "a placement group for what cannot be in one",
+        _queue(Networking={"PlacementGroup": {"Enabled": True}}, ComputeResources=[_resource("t3.large")]),
+        "no cluster placement group takes it",
+        both=True,
+    ),
+    _override(
+        "more nodes than the head node manages",
+        _queue(ComputeResources=[{"Name": "memory", "MaxCount": 1000}]),
+        "4 GiB of memory do not manage 1020 nodes",
+        seed={"compute": {"head_node": "t3.medium"}},
+        both=True,
+    ),
+    _override(
+        "51 compute resources",
+        _queue(ComputeResources=[{**_resource("r6i.4xlarge"), "Name": f"r{number}"} for number in range(50)]),
+        "ParallelCluster takes 50",
+        both=True,
+    ),
+    _override("a size that is none, by the site", _types("c5.8xlarge"), "c5 has no such size", both=True),
+    _override(
+        "GPUs without drivers, by the site",
+        _types("p3dn.24xlarge"),
+        "the drivers of ParallelCluster's images do not know its GPUs",
+        both=True,
+    ),
+    _override(
+        "HPC nodes as spot, by the site",
+        {"Scheduling": {"SlurmQueues": [{"Name": "solve", "CapacityType": "SPOT"}]}},
+        "it is not sold as spot",
+        seed_name="cfd.yaml",
+        both=True,
+    ),
+    _override(
+        "public addresses for several interfaces",
+        {"Scheduling": {"SlurmQueues": [{"Name": "train", "Networking": {"AssignPublicIp": True}}]}},
+        "p5.48xlarge has 32 network cards: AWS gives its nodes no public address",
+        seed_name="machine-learning.yaml",
+        both=True,
+    ),
+    _override("Rocky, by the site", {"Image": {"Os": "rocky9"}}, "has no image of Rocky Linux", both=True),
     Sample(
         "login nodes that cannot fetch the hook",
         settings={"login_nodes": [_POOL]},
@@ -279,6 +393,66 @@ OURS = (
     ),
     Sample("no subnet", settings={"head_node_subnet_id": "eu-1"}, says="this is no subnet id"),
     Sample("a setting that is none", settings={"key_nam": "me"}, says="did you mean key_name?"),
+)
+
+
+def _compute(**keys: Any) -> dict[str, Any]:
+    queues = [{"name": "q", "instance_types": ["c6i.4xlarge"], **keys}]
+    return {"compute": {"head_node": "m6i.xlarge", "queues": queues}}
+
+
+#: What a seed of provider aws must not say: found before anything is built.
+OF_SEEDS = (
+    Sample(
+        "more kinds of nodes than nodes",
+        seed=_compute(instance_types=["c5.4xlarge", "c5.9xlarge"], max_count=1),
+        says="kinds of nodes (c5.4xlarge; c5.9xlarge), of one node each at least",
+    ),
+    Sample(
+        "a head node too small for its nodes",
+        seed={"compute": {"head_node": "t3.small", "queues": [{**QUEUE, "max_count": 200}]}},
+        says="2 GiB of memory do not manage 200 nodes: ParallelCluster asks for 8.6 GiB",
+        both=True,
+    ),
+    Sample("Rocky without an image", seed={"cluster": {"os": "rocky9"}}, says="has no image of Rocky Linux", both=True),
+    Sample(
+        "a user named as Slurm's",
+        seed={"users": [{"name": "slurm", "uid": 5001}]},
+        says="this user is there on every node: ParallelCluster's own",
+    ),
+    Sample(
+        "a user named as the image's",
+        seed={"users": [{"name": "ec2-user", "uid": 5001}]},
+        says="this user is there on every node: the image's first user",
+    ),
+    Sample(
+        "a user with an id of ParallelCluster's",
+        seed={"users": [{"name": "x", "uid": 401}]},
+        says="users of the image or of ParallelCluster have this id",
+    ),
+    Sample("a size that is none", seed=_compute(instance_types=["c5.8xlarge"]), says="c5 has no such size", both=True),
+    Sample(
+        "a head node of no size",
+        seed={"compute": {"head_node": "m5.9xlarge"}},
+        says="m5 has no such size",
+        both=True,
+    ),
+    Sample("HPC nodes as spot", "cfd.yaml", seed=_compute(**HPC_SPOT), says="it is not sold as spot", both=True),
+    Sample(
+        "GPUs without drivers",
+        seed=_compute(instance_types=["p3dn.24xlarge"]),
+        says="the drivers of ParallelCluster's images do not know its GPUs",
+        both=True,
+    ),
+    Sample(
+        "a volume inside the local disks",
+        seed={
+            **_compute(instance_types=["c5d.4xlarge"]),
+            "shared_storage": [{"name": "software", "mount_dir": "/scratch/shared"}],
+        },
+        says="it lies inside /scratch, where the local disks of c5d.4xlarge are mounted",
+    ),
+    Sample("51 kinds of nodes", seed=FIFTY_ONE, says="51 kinds of nodes in all queues", both=True),
 )
 
 #: Slips in the site's own keys, which ParallelCluster's schema finds.

@@ -8,7 +8,6 @@ Source of the keys: the AWS ParallelCluster user guide, configuration file versi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,13 +15,10 @@ from typing import Any
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster import rules
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster.merge import merge
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster.settings import LoginPool, PclusterError, Settings
+from ansible_collections.petal.hpc.plugins.module_utils._seed import nodes
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import ERROR, Problem
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Compute, Queue, Seed, Storage
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot
-
-#: Instance types that are rented for their network (EFA): the hpc family, and the largest of the training families.
-#: Others that have EFA are named by the site. Source: Amazon EC2 user guide, Elastic Fabric Adapter.
-_EFA = re.compile(r"hpc[0-9][a-z0-9]*\..+|(p4de?|p5[a-z]*|p6[a-z0-9-]*|trn[0-9]n?)\.(24|32|36|48|72)xlarge")
 
 
 @dataclass(frozen=True)
@@ -138,13 +134,9 @@ def _login_pool(pool: LoginPool, settings: Settings) -> dict[str, Any]:
 
 def _queue(queue: Queue, seed: Seed, settings: Settings) -> dict[str, Any]:
     subnets = list(settings.compute_subnet_ids) or [settings.head_node_subnet_id]
-    efa = queue.name in settings.efa_queues if settings.efa_queues is not None else _has_efa(queue)
-    resource = {
-        "Name": queue.name,
-        "Instances": [{"InstanceType": name} for name in queue.instance_types],
-        "MinCount": queue.min_count,
-        "MaxCount": queue.max_count,
-    }
+    resources = nodes.resources(queue.name, queue.instance_types, queue.min_count, queue.max_count)
+    efa = [one for one in resources if _has_efa(one, queue, settings)]
+    everywhere = len(efa) == len(resources)
     return _given(
         {
             "Name": queue.name,
@@ -156,18 +148,36 @@ def _queue(queue: Queue, seed: Seed, settings: Settings) -> dict[str, Any]:
                     # EFA does not reach into another zone.
                     "SubnetIds": subnets[:1] if efa else subnets,
                     "AdditionalSecurityGroups": list(settings.additional_security_group_ids),
-                    "PlacementGroup": {"Enabled": True} if efa else None,
+                    "PlacementGroup": dict(_TOGETHER) if everywhere else None,
                 }
             ),
-            "ComputeResources": [{**resource, "Efa": {"Enabled": True}} if efa else resource],
+            "ComputeResources": [_resource(one, one in efa, one in efa and not everywhere) for one in resources],
             "CustomActions": _actions(settings, updated=False),
             "Iam": _given({"S3Access": _s3_access(seed, settings)}),
         }
     )
 
 
-def _has_efa(queue: Queue) -> bool:
-    return all(_EFA.fullmatch(name) for name in queue.instance_types)
+_TOGETHER = {"Enabled": True}
+
+
+def _resource(resource: nodes.Resource, efa: bool, together: bool) -> dict[str, Any]:
+    return _given(
+        {
+            "Name": resource.name,
+            "Instances": [{"InstanceType": name} for name in resource.instance_types],
+            "MinCount": resource.min_count,
+            "MaxCount": resource.max_count,
+            "Efa": {"Enabled": True} if efa else None,
+            "Networking": {"PlacementGroup": dict(_TOGETHER)} if together else None,
+        }
+    )
+
+
+def _has_efa(resource: nodes.Resource, queue: Queue, settings: Settings) -> bool:
+    if settings.efa_queues is not None:
+        return queue.name in settings.efa_queues
+    return resource.rented_for_network
 
 
 def _actions(settings: Settings, updated: bool) -> dict[str, Any]:

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster.settings import Settings
+from ansible_collections.petal.hpc.plugins.module_utils._seed import instances, nodes
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import ERROR, WARNING, Problem
+from ansible_collections.petal.hpc.plugins.module_utils._seed.instances import InstanceType
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
-from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import architecture_of
-from ansible_collections.petal.hpc.plugins.module_utils._seed.rules import MIGRATION_GUIDE, Finding
+from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import WITHOUT_IMAGE, architecture_of
+from ansible_collections.petal.hpc.plugins.module_utils._seed.rules import DEFAULT_MAX_COUNT, MIGRATION_GUIDE, Finding
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Path, path_text, shown
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import COMPLETED, Snapshot
 
@@ -33,9 +35,6 @@ _RESERVED_NAMES = (
     *("opt/parallelcluster", "opt/parallelcluster/shared", "opt/parallelcluster/shared_login_nodes"),
 )
 RESERVED = frozenset(f"/{name}" for name in _RESERVED_NAMES)
-#: The image's first user (ec2-user, ubuntu, rocky), and ids from 400 that ParallelCluster gives to its own users
-#: (reserved_base_uid of its cookbook: pcluster-admin, slurm, munge, dcvextauth).
-TAKEN_IDS = frozenset({*range(400, 410), 1000})
 
 
 @dataclass(frozen=True)
@@ -315,12 +314,140 @@ def known_efa_queues(case: Case) -> Iterator[Finding]:
             yield Finding(("efa_queues", index), "the seed has no such queue", name, "one of " + ", ".join(names))
 
 
-def ids_are_free(case: Case) -> Iterator[Finding]:
-    for index, user in enumerate(case.seed.users):
-        for key, number in (("uid", user.uid), ("gid", user.gid)):
-            if number in TAKEN_IDS:
-                message = "users of the image or of ParallelCluster have this id"
-                yield Finding(("users", index, key), message, number, "best 5000 or more")
+def sizes_are_known(case: Case) -> Iterator[Finding]:
+    """InstanceTypeValidator, where the table of instance types is sure. The seed's own were judged with the seed."""
+    compute = case.seed.compute
+    judged = {name for queue in (compute.queues if compute else ()) for name in queue.instance_types}
+    judged |= {compute.head_node} if compute else set()
+    for path, name in _instance_types(case):
+        if isinstance(name, str) and name not in judged:
+            sure, message, expected = nodes.unknown(name)
+            if sure:
+                yield Finding(path, message, name, expected)
+
+
+def types_agree(case: Case) -> Iterator[Finding]:
+    """InstancesCPUValidator, InstancesAcceleratorsValidator."""
+    for path, _queue, resource in _resources(case):
+        by_cores = resource.get("DisableSimultaneousMultithreading") is True
+        different = nodes.disagreement(_names_of(resource), by_cores)
+        if different:
+            hint = "one compute resource for each, as a seed's queue gets them by itself"
+            yield Finding((*path, "Instances"), f"instance types of one resource must agree in {different}", hint=hint)
+
+
+def efa_is_supported(case: Case) -> Iterator[Finding]:
+    """InstancesEFAValidator, EfaValidator."""
+    for path, _queue, resource in _resources(case):
+        for kind in _kinds_of(resource) if get(resource, "Efa", "Enabled") is True else ():
+            if not kind.efa:
+                hint = "take the queue out of pcluster_config_efa_queues, or other instance types"
+                yield Finding((*path, "Efa"), "it has no EFA", kind.name, hint=hint)
+
+
+def placement_is_supported(case: Case) -> Iterator[Finding]:
+    """InstanceTypePlacementGroupValidator."""
+    for path, queue, resource in _resources(case):
+        group = get(resource, "Networking", "PlacementGroup") or get(queue, "Networking", "PlacementGroup")
+        wanted = isinstance(group, Mapping) and (group.get("Enabled") is True or group.get("Name") or group.get("Id"))
+        for kind in _kinds_of(resource) if wanted else ():
+            if not kind.placement:
+                yield Finding(path, "no cluster placement group takes it", kind.name)
+
+
+def spot_is_sold(case: Case) -> Iterator[Finding]:
+    """CapacityTypeValidator."""
+    for path, queue, resource in _resources(case):
+        for kind in _kinds_of(resource) if queue.get("CapacityType") == "SPOT" else ():
+            if not kind.spot:
+                yield Finding(path, "it is not sold as spot", kind.name)
+
+
+def gpus_have_drivers(case: Case) -> Iterator[Finding]:
+    """InstanceTypeBaseAMICompatibleValidator, for the images of ParallelCluster."""
+    for path, queue, resource in _resources(case):
+        own = get(queue, "Image", "CustomAmi") or get(case.config, "Image", "CustomAmi")
+        for name in () if own else _names_of(resource):
+            if nodes.old_gpus(name):
+                message = "the drivers of ParallelCluster's images do not know its GPUs"
+                yield Finding(
+                    path, message, name, hint="take a later family, or an image of your own (Image.CustomAmi)"
+                )
+
+
+def resources_are_few(case: Case) -> Iterator[Finding]:
+    """MaxCountValidator."""
+    number = len(list(_resources(case)))
+    if number > nodes.MOST_RESOURCES:
+        message = f"{number} compute resources, ParallelCluster takes {nodes.MOST_RESOURCES}"
+        yield Finding(("Scheduling", "SlurmQueues"), message)
+
+
+def head_node_is_large_enough(case: Case) -> Iterator[Finding]:
+    """HeadNodeMemorySizeValidator."""
+    head = get(case.config, "HeadNode", "InstanceType")
+    counts = [resource.get("MaxCount", DEFAULT_MAX_COUNT) for _path, _queue, resource in _resources(case)]
+    if isinstance(head, str) and all(isinstance(count, int) for count in counts):
+        message = nodes.short_head(head, sum(counts))
+        larger = nodes.larger_head(head, sum(counts)) if message else ""
+        if message:
+            hint = f"take {larger}, or lower MaxCount" if larger else "take a larger one"
+            yield Finding(("HeadNode", "InstanceType"), message, head, hint=hint)
+
+
+def image_is_there(case: Case) -> Iterator[Finding]:
+    """OsCustomAmiValidator."""
+    system = get(case.config, "Image", "Os")
+    if system in WITHOUT_IMAGE and not get(case.config, "Image", "CustomAmi"):
+        message = "ParallelCluster has no image of Rocky Linux"
+        yield Finding(("Image", "Os"), message, system, hint="make one with `pcluster build-image`: Image.CustomAmi")
+
+
+def no_public_addresses(case: Case) -> Iterator[Finding]:
+    """MultiNetworkInterfacesInstancesValidator, as far as nothing of AWS has to be asked."""
+    for path, queue, why in _several_interfaces(case):
+        if get(queue, "Networking", "AssignPublicIp") is True:
+            where = (*path, "Networking", "AssignPublicIp")
+            yield Finding(where, f"{why}: AWS gives its nodes no public address", True, "false", _PRIVATE)
+
+
+def private_subnets(case: Case) -> Iterator[Finding]:
+    """The same, where the subnet is most likely a public one: the head node's."""
+    for path, queue, why in _several_interfaces(case):
+        if not case.settings.compute_subnet_ids and get(queue, "Networking", "AssignPublicIp") is not True:
+            where = (*path, "Networking", "SubnetIds")
+            message = f"{why}: AWS gives its nodes no public address, and this is the head node's subnet"
+            yield Finding(where, message, hint=_PRIVATE + " (pcluster_config_compute_subnet_ids)")
+
+
+_PRIVATE = "name a private subnet with a NAT gateway, which does not assign public addresses"
+
+
+def _several_interfaces(case: Case) -> Iterator[tuple[Path, Mapping[str, Any], str]]:
+    """Queues whose nodes have several network interfaces, with the reason; each queue once."""
+    seen: set[Path] = set()
+    for path, queue, resource in _resources(case):
+        efa = get(resource, "Efa", "Enabled") is True
+        reasons = [why for why in (nodes.several_interfaces(kind, efa) for kind in _kinds_of(resource)) if why]
+        if reasons and path[:3] not in seen:
+            seen.add(path[:3])
+            yield path[:3], queue, reasons[0]
+
+
+def _resources(case: Case) -> Iterator[tuple[Path, Mapping[str, Any], Mapping[str, Any]]]:
+    """Every compute resource, with its path and its queue."""
+    for path, queue in case.queues:
+        for inner, resource in entries(queue, "ComputeResources"):
+            yield (*path, *inner), queue, resource
+
+
+def _names_of(resource: Mapping[str, Any]) -> list[str]:
+    names = [entry.get("InstanceType") for _path, entry in entries(resource, "Instances")]
+    return [name for name in names or [resource.get("InstanceType")] if isinstance(name, str)]
+
+
+def _kinds_of(resource: Mapping[str, Any]) -> list[InstanceType]:
+    return [kind for kind in map(instances.find, _names_of(resource)) if kind is not None]
 
 
 def nodes_run_the_hook(case: Case) -> Iterator[Finding]:
@@ -349,7 +476,7 @@ def login_nodes_may_read(case: Case) -> Iterator[Finding]:
 
 
 def custom_ami_is_legacy(case: Case) -> Iterator[Finding]:
-    if get(case.config, "Image", "CustomAmi"):
+    if get(case.config, "Image", "CustomAmi") and get(case.config, "Image", "Os") not in WITHOUT_IMAGE:
         yield Finding(
             ("Image", "CustomAmi"),
             "images with software inside are the legacy tier and deprecated",
@@ -376,7 +503,17 @@ RULES: tuple[tuple[str, Rule], ...] = (
     (ERROR, one_architecture),
     (ERROR, efa_in_one_zone),
     (ERROR, known_efa_queues),
-    (ERROR, ids_are_free),
+    (ERROR, sizes_are_known),
+    (ERROR, types_agree),
+    (ERROR, efa_is_supported),
+    (ERROR, placement_is_supported),
+    (ERROR, spot_is_sold),
+    (ERROR, gpus_have_drivers),
+    (ERROR, resources_are_few),
+    (ERROR, head_node_is_large_enough),
+    (ERROR, image_is_there),
+    (ERROR, no_public_addresses),
+    (WARNING, private_subnets),
     (WARNING, nodes_run_the_hook),
     (ERROR, login_nodes_may_read),
     (WARNING, custom_ami_is_legacy),

@@ -13,7 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed import grammar, platforms, rules, schema, spec
+from ansible_collections.petal.hpc.plugins.module_utils._seed import (
+    cluster_rules,
+    grammar,
+    platforms,
+    rules,
+    schema,
+    spec,
+)
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import ERROR, Problem, SeedError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import UNKNOWN_HOST, Host
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import NO_SOURCE, Report, Source
@@ -202,16 +209,23 @@ class Seed:
     warnings: tuple[Problem, ...] = field(default=(), compare=False, metadata=_PRIVATE)
 
     @classmethod
-    def from_mapping(cls, data: Any, host: Host = UNKNOWN_HOST, source: Source = NO_SOURCE) -> Seed:
+    def from_mapping(
+        cls,
+        data: Any,
+        host: Host = UNKNOWN_HOST,
+        source: Source = NO_SOURCE,
+        sold: rules.Sold = rules.nobody_asked,
+    ) -> Seed:
         """A seed from plain data, which stays as it is.
 
         host: the machine that builds it, for the defaults of provider local. source: where the data stands.
+        sold: answers for instance types that the table in the tree doubts.
         Raises SeedError with all problems.
         """
         report = Report(source)
-        draft = rules.Draft(schema.SEED.check(data, (), report) or {}, report, host)
+        draft = rules.Draft(schema.SEED.check(data, (), report) or {}, report, host, sold)
         if isinstance(data, Mapping):
-            rules.check(draft)
+            rules.check(draft, (*rules.RULES, *cluster_rules.RULES))
         in_order = sorted(report.problems, key=lambda problem: problem.line or 0)
         errors = [problem for problem in in_order if problem.level == ERROR]
         if errors:

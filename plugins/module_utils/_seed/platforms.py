@@ -25,6 +25,9 @@ OPERATING_SYSTEMS = (
 #: The ones that AWS ParallelCluster 3.16 knows (its ``Image.Os``).
 PCLUSTER_OPERATING_SYSTEMS = OPERATING_SYSTEMS[:7]
 
+#: Those of which ParallelCluster publishes no image (its PRIVATE_OSES).
+WITHOUT_IMAGE = ("rocky8", "rocky9")
+
 #: Other spellings that people use.
 OS_ALIASES: Mapping[str, str] = {
     "al2023": "alinux2023",

@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Optional
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed import grammar, platforms, spec
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import ERROR, WARNING
@@ -49,13 +49,30 @@ class Finding:
     hint: str = ""
 
 
+#: A Region and names of instance types → those that EC2 has there, or None where nobody can be asked.
+Sold = Callable[[str, frozenset[str]], Optional[frozenset[str]]]
+
+
+def nobody_asked(_region: str, _names: frozenset[str]) -> frozenset[str] | None:
+    """Leaves instance types to the table in the tree."""
+    return None
+
+
+def judged_before(_region: str, names: frozenset[str]) -> frozenset[str] | None:
+    """For a seed that comes from seed_info, which has asked: its instance types are there."""
+    return names
+
+
 class Draft:
     """A seed whose shape was checked, with the few defaults that rules depend on."""
 
-    def __init__(self, clean: Mapping[str, Any], report: Report, host: platforms.Host) -> None:
+    def __init__(
+        self, clean: Mapping[str, Any], report: Report, host: platforms.Host, sold: Sold = nobody_asked
+    ) -> None:
         self.clean = clean
         self.report = report
         self.host = host
+        self.sold = sold
         self.today = datetime.datetime.now(datetime.timezone.utc).date()
 
     def get(self, *path: str) -> Any:
@@ -110,9 +127,9 @@ class Draft:
 Rule = Callable[[Draft], Iterable[Finding]]
 
 
-def check(draft: Draft) -> None:
-    """Apply all rules; what they find goes into the draft's report."""
-    for level, rule in RULES:
+def check(draft: Draft, rules: Iterable[tuple[str, Rule]]) -> None:
+    """Apply rules; what they find goes into the draft's report."""
+    for level, rule in rules:
         for found in rule(draft):
             value = {} if found.value is None else {"value": found.value}
             draft.report.add(found.path, found.message, expected=found.expected, hint=found.hint, level=level, **value)
@@ -195,7 +212,7 @@ def queue_counts(seed: Draft) -> Iterator[Finding]:
 
 
 def custom_ami_is_legacy(seed: Draft) -> Iterator[Finding]:
-    if seed.get("compute", "custom_ami"):
+    if seed.get("compute", "custom_ami") and seed.os not in platforms.WITHOUT_IMAGE:
         yield Finding(
             ("compute", "custom_ami"),
             "images with software inside are the legacy tier and deprecated",

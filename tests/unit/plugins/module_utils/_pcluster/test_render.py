@@ -48,7 +48,8 @@ def test_every_golden_file_is_of_a_sample() -> None:
 
 def test_shipped_seeds_have_no_warnings() -> None:
     for name in pcluster_samples.shipped():
-        assert Sample(name, name).configure().warnings == ()
+        private = {"compute_subnet_ids": ["subnet-0123456789abcdef1"]}
+        assert Sample(name, name, settings=private).configure().warnings == ()
 
 
 def test_a_normalised_seed_gives_the_same() -> None:
@@ -109,7 +110,6 @@ def test_a_custom_image_without_a_volume_has_nothing_mounted_over_its_software()
         (["hpc6a.48xlarge"], True),
         (["hpc7g.4xlarge"], True),
         (["p5.48xlarge"], True),
-        (["p5.48xlarge", "c6i.large"], False),
         (["trn1.2xlarge"], False),
         (["c6i.32xlarge"], False),
     ],
@@ -126,8 +126,30 @@ def test_efa_where_it_is_what_is_rented(types: list[str], expected: bool) -> Non
     assert len(made["Networking"]["SubnetIds"]) == (1 if expected else 2)
 
 
+def test_types_that_do_not_agree_get_resources_of_their_own() -> None:
+    """The golden file `mixed` has the whole: the first bears the queue's name, the counts are the queue's."""
+    made = queue(next(sample for sample in GOOD if sample.name == "mixed").configure().config, "wide")
+    resources = {one["Name"]: (one["MinCount"], one["MaxCount"]) for one in made["ComputeResources"]}
+    assert resources == {"wide": (4, 4), "c5-9xlarge": (1, 3), "g5-4xlarge": (0, 3)}
+
+
+def test_efa_only_for_the_part_of_a_queue_that_is_rented_for_it() -> None:
+    seed = {
+        "compute": {"head_node": "m6i.large", "queues": [{"name": "q", "instance_types": ["p5.48xlarge", "c6i.large"]}]}
+    }
+    settings = {"compute_subnet_ids": ["subnet-0123456789abcdef1", "subnet-0123456789abcdef2"]}
+    made = queue(Sample("x", seed=seed, settings=settings).configure().config, "q")
+    fast, slow = made["ComputeResources"]
+    assert fast["Efa"] == {"Enabled": True} and fast["Networking"] == {"PlacementGroup": {"Enabled": True}}
+    assert "Efa" not in slow and "Networking" not in slow
+    assert made["Networking"] == {"SubnetIds": ["subnet-0123456789abcdef1"]}
+
+
 def test_efa_where_the_site_says() -> None:
-    config = Sample("x", settings={"efa_queues": ["memory"]}).configure().config
+    large = {
+        "compute": {"queues": [{"name": name, "instance_types": ["c6i.32xlarge"]} for name in ("memory", "short")]}
+    }
+    config = Sample("x", seed=large, settings={"efa_queues": ["memory"]}).configure().config
     assert "Efa" in queue(config, "memory")["ComputeResources"][0]
     assert "Efa" not in queue(config, "short")["ComputeResources"][0]
     config = Sample("x", "cfd.yaml", settings={"efa_queues": []}).configure().config

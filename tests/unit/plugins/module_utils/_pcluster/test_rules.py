@@ -8,7 +8,7 @@ from pcluster_samples import Sample
 
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster import rules
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster.settings import PclusterError
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import ERROR, WARNING
+from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import ERROR, WARNING, SeedError
 
 
 def found(sample: Sample) -> list[str]:
@@ -21,6 +21,13 @@ def found(sample: Sample) -> list[str]:
 def test_a_wrong_one_is_an_error_that_says_why(sample: Sample) -> None:
     with pytest.raises(PclusterError) as error:
         sample.configure()
+    assert sample.says in str(error.value)
+
+
+@pytest.mark.parametrize("sample", pcluster_samples.OF_SEEDS, ids=lambda sample: sample.name)
+def test_what_a_seed_must_not_say_is_said_without_a_configuration(sample: Sample) -> None:
+    with pytest.raises(SeedError) as error:
+        sample.parts()
     assert sample.says in str(error.value)
 
 
@@ -48,6 +55,10 @@ def test_nonsense_of_the_site_is_no_crash(overrides: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("sample", "says"),
     [
+        (
+            Sample("x", "cfd.yaml"),
+            "hpc6a.48xlarge has a second interface for EFA: AWS gives its nodes no public address",
+        ),
         (Sample("x", snapshot={"size_gb": 30}), "file system stays at 30 GiB"),
         (Sample("x", snapshot={"os": "ubuntu2204"}), "was built on ubuntu2204, the cluster runs alinux2023"),
         (Sample("x", settings={"hook_url": None}), "no node hook on HeadNode, Scheduling.SlurmQueues[0]"),

@@ -296,7 +296,7 @@ def test_ordinary_seeds_have_no_warnings() -> None:
 
 def test_every_rule_is_in_force() -> None:
     named = {rule.__name__ for _level, rule in rules.RULES}
-    helpers = {"check", "environment_version", "is_pinned"}
+    helpers = {"judged_before", "nobody_asked", "check", "environment_version", "is_pinned"}
     defined = {
         name
         for name, value in vars(rules).items()
