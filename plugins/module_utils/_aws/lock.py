@@ -43,6 +43,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._lock.model import (
 DETACHED = "detached"
 # What a failed build left, where it was asked to: nothing runs there.
 KEPT = "kept"
+# Seconds behind its deadline for which the host of a build lives (build-host.sh.j2 of the role software_volume).
+GRACE = 3600
 # The longest of each, so that all of them fit into one tag.
 HOST, BOOT_ID, NUMBER = 64, 36, 20
 
@@ -87,6 +89,15 @@ class KeyLock:
     def overdue(self, now: float) -> bool:
         """Whether the build should have ended by now."""
         return now >= (moment(self.deadline) or 0.0)
+
+    def over(self, now: float) -> bool:
+        """Whether its time is over for whoever takes it over: it died or failed long ago, or its host is gone.
+
+        A host that was left to itself lives for an hour behind the deadline, and what it has finished may be fetched.
+        """
+        if self.holder is None and not self.kept:
+            return self.overdue(now - GRACE)
+        return self.overdue(now) or bool(self.kept and self.keep_until)
 
 
 def portable(holder: Holder) -> Holder:

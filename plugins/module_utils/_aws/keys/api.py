@@ -296,9 +296,8 @@ class KeyLocks:
         now = time.time()
         known = self._public_key(request.key_file) if lock else ""
         kept = lock is not None and same_key(known, lock.public_key)
-        old = lock is not None and lock.overdue(now) and (lock.holder is not None or lock.kept)
-        if lock is not None and verdict.action == TAKE_OVER and (old or (lock.kept and lock.keep_until)):
-            # It ended long ago, or its host is gone: it gets a time of its own, and a host that knows that time.
+        if lock is not None and verdict.action == TAKE_OVER and lock.over(now):
+            # It gets a time of its own, and a host whose dead man's switch knows that time.
             lock, kept = replace(lock, started=stamp(now), deadline=self._deadline(request)), False
         if lock is not None and verdict.action == RENEW and kept:
             if now - lock.renewed > request.ttl / 4:

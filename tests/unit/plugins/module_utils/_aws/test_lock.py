@@ -197,3 +197,14 @@ def test_what_was_finished_is_spared_by_a_clean_up_for_its_time() -> None:
     ours = replace(LOCK, holder=OURS, keep_until=until)
     assert judge_key(ours, OURS, HERE, True, now=NOW, ttl=300, spare_kept=True).action == RENEW
     assert parse_lock(key_pair(keep_until=until), FINGERPRINT).keep_until == until
+
+
+def test_whose_time_is_over() -> None:
+    """Else a build that is taken over late would get a host that ends at once."""
+    deadline = NOW + 100
+    detached, kept = replace(LOCK, holder=None), replace(LOCK, holder=None, kept=True)
+    assert [LOCK.over(at) for at in (NOW, deadline)] == [False, True]
+    assert [kept.over(at) for at in (NOW, deadline)] == [False, True]
+    assert [detached.over(at) for at in (NOW, deadline, deadline + 3600)] == [False, False, True]
+    # No host was kept with it.
+    assert replace(kept, keep_until=stamp(NOW + 9)).over(NOW)
