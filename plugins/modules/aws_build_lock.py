@@ -97,6 +97,16 @@ options:
     description: With V(present) a build that was left to itself counts as alive until its deadline; for a clean-up.
     type: bool
     default: false
+  spare_kept:
+    description:
+      - With V(present) the finished work of a build that failed counts as alive for as long as O(keep_for) said; for a
+        clean-up.
+    type: bool
+    default: false
+  keep_for:
+    description: With V(kept) the seconds for which a clean-up that asks for it (O(spare_kept)) spares what is there.
+    type: int
+    default: 0
 """
 
 EXAMPLES = r"""
@@ -166,6 +176,9 @@ lock:
     kept:
       description: Whether a failed build left it for the next run.
       type: bool
+    keep_until:
+      description: Until when a clean-up spares what was finished, in UTC; empty when it does not.
+      type: str
     public_key:
       description: The public key.
       type: str
@@ -221,6 +234,8 @@ def main() -> None:
             "waited": {"type": "int", "default": 0},
             "force": {"type": "bool", "default": False},
             "spare_detached": {"type": "bool", "default": False},
+            "spare_kept": {"type": "bool", "default": False},
+            "keep_for": {"type": "int", "default": 0},
         },
         required_if=[("state", "present", ["holder", "build_id"]), ("state", "renewing", ["holder"])],
         supports_check_mode=True,

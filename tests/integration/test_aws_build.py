@@ -22,7 +22,7 @@ import pytest
 
 pytest.importorskip("moto.server", reason="the lab's API is moto, which is not in this environment")
 
-from aws_build import WHEELS, Site
+from aws_build import WHEELS, Site, without_default_vpc
 from ec2lab import roots
 from ec2lab.client import Client
 from ec2lab.settings import CONTROLLER_ADDRESS, Delays, Settings
@@ -136,16 +136,6 @@ class Builds:
     pair: tuple[Site, Site]
     outputs: list[Run]
     passed_over: Run
-
-
-def without_default_vpc(site: Site) -> None:
-    """Take the default VPC of a Region away, as careful administrators do."""
-    ec2 = site.cloud.ec2
-    (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
-    mine = [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]
-    for subnet in ec2.describe_subnets(Filters=mine)["Subnets"]:
-        ec2.delete_subnet(SubnetId=subnet["SubnetId"])
-    ec2.delete_vpc(VpcId=vpc["VpcId"])
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._aws.lock import DETACHE
 from ansible_collections.petal.hpc.plugins.module_utils._aws.names import (
     DEADLINE,
     HOLDER,
+    KEEP_UNTIL,
     RENEWED,
     STARTED,
     build_tags,
@@ -40,11 +41,13 @@ def lab() -> Iterator[Client]:
         yield client
 
 
-def leave(site: Site, digit: str, holder: str, remaining: float) -> str:
+def leave(site: Site, digit: str, holder: str, remaining: float, kept: float = 0) -> str:
     """A volume and the lock of a build that nobody looks after; the volume's id."""
     now, fingerprint = time.time(), f"sha256:{digit * 64}"
     tags = build_tags(fingerprint, f"20260131T120000Z-{digit * 8}", "left", resource_name(fingerprint))
     lock = {HOLDER: holder, RENEWED: stamp(now), STARTED: stamp(now - 3600), DEADLINE: stamp(now + remaining)}
+    if kept:
+        lock[KEEP_UNTIL] = stamp(now + kept)
     site.cloud.ec2.import_key_pair(
         KeyName=resource_name(fingerprint),
         PublicKeyMaterial=KEY.encode(),
@@ -58,15 +61,21 @@ def test_what_runs_on_its_own_is_spared_until_its_deadline(lab: Client, tmp_path
     running = leave(site, "a", DETACHED, 3600)
     leave(site, "b", DETACHED, -60)
     leave(site, "c", KEPT, 3600)
+    kept = leave(site, "d", KEPT, -60, kept=86400)
     done = site.play("cleanup", region="us-east-1")
     assert done.rc == 0, done.output
-    for said in ("aaaaaaaa: passed over, it runs on its own", "bbbbbbbb: removed", "cccccccc: removed"):
+    for said in (
+        "aaaaaaaa: passed over, it runs on its own",
+        "bbbbbbbb: removed",
+        "cccccccc: removed",
+        "dddddddd: passed over, what it has finished is kept until",
+    ):
         assert said in done.output, done.output
     assert {kind: [one["id"] for one in found] for kind, found in lab.leaks().items() if kind != "key_pairs"} == {
-        "volumes": [running]
+        "volumes": [running, kept]
     }
-    assert [one["name"] for one in lab.leaks()["key_pairs"]] == ["petal-aaaaaaaaaaaaaaaa"]
-    done = site.play("cleanup", region="us-east-1", detached="true")
+    assert [one["name"] for one in lab.leaks()["key_pairs"]] == ["petal-aaaaaaaaaaaaaaaa", "petal-dddddddddddddddd"]
+    done = site.play("cleanup", region="us-east-1", detached="true", kept="true")
     assert done.rc == 0, done.output
     assert lab.leaks() == {}
 

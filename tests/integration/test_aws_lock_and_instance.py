@@ -43,9 +43,10 @@ from ansible.module_utils import basic
 basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": json.loads(sys.argv[2])}).encode()
 basic._ANSIBLE_PROFILE = "legacy"
 from ansible_collections.petal.hpc.plugins.module_utils._aws.instances import api
-from ansible_collections.petal.hpc.plugins.modules import aws_build_instance, aws_build_lock
+from ansible_collections.petal.hpc.plugins.modules import aws_build_instance, aws_build_lock, aws_build_resource
 api.DELAY = 1
-{"aws_build_lock": aws_build_lock, "aws_build_instance": aws_build_instance}[sys.argv[1]].main()
+modules = aws_build_instance, aws_build_lock, aws_build_resource
+next(one for one in modules if one.__name__.endswith("." + sys.argv[1])).main()
 """
 
 
@@ -506,6 +507,25 @@ class TestInstance:
         assert second["instance_id"] != first
         assert len(host.alive()) == 1
 
+    def test_one_that_aws_has_forgotten(self, lab: Client, cloud: Cloud, host: Host) -> None:
+        """Its token cannot be used any more; and the one that is used then is the same for whoever asks."""
+        lab.fault("forgotten", times=2)
+        first = host.run(spot=False)["instance"]["instance_id"]
+        cloud.ec2.terminate_instances(InstanceIds=[first])
+        wait_for(lambda: first not in json.dumps(lab.instances()))
+        lab.fault("late", action="RunInstances", after=3)
+        ids = {one.end()["instance"]["instance_id"] for one in [host.start(spot=False), host.start(spot=False)]}
+        assert len(ids) == 1
+        assert first not in ids
+        assert "IdempotentInstanceTerminated" in [one["error"] for one in lab.calls(action="RunInstances")]
+
+    def test_one_that_is_seen_late(self, lab: Client, host: Host) -> None:
+        lab.fault("late", action="RunInstances", after=4)
+        made = host.run()["instance"]
+        assert made["launched"]
+        assert host.run()["instance"]["instance_id"] == made["instance_id"]
+        assert actions(lab)["RunInstances"] == 1
+
     def test_a_lost_answer_and_throttling_give_one(self, lab: Client, host: Host) -> None:
         lab.fault("lost-answer", action="RunInstances")
         lab.fault("throttle", action="RunInstances", times=1, skip=1)
@@ -582,3 +602,34 @@ class TestInstance:
 
     def test_tags_are_needed(self, host: Host) -> None:
         assert "petal:fingerprint" in host.run(tags={"petal:build-id": "b1"})["msg"]
+
+
+class TestResource:
+    """Volume and security group, shown seconds after they were made."""
+
+    @pytest.mark.parametrize("after", [0, 4])
+    def test_made_once(self, lab: Client, cloud: Cloud, tmp_path: Path, after: float) -> None:
+        vpc = cloud.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+        group = {
+            "kind": "security_group",
+            "filters": {"group-name": NAME, "vpc-id": vpc},
+            "parameters": {"GroupName": NAME, "Description": "a build", "VpcId": vpc},
+        }
+        volume = {
+            "kind": "volume",
+            "filters": {"tag:petal:build-id": "b1"},
+            "parameters": {"AvailabilityZone": "us-east-1a", "Size": 1, "Encrypted": True, "Iops": ""},
+        }
+        for options in (group, volume):
+            lab.fault("late", action="Create*", after=after)
+            given = {"tags": TAGS, "token_seed": "b1", **options}
+            made = Module("aws_build_resource", tmp_path, False, given).end()
+            assert made["changed"], made
+            again = Module("aws_build_resource", tmp_path, False, given).end()
+            assert (again["changed"], again["resource_id"]) == (False, made["resource_id"])
+            if options is volume:
+                assert again["resource"] == {"availability_zone": "us-east-1a", "vpc_id": "", "size_gb": 1}
+                cloud.ec2.delete_volume(VolumeId=made["resource_id"])
+            else:
+                cloud.ec2.delete_security_group(GroupId=made["resource_id"])
+        assert [actions(lab)[one] for one in ("CreateSecurityGroup", "CreateVolume")] == [1, 1]

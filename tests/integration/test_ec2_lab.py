@@ -527,6 +527,26 @@ class TestFaults:
         cloud.detach(volume)
         cloud.ec2.delete_volume(VolumeId=volume)
 
+    def test_what_is_made_is_seen_later(self, lab: Client, cloud: Cloud) -> None:
+        lab.fault("late", action="CreateVolume", after=1.5)
+        wanted = {"Size": 1, "AvailabilityZone": "us-east-1a"}
+        volume = cloud.ec2.create_volume(**wanted)["VolumeId"]
+        filters = [{"Name": "volume-id", "Values": [volume]}]
+        assert error_of(cloud.ec2.describe_volumes, VolumeIds=[volume]) == "InvalidVolume.NotFound"
+        assert cloud.ec2.describe_volumes(Filters=filters)["Volumes"] == []
+        wait_for(lambda: cloud.ec2.describe_volumes(Filters=filters)["Volumes"])
+        assert cloud.volume_now(volume)["VolumeId"] == volume
+        cloud.ec2.delete_volume(VolumeId=volume)
+
+    def test_a_host_that_has_ended_is_forgotten_and_its_token_spent(self, lab: Client, cloud: Cloud) -> None:
+        lab.fault("forgotten", after=0.5)
+        instance = cloud.launch(ClientToken="spent")
+        cloud.ec2.terminate_instances(InstanceIds=[instance["InstanceId"]])
+        wait_for(lambda: instance["InstanceId"] not in json.dumps(lab.instances()))
+        asked = {"InstanceIds": [instance["InstanceId"]]}
+        assert error_of(cloud.ec2.describe_instances, **asked) == "InvalidInstanceID.NotFound"
+        assert error_of(cloud.request, ClientToken="spent") == "IdempotentInstanceTerminated"
+
     def test_snapshot_error(self, lab: Client, cloud: Cloud) -> None:
         lab.fault("snapshot-error")
         volume = cloud.volume(Size=1)

@@ -1,6 +1,6 @@
 """build_volume on AWS in a lab of its own: once and again, killed at many moments, and with every fault there is.
 
-usage: aws_build.py build | kill [RUNS] | faults [NAME…]
+usage: aws_build.py build | kill [RUNS] | faults [PATTERN,…]
 
 Each command makes a lab, plays the playbooks there as a user would, restores the snapshot onto another instance to look
 at its content, and counts what is left in the account. The last line of each is for machines.
@@ -8,17 +8,20 @@ at its content, and counts what is left in the account. The last line of each is
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -189,19 +192,93 @@ def kill(site: Site, runs: int) -> int:
     return 0 if good == runs else 1
 
 
+Orders = tuple[tuple[str, dict[str, Any]], ...]
+
+
 @dataclass(frozen=True)
 class Fault:
-    """A fault, and how a build must end: with a snapshot, or with an error that says ``says`` (or either of them)."""
+    """A fault, and how a build must end: with a snapshot, or with an error that says ``says`` (or either of them).
 
-    orders: tuple[tuple[str, dict[str, Any]], ...]
+    withdrawn: the host is taken back as soon as something is finished on the volume; ``then`` is ordered just before.
+    kept: it ends with the error and keeps its volume; run again, with ``again`` if that is given, and at last without
+    faults, it ends with a snapshot. bare: in a Region without a default VPC.
+    """
+
+    orders: Orders = ()
     says: str = ""
     either: bool = False
     variables: dict[str, str] = field(default_factory=dict)
+    withdrawn: bool = False
+    then: Orders = ()
+    kept: bool = False
+    again: Orders = ()
+    bare: bool = False
 
 
-def order(kind: str, **values: Any) -> tuple[tuple[str, dict[str, Any]], ...]:
+def order(kind: str, **values: Any) -> Orders:
     """One fault as the lab takes it."""
     return ((kind, values),)
+
+
+def late(action: str, after: float = 8.0, **values: Any) -> Orders:
+    """The next thing that an action makes is seen later."""
+    return order("late", action=action, after=after, **values)
+
+
+class Watch:
+    """What is finished on the volumes of all hosts, seen through their processes while a build runs."""
+
+    def __init__(self) -> None:
+        #: For each environment the packages of each time that it was finished.
+        self.finished: dict[str, dict[tuple[int, int], int]] = {}
+        self.when_first: Callable[[], None] | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    @property
+    def lost(self) -> int:
+        """Packages that were finished and had to be built again."""
+        return sum(sum(times.values()) - max(times.values()) for times in self.finished.values())
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.5):
+            for root in self._roots():
+                for marker in root.glob("shared/envs/*/*/.petal-environment.json"):
+                    with contextlib.suppress(OSError, ValueError):
+                        about, packages = marker.stat(), json.loads(marker.read_text())["packages"]
+                        times = self.finished.setdefault("/".join(marker.parts[-3:-1]), {})
+                        times[about.st_ino, about.st_mtime_ns] = len(packages)
+            if self.finished and self.when_first is not None:
+                act, self.when_first = self.when_first, None
+                act()
+
+    @staticmethod
+    def _roots() -> list[Path]:
+        """One for each mount namespace but our own: a host of the lab has its own."""
+        found: dict[str, Path] = {}
+        own = str(Path("/proc/self/ns/mnt").readlink())
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                found.setdefault(str((process / "ns" / "mnt").readlink()), process / "root")
+        return [root for namespace, root in found.items() if namespace != own]
+
+
+def without_default_vpc(site: Site) -> None:
+    """Take the default VPC of a Region away, as careful administrators do."""
+    ec2 = site.cloud.ec2
+    for vpc in ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]:
+        mine = [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]
+        for subnet in ec2.describe_subnets(Filters=mine)["Subnets"]:
+            ec2.delete_subnet(SubnetId=subnet["SubnetId"])
+        ec2.delete_vpc(VpcId=vpc["VpcId"])
 
 
 FAULTS = {
@@ -220,53 +297,139 @@ FAULTS = {
         order("interrupt", after=12, times=2), says="is terminated", either=True
     ),
     "both hosts withdrawn while they install": Fault(
-        order("interrupt", after=42, times=2), says="went away", either=True
+        order("interrupt", after=42, times=2), says="went away", either=True, kept=True
     ),
     "host never answers": Fault(
         order("no-ssh", times=5), says="port 22", variables={"software_volume_ssh_timeout": "15"}
     ),
     "volume stuck attaching": Fault(order("stuck-attaching", times=5), says="attach"),
     "snapshot ends in error once": Fault(order("snapshot-error")),
-    "snapshot ends in error twice": Fault(order("snapshot-error", times=2), says="state error"),
-    "snapshot in error at once, twice": Fault(order("snapshot-error", times=2, after=0), says="state error"),
+    "snapshot ends in error twice": Fault(order("snapshot-error", times=2), says="state error", kept=True),
+    "snapshot in error at once, twice": Fault(order("snapshot-error", times=2, after=0), says="state error", kept=True),
     "not allowed to launch": Fault(
         order("error", action="RunInstances", code="UnauthorizedOperation", status=403, message="no", times=50),
         says="UnauthorizedOperation",
     ),
     "not allowed to snapshot": Fault(
         order("error", action="CreateSnapshot", code="UnauthorizedOperation", status=403, message="no", times=50),
-        says="Failed to create snapshot",
+        says="UnauthorizedOperation",
+        kept=True,
     ),
+    # What was finished is kept, whatever AWS does.
+    "lost-host-replaced": Fault(withdrawn=True),
+    "lost-host-no-capacity": Fault(
+        withdrawn=True, then=order("capacity", times=500), says="InsufficientInstanceCapacity", kept=True
+    ),
+    "lost-host-no-quota-resumed-throttled": Fault(
+        withdrawn=True,
+        then=order("error", action="RunInstances", code="VcpuLimitExceeded", status=400, message="no", times=50),
+        says="VcpuLimitExceeded",
+        kept=True,
+        again=order("throttle", action="RunInstances", times=500),
+    ),
+    "lost-host-forgotten": Fault(
+        order("forgotten", times=5),
+        withdrawn=True,
+        then=order("capacity", times=500),
+        says="InsufficientInstanceCapacity",
+        kept=True,
+    ),
+    # AWS shows later what it has made.
+    "late-snapshot-8s": Fault(late("CreateSnapshot")),
+    "late-snapshot-40s": Fault(late("CreateSnapshot", 40)),
+    "late-snapshot-and-its-answer-lost": Fault(
+        late("CreateSnapshot", 20) + order("lost-answer", action="CreateSnapshot")
+    ),
+    "late-instance": Fault(late("RunInstances", 20)),
+    "late-volume": Fault(late("CreateVolume", 20)),
+    "late-volume-and-its-answer-lost": Fault(late("CreateVolume", 20) + order("lost-answer", action="CreateVolume")),
+    "late-security-group": Fault(late("CreateSecurityGroup", 20)),
+    "late-key-pair": Fault(late("ImportKeyPair", 40)),
+    "late-key-pair-no-capacity": Fault(
+        late("ImportKeyPair", 40) + order("capacity", times=500), says="InsufficientInstanceCapacity"
+    ),
+    "late-vpc": Fault(late("CreateVpc"), bare=True),
+    "late-internet-gateway": Fault(late("CreateInternetGateway"), bare=True),
+    "late-subnet": Fault(late("CreateSubnet"), bare=True),
+    "late-route-table": Fault(late("CreateRouteTable"), bare=True),
+    "late-everything": Fault(late("*", 8, times=50), bare=True),
 }
 
 
-def faults(site: Site, names: list[str]) -> int:
-    """Every fault of the matrix, one after another."""
-    handled = leaked = 0
-    chosen = {name: fault for name, fault in FAULTS.items() if not names or name in names}
-    for name, fault in chosen.items():
-        for kind, values in fault.orders:
-            site.client.fault(kind, **values)
-        started = time.monotonic()
-        done = site.build(**fault.variables)
-        seconds = time.monotonic() - started
-        happened = sum(one["hits"] for one in site.client.faults())
+def ordered(site: Site, orders: Orders) -> None:
+    """Order faults."""
+    for kind, values in orders:
+        site.client.fault(kind, **values)
+
+
+def what_is_kept(site: Site, output: str, says: str) -> str:
+    """What is wrong about a build that has ended and keeps its work; an empty string when nothing is."""
+    left = {kind: found for kind, found in site.leaks().items() if kind in ("instances", "volumes", "key_pairs")}
+    if {kind: len(found) for kind, found in left.items()} != {"volumes": 1, "key_pairs": 1}:
+        return f"not its volume and its lock are left, but {left}"
+    missing = [text for text in (says, "Go on: ansible-playbook", " a day") if text not in output]
+    return f"it does not say {missing}:\n{output}" if missing else ""
+
+
+def suffer(site: Site, fault: Fault, watch: Watch) -> tuple[str, str]:
+    """Build with a fault to the very end; what is wrong, or an empty string, and what is worth showing."""
+
+    def withdraw() -> None:
+        ordered(site, fault.then)
+        for one in site.client.instances():
+            if one["state"] == "running":
+                site.client.interrupt(one["id"])
+
+    ordered(site, fault.orders)
+    watch.when_first = withdraw if fault.withdrawn else None
+    done = site.build(**fault.variables)
+    happened = sum(one["hits"] for one in site.client.faults()) + (fault.withdrawn and watch.when_first is None)
+    site.client.clear_faults()
+    shown = next((line for line in done.output.splitlines() if fault.says and fault.says in line), "a snapshot")
+    if not happened:
+        return "the fault did not happen", shown
+    if fault.either and done.rc == 0:
+        return site.look(), "a snapshot"
+    if not fault.says:
+        return site.look() if done.rc == 0 else f"ended with {done.rc}:\n{done.output}", shown
+    if done.rc == 0 or fault.says not in done.output:
+        return f"ended with {done.rc}:\n{done.output}", shown
+    if not fault.kept:
+        return "a snapshot is left" if site.snapshots() else "", shown
+    wrong = what_is_kept(site, done.output, fault.says)
+    if fault.again and not wrong:
+        ordered(site, fault.again)
+        again = site.build(**fault.variables)
         site.client.clear_faults()
-        if fault.says and not (fault.either and done.rc == 0):
-            wrong = "" if done.rc != 0 and fault.says in done.output else f"ended with {done.rc}:\n{done.output}"
-            wrong = wrong or ("a snapshot is left" if site.snapshots() else "")
-        else:
-            wrong = site.look() if done.rc == 0 else f"ended with {done.rc}:\n{done.output}"
-        if not happened:
-            wrong = "the fault did not happen"
-        left = site.leaks()
-        site.forget()
+        wrong = what_is_kept(site, again.output, "") if again.rc else "the second run met no fault"
+    last = site.build()
+    return wrong or (site.look() if last.rc == 0 else f"the last run ended with {last.rc}:\n{last.output}"), shown
+
+
+def faults(site: Site, bare: Site, patterns: list[str]) -> int:
+    """Every fault of the matrix, or those whose names fit a pattern, one after another."""
+    handled = leaked = lost = 0
+    chosen = {
+        name: fault
+        for name, fault in FAULTS.items()
+        if not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
+    }
+    for name, fault in chosen.items():
+        where, started = bare if fault.bare else site, time.monotonic()
+        with Watch() as watch:
+            wrong, shown = suffer(where, fault, watch)
+        left = where.leaks()
+        where.forget()
         handled += not wrong
         leaked += sum(map(len, left.values()))
-        shown = next((line for line in done.output.splitlines() if fault.says and fault.says in line), "a snapshot")
-        print(f"{name} ({happened}x, {seconds:.0f} s): {wrong or shown.strip()}; left: {left or 'nothing'}", flush=True)
-    print(f"faults={len(chosen)} handled={handled} leaked={leaked}")
-    return 0 if handled == len(chosen) and not leaked else 1
+        lost += watch.lost
+        print(
+            f"{name} ({time.monotonic() - started:.0f} s): {wrong or shown.strip()}; left: {left or 'nothing'}; "
+            f"finished {len(watch.finished)}, lost {watch.lost}",
+            flush=True,
+        )
+    print(f"faults={len(chosen)} handled={handled} leaked={leaked} lost={lost}")
+    return 0 if handled == len(chosen) and not leaked and not lost else 1
 
 
 def inside(command: str, arguments: list[str]) -> int:
@@ -277,7 +440,9 @@ def inside(command: str, arguments: list[str]) -> int:
             return build(site)
         if command == "kill":
             return kill(site, int(arguments[0]) if arguments else 20)
-        return faults(site, arguments)
+        bare = Site(Path(directory), name="lab-bare", region="eu-west-1")
+        without_default_vpc(bare)
+        return faults(site, bare, [pattern for argument in arguments for pattern in argument.split(",")])
 
 
 def main() -> int:

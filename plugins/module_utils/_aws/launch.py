@@ -47,6 +47,9 @@ WITHDRAWN = frozenset(
     {"Server.InsufficientInstanceCapacity", "Server.SpotInstanceShutdown", "Server.SpotInstanceTermination"}
 )
 
+# The instance of this client token has ended, and EC2 may have forgotten it: another token is needed.
+SPENT = "IdempotentInstanceTerminated"
+
 NEXT = "next"
 ON_DEMAND = "on-demand"
 FAIL = "fail"

@@ -17,6 +17,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._aws.names import (
     DEADLINE,
     FINGERPRINT,
     HOLDER,
+    KEEP_UNTIL,
     KEY_PAIR_ID,
     RENEWED,
     STARTED,
@@ -42,6 +43,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._lock.model import (
 DETACHED = "detached"
 # What a failed build left, where it was asked to: nothing runs there.
 KEPT = "kept"
+# Seconds behind its deadline for which the host of a build lives (build-host.sh.j2 of the role software_volume).
+GRACE = 3600
 # The longest of each, so that all of them fit into one tag.
 HOST, BOOT_ID, NUMBER = 64, 36, 20
 
@@ -61,7 +64,8 @@ class KeyLock:
 
     lock_id: EC2's id of the key pair, another one after each take-over. key_pair_id: the id under which this key was
     first imported, so that it names the key. holder: None when the build was left to itself (detached), or what a
-    failed one made was kept; kept: which of them. renewed: seconds since 1970. started, deadline: stamps in UTC.
+    failed one made was kept; kept: which of them. keep_until: a stamp until which a clean-up spares what was finished;
+    empty where there is no such thing. renewed: seconds since 1970. started, deadline: stamps in UTC.
     public_key: as EC2 gives it.
     """
 
@@ -75,6 +79,7 @@ class KeyLock:
     deadline: str
     public_key: str = ""
     kept: bool = False
+    keep_until: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """For people and playbooks."""
@@ -84,6 +89,15 @@ class KeyLock:
     def overdue(self, now: float) -> bool:
         """Whether the build should have ended by now."""
         return now >= (moment(self.deadline) or 0.0)
+
+    def over(self, now: float) -> bool:
+        """Whether its time is over for whoever takes it over: it died or failed long ago, or its host is gone.
+
+        A host that was left to itself lives for an hour behind the deadline, and what it has finished may be fetched.
+        """
+        if self.holder is None and not self.kept:
+            return self.overdue(now - GRACE)
+        return self.overdue(now) or bool(self.kept and self.keep_until)
 
 
 def portable(holder: Holder) -> Holder:
@@ -156,19 +170,37 @@ def parse_lock(key_pair: Mapping[str, Any], fingerprint: str) -> KeyLock:
         deadline=tags.get(DEADLINE, ""),
         public_key=str(key_pair.get("PublicKey") or ""),
         kept=tags.get(HOLDER) == KEPT,
+        keep_until=tags.get(KEEP_UNTIL, ""),
     )
 
 
 def judge_key(
-    lock: KeyLock | None, asker: Holder, here: Here, running: bool, *, now: float, ttl: float, spare: bool = False
+    lock: KeyLock | None,
+    asker: Holder,
+    here: Here,
+    running: bool,
+    *,
+    now: float,
+    ttl: float,
+    spare: bool = False,
+    spare_kept: bool = False,
 ) -> Verdict:
     """Decide whether the asker may have the lock; as for the locks of a local store, and what is detached is free.
 
     :param ttl: seconds after which a holder that cannot be seen from here counts as dead.
     :param spare: what is detached counts as alive until its deadline, for who would not go on with it.
+    :param spare_kept: the same for finished work that an infrastructure error left, as long as it is kept, whoever
+        went on with it and died since.
     """
     if lock is None:
         return Verdict(TAKE, "it is free")
+    verdict = _judge(lock, asker, here, running, now=now, ttl=ttl, spare=spare)
+    if spare_kept and verdict.action == TAKE_OVER and now < (moment(lock.keep_until) or 0.0):
+        return Verdict(WAIT, f"what the build {lock.build_id} has finished is kept until {lock.keep_until}")
+    return verdict
+
+
+def _judge(lock: KeyLock, asker: Holder, here: Here, running: bool, *, now: float, ttl: float, spare: bool) -> Verdict:
     if lock.holder is None:
         if spare and not lock.kept and not lock.overdue(now):
             return Verdict(WAIT, f"it runs on its own, until {lock.deadline} at most")

@@ -28,6 +28,9 @@ HOLDER = "petal:holder"
 RENEWED = "petal:renewed"
 STARTED = "petal:started"
 DEADLINE = "petal:deadline"
+KEEP_UNTIL = "petal:keep-until"
+# Of the volume: that its snapshot was asked for, and which it is.
+SNAPSHOT = "petal:snapshot"
 # Of the instance: the key pair that it was launched with.
 KEY_PAIR_ID = "petal:key-pair-id"
 

@@ -68,6 +68,7 @@ EXTRA_VARIABLES = frozenset(
         # cleanup
         "older_than",
         "detached",
+        "kept",
         # build caches
         "action",
         "cache_action",

@@ -58,6 +58,8 @@ class Delays:
     snapshot_pending: float = 3.0
     # Of a stack: one layer of resources that are made at once.
     stack_layer: float = 1.0
+    # How long EC2 still lists an instance that has ended.
+    instance_terminated: float = 3600.0
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,8 @@ def delays(pairs: list[str]) -> Delays:
         name = name.replace("-", "_")
         if not separator or (name != "all" and name not in known):
             raise ValueError(f"{pair!r}: expected NAME=SECONDS with NAME one of: all, {', '.join(known)}")
-        values.update(dict.fromkeys(known, float(seconds)) if name == "all" else {name: float(seconds)})
+        every = [one for one in known if one != "instance_terminated"]
+        values.update(dict.fromkeys(every, float(seconds)) if name == "all" else {name: float(seconds)})
     return Delays(**values)
 
 

@@ -18,6 +18,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import Peta
 
 # By which AWS divides a price for a month.
 HOURS_PER_MONTH = 730
+DAYS_PER_MONTH = 30
 # What a volume of a type does without paying for more; gp3 in the EBS user guide.
 INCLUDED_IOPS: Mapping[str, int] = {"gp3": 3000}
 INCLUDED_THROUGHPUT: Mapping[str, int] = {"gp3": 125}
@@ -194,6 +195,16 @@ def estimate(wanted: Wanted, prices: Prices) -> dict[str, Any]:
     }
     rounded = {name: None if value is None else round(value, 2) for name, value in sums.items()}
     return {**rounded, "hours": wanted.hours, "spot": spot}
+
+
+def day_of_volume(volume_type: str, size_gb: int, iops: int | None = None, throughput: int | None = None) -> float:
+    """US dollars that a volume costs in a day, by the table: a thirtieth of the month. Raises CostError for its type.
+
+    >>> round(day_of_volume("gp3", 100), 4)
+    0.2667
+    """
+    wanted = Wanted("none.none", table.REGION, "", False, volume_type, size_gb, iops, throughput).check()
+    return (_volume_month(wanted, from_table(wanted)) or 0.0) / DAYS_PER_MONTH
 
 
 def _volume_month(wanted: Wanted, prices: Prices) -> float | None:

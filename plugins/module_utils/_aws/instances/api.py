@@ -23,6 +23,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._aws.launch import (
     FAIL,
     LIVE,
     ON_DEMAND,
+    SPENT,
     WITHDRAWN,
     Attempt,
     Launch,
@@ -40,6 +41,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._aws.launch import (
 
 # Seconds between two looks of a waiter.
 DELAY = 5
+# How many client tokens of a build may be spent: each is of a host that has ended.
+TOKENS = 20
 
 
 class BuildInstances:
@@ -121,20 +124,30 @@ class BuildInstances:
     def _ask(self, launch: Launch, attempt: Attempt, gone: list[str]) -> Mapping[str, Any]:
         """One RunInstances; what it gives may have ended already, when its token was used before."""
         doing = f"launching {launch.instance_type} {'as Spot Instance' if attempt.spot else 'on demand'}"
-        for _again in range(5):
-            wanted = parameters(launch, attempt, gone)
+        for number in range(TOKENS):
             try:
-                made = call(EC2InstanceErrorHandler, doing, self._quick.run_instances, aws_retry=True, **wanted)
+                instance = self._run(doing, parameters(launch, attempt, gone))
             except AwsError as error:
-                if error.code:
+                if error.code != SPENT:
                     raise
-                # Without an answer nobody knows whether it was launched. The token makes asking again harmless.
-                made = call(EC2InstanceErrorHandler, doing, self._client.run_instances, aws_retry=True, **wanted)
-            instance: Mapping[str, Any] = made["Instances"][0]
+                # Which one it was need not be known any more; the next token is the same for whoever asks.
+                gone = [*gone, f"{SPENT}-{number}"]
+                continue
             if state_of(instance) in LIVE:
                 return instance
             gone = [*gone, str(instance["InstanceId"])]
         raise explain(doing, "", "EC2 gives hosts that have ended already")
+
+    def _run(self, doing: str, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
+        try:
+            made = call(EC2InstanceErrorHandler, doing, self._quick.run_instances, aws_retry=True, **wanted)
+        except AwsError as error:
+            if error.code:
+                raise
+            # Without an answer nobody knows whether it was launched. The token makes asking again harmless.
+            made = call(EC2InstanceErrorHandler, doing, self._client.run_instances, aws_retry=True, **wanted)
+        instance: Mapping[str, Any] = made["Instances"][0]
+        return instance
 
     def _completed(self, launch: Launch) -> Launch:
         """With the root device of the image, and only the subnets in the zone of the volume."""
@@ -188,10 +201,17 @@ class BuildInstances:
         try:
             call(EC2InstanceErrorHandler, doing, waiter.wait, InstanceIds=list(ids), WaiterConfig=config)
         except AwsError as error:
+            if state == "instance_terminated" and not self._left(ids):
+                return None
             if not tolerant:
                 raise
             return error
         return None
+
+    def _left(self, ids: Sequence[str]) -> list[str]:
+        """Those that have not ended. EC2 forgets in about an hour those that have."""
+        found = self._find([{"Name": "instance-id", "Values": list(ids)}])
+        return [str(one["InstanceId"]) for one in found if state_of(one) != "terminated"]
 
     def _terminate(self, ids: Sequence[str]) -> None:
         with aws(f"terminating {', '.join(ids)}"):

@@ -42,6 +42,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._aws.names import (
     BUILD_ID,
     FINGERPRINT,
     HOLDER,
+    KEEP_UNTIL,
     KEY_PAIR_ID,
     RENEWED,
     from_aws,
@@ -69,6 +70,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._lock.model import (
 )
 
 POLL, SLOWEST_POLL = 2.0, 15.0
+# Seconds that EC2 may take to list a key pair that it has.
+PATIENCE = 300.0
 # How often the holder's process is looked at while a lock is kept renewed.
 GLANCE = 1.0
 
@@ -79,7 +82,8 @@ class KeyRequest:
 
     key_file: where the private key is. timeout: seconds to wait. ttl: seconds until a holder that cannot be seen
     counts as dead. build_timeout: seconds that a build may take. interval: seconds between renewals. spare_detached:
-    whether a build that runs on its own counts as alive. waited: seconds before.
+    whether a build that runs on its own counts as alive; spare_kept: the same for the finished work of a failed one.
+    keep_for: seconds for which such work is spared. waited: seconds before.
     """
 
     name: str
@@ -95,6 +99,8 @@ class KeyRequest:
     force: bool
     spare_detached: bool = False
     waited: float = 0.0
+    spare_kept: bool = False
+    keep_for: float = 0
 
 
 def request_of(params: Mapping[str, Any]) -> KeyRequest:
@@ -115,6 +121,8 @@ def request_of(params: Mapping[str, Any]) -> KeyRequest:
         waited=params["waited"],
         force=params["force"],
         spare_detached=params["spare_detached"],
+        spare_kept=params["spare_kept"],
+        keep_for=params["keep_for"],
     )
 
 
@@ -151,6 +159,10 @@ class KeyLocks:
                 result = self._have(lock, verdict, request, waited)
                 if result is not None:
                     return result
+                if waited >= request.timeout + PATIENCE:
+                    raise LockError(
+                        f"EC2 has a key pair {request.name}, and does not list it for {int(waited)} s. Run again."
+                    )
             elif waited >= request.timeout:
                 raise KeyHeldError(
                     f"the build {lock.build_id if lock else '?'} holds the lock {request.name} ({verdict.reason}); "
@@ -159,7 +171,8 @@ class KeyLocks:
                     lock.to_dict() if lock else None,
                     verdict.reason,
                 )
-            self._sleep(max(0.05, min(poll, request.timeout - waited)))
+            # Who was refused what is free has met somebody faster, or a list that lags behind.
+            self._sleep(poll if verdict.action != WAIT else max(0.05, min(poll, request.timeout - waited)))
             poll = min(poll * 1.5, SLOWEST_POLL)
 
     def release(self, request: KeyRequest, check: bool = False) -> dict[str, Any]:
@@ -178,7 +191,11 @@ class KeyLocks:
 
         :param kept: nothing runs there.
         """
-        lock = self._find(request)
+        lock, began = self._find(request), time.monotonic()
+        while lock is None and request.key_file.exists() and time.monotonic() - began < PATIENCE:
+            # Its private key is here: EC2 has it, and does not list it yet.
+            self._sleep(POLL)
+            lock = self._find(request)
         if lock is None or not may_change(lock, request.holder, request.build_id, request.force):
             raise LockError(
                 f"the lock {request.name} is not ours to detach: "
@@ -186,7 +203,9 @@ class KeyLocks:
             )
         changed = lock.holder is not None or lock.kept != kept
         if changed and not check:
-            self._tag(lock, {HOLDER: holder_tag(None, kept=kept), RENEWED: stamp(time.time())})
+            now = time.time()
+            until = {KEEP_UNTIL: stamp(now + request.keep_for)} if kept and request.keep_for else {}
+            self._tag(lock, {HOLDER: holder_tag(None, kept=kept), RENEWED: stamp(now), **until})
         return {"changed": changed, "lock": replace(lock, holder=None, kept=kept).to_dict()}
 
     def keep_renewed(self, request: KeyRequest, check: bool = False) -> dict[str, Any]:
@@ -194,14 +213,16 @@ class KeyLocks:
         holder = self._holder(request)
         if not self._here().can_see(holder):
             raise LockError(f"{holder} cannot be seen from here: keep the lock renewed on the host that builds")
-        renewed, missing, reason = 0, 0, ""
+        renewed, missing, seen, reason = 0, 0, False, ""
+        began = time.monotonic()
         while not reason and not check:
             try:
                 lock = self._find(request)
-                missing = missing + 1 if lock is None else 0
+                missing, seen = (missing + 1, seen) if lock is None else (0, True)
                 if lock is None:
-                    # A list may lag behind what was just made.
-                    reason = "the key pair is gone" if missing > 1 else ""
+                    # A list may lag behind what was just made, and for minutes.
+                    gone = missing > 1 if seen else time.monotonic() - began > PATIENCE
+                    reason = "the key pair is gone" if gone else ""
                 elif lock.holder != holder:
                     reason = f"{lock.holder or 'nobody'} holds it now"
                 else:
@@ -236,6 +257,7 @@ class KeyLocks:
             now=time.time(),
             ttl=request.ttl,
             spare=request.spare_detached,
+            spare_kept=request.spare_kept,
         )
 
     def _holder(self, request: KeyRequest) -> Holder:
@@ -274,8 +296,8 @@ class KeyLocks:
         now = time.time()
         known = self._public_key(request.key_file) if lock else ""
         kept = lock is not None and same_key(known, lock.public_key)
-        if lock is not None and lock.holder is not None and verdict.action == TAKE_OVER and lock.overdue(now):
-            # It died long ago: it gets a time of its own, and a host whose dead man's switch knows that time.
+        if lock is not None and verdict.action == TAKE_OVER and lock.over(now):
+            # It gets a time of its own, and a host whose dead man's switch knows that time.
             lock, kept = replace(lock, started=stamp(now), deadline=self._deadline(request)), False
         if lock is not None and verdict.action == RENEW and kept:
             if now - lock.renewed > request.ttl / 4:
@@ -334,6 +356,8 @@ class KeyLocks:
         )
         if kept:
             tags[KEY_PAIR_ID] = wanted.key_pair_id
+        if wanted.keep_until:
+            tags[KEEP_UNTIL] = wanted.keep_until
         try:
             with aws(f"importing the key pair {request.name}"):
                 made = import_key_pair(

@@ -213,7 +213,14 @@ class LabResponse(EC2Response):
         return made
 
     def run_instances(self) -> ActionResult:
-        """As moto, once for each client token."""
+        """As moto, once for each client token; one whose instance has ended is spent."""
+        token = self._get_param("ClientToken")
+        before = self.ec2_backend.tokens.get(("RunInstances", token))
+        if before is not None and all(one.state == "terminated" for one in before[1].instances):
+            raise EC2ClientError(
+                "IdempotentInstanceTerminated",
+                f"The client token {token} belongs to an instance that has been terminated.",
+            )
         return self._once(super().run_instances)
 
     def create_volume(self) -> ActionResult:

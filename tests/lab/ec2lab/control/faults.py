@@ -14,6 +14,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "lost-answer": {"code": "InternalError", "status": 500},
     "capacity": {"code": "InsufficientInstanceCapacity", "status": 500},
     "interrupt": {"after": 5.0},
+    "late": {"after": 8.0},
+    "forgotten": {"after": 0.0},
     "no-ssh": {},
     "stuck-attaching": {},
     "snapshot-error": {},

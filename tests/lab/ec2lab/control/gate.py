@@ -16,6 +16,8 @@ from xml.sax.saxutils import escape
 
 from ec2lab.control.faults import Fault
 from ec2lab.control.instances import LabInstance, everywhere, refresh
+from ec2lab.control.late import KINDS as LATE
+from ec2lab.control.late import Late
 from ec2lab.control.report import leaks
 from ec2lab.control.sessions import Sessions
 from ec2lab.control.world import World
@@ -63,6 +65,7 @@ class Gate:
         self._inner = inner
         self._calls: list[dict[str, Any]] = []
         self.sessions = Sessions(world)
+        self._late = Late()
         self._log = threading.Lock()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -77,8 +80,9 @@ class Gate:
         started = time.time()
         with self._world.lock:
             fault = self._fault(call, "throttle", "server-error", "error")
+            fault = fault or self._late.refuses(call.action, call.parameters)
             lost = None if fault else self._fault(call, "lost-answer")
-            status, headers, body = failure(call, fault) if fault else self._ask(call, environ)
+            status, headers, body = failure(call, fault) if fault else self._in_time(call, environ)
             if call.service == "ec2" and not call.action.startswith(READS):
                 refresh(self._world)
         happened = fault or lost
@@ -103,6 +107,20 @@ class Gate:
 
     def _fault(self, call: Call, *kinds: str) -> Fault | None:
         return self._world.faults.take(*kinds, action=call.action, service=call.service, account=call.account)
+
+    def _in_time(self, call: Call, environ: Environ) -> tuple[int, list[tuple[str, str]], bytes]:
+        """An answer, with what has just been made left out where it is to be seen later."""
+        status, headers, body = self._ask(call, environ)
+        if call.service != "ec2" or status >= 400:
+            return status, headers, body
+        late = self._fault(call, "late") if call.action in LATE else None
+        if late:
+            self._late.made(call.action, body, late)
+        shown = self._late.without(call.action, body)
+        if shown is not body:
+            headers = [(name, value) for name, value in headers if name.lower() != "content-length"]
+            headers.append(("Content-Length", str(len(shown))))
+        return status, headers, shown
 
     def _ask(self, call: Call, environ: Environ) -> tuple[int, list[tuple[str, str]], bytes]:
         if call.service == "ssm" and call.action in self.sessions.actions:

@@ -257,6 +257,18 @@ class InstanceEC2(VolumeEC2):
                 nic.stop()
         instance.become(final, reason)
         refresh(self.world)
+        if final == "terminated":
+            fault = self.world.faults.take("forgotten", account=self.account_id, instance_type=instance.instance_type)
+            seconds = self.world.settings.delays.instance_terminated if fault is None else fault.after or 0.0
+            self.world.later(seconds, lambda: self._forget(instance))
+
+    def _forget(self, instance: LabInstance) -> None:
+        """It is in no list any more; what else speaks of it goes on doing so."""
+        for reservation in list(self.reservations.values()):
+            if instance in reservation.instances:
+                reservation.instances.remove(instance)
+                if not reservation.instances:
+                    del self.reservations[reservation.id]
 
     def start_instances(self, instance_ids: list[str]) -> list[tuple[Instance, InstanceState]]:
         """Stopped instances become pending, then running with another public address."""

@@ -178,3 +178,33 @@ def test_for_playbooks() -> None:
     assert LOCK.to_dict()["holder"]["pid"] == 200
     assert replace(LOCK, holder=None).to_dict()["holder"] == DETACHED
     assert replace(LOCK, holder=None, kept=True).to_dict()["holder"] == KEPT
+
+
+def test_what_was_finished_is_spared_by_a_clean_up_for_its_time() -> None:
+    """Whoever went on with it and died; a build goes on with it at any time."""
+    until = stamp(NOW + 60)
+    for lock in (
+        replace(LOCK, holder=None, kept=True, keep_until=until),
+        replace(LOCK, keep_until=until),
+        replace(LOCK, holder=replace(OTHER, host="elsewhere"), renewed=NOW - 1000, keep_until=until),
+    ):
+        spared = judge_key(lock, OURS, HERE, False, now=NOW, ttl=300, spare_kept=True)
+        assert (spared.action, spared.reason) == (WAIT, f"what the build b1 has finished is kept until {until}")
+        assert judge_key(lock, OURS, HERE, False, now=NOW + 61, ttl=300, spare_kept=True).action == TAKE_OVER
+        assert judge_key(lock, OURS, HERE, False, now=NOW, ttl=300).action == TAKE_OVER
+    kept = replace(LOCK, holder=None, kept=True)
+    assert judge_key(kept, OURS, HERE, False, now=NOW, ttl=300, spare_kept=True).action == TAKE_OVER
+    ours = replace(LOCK, holder=OURS, keep_until=until)
+    assert judge_key(ours, OURS, HERE, True, now=NOW, ttl=300, spare_kept=True).action == RENEW
+    assert parse_lock(key_pair(keep_until=until), FINGERPRINT).keep_until == until
+
+
+def test_whose_time_is_over() -> None:
+    """Else a build that is taken over late would get a host that ends at once."""
+    deadline = NOW + 100
+    detached, kept = replace(LOCK, holder=None), replace(LOCK, holder=None, kept=True)
+    assert [LOCK.over(at) for at in (NOW, deadline)] == [False, True]
+    assert [kept.over(at) for at in (NOW, deadline)] == [False, True]
+    assert [detached.over(at) for at in (NOW, deadline, deadline + 3600)] == [False, False, True]
+    # No host was kept with it.
+    assert replace(kept, keep_until=stamp(NOW + 9)).over(NOW)

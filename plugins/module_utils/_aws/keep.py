@@ -1,0 +1,120 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What becomes of the host and the volume of a build that failed: only software that fails takes its volume along."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ansible_collections.petal.hpc.plugins.module_utils._aws.cost.estimate import day_of_volume
+
+SOFTWARE = "software"
+INFRASTRUCTURE = "infrastructure"
+WISH = "wish"
+
+# What a task on the host says when it was not the software that failed: the way to the host, AWS, the network, or the
+# host's own means. None of it is in the fingerprint, so the same build goes on when it is mended.
+_NOT_THE_SOFTWARE = tuple(
+    re.compile(pattern)
+    for pattern in (
+        # Ansible's connection plugins.
+        r"UNREACHABLE|Failed to connect to the host|Shared connection to \S+ closed|Connection to \S+ closed",
+        r"SSM .{0,40}(timed out|exited)|Timeout \(\d+s\) waiting for privilege escalation",
+        # botocore.
+        r"An error occurred \([\w.]+\) when calling|Unable to locate credentials|Could not connect to the endpoint",
+        r"\b(\w+LimitExceeded|Insufficient\w*Capacity|ExpiredToken|Throttling(Exception)?)\b",
+        # errno(3), as programs and Python print it.
+        r"No space left on device|Disk quota exceeded|Read-only file system|Input/output error",
+        r"Cannot allocate memory|Out of memory|Killed signal terminated program",
+        r"Connection (refused|reset|timed out|aborted)|Network is unreachable|No route to host|Broken pipe",
+        r"[Tt]emporary failure in name resolution|Could not resolve host|Name or service not known|dns error",
+        # curl, pip, uv, git and apt.
+        r"[Oo]peration timed out|[Rr]ead timed out|TLS handshake timeout|[Ee]rror sending request",
+        r"Failed to fetch http|\b429 Too Many Requests",
+        r"\b50[0234] (Internal Server Error|Bad Gateway|Service Unavailable|Gateway Time-?out)",
+        # Our own time-outs (_spack/messages.py): it was not finished, and nothing was wrong.
+        r"was ended after its time-out of|was ended from outside",
+    )
+)
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What is kept. because: SOFTWARE, INFRASTRUCTURE or WISH."""
+
+    keep_volume: bool
+    keep_host: bool
+    because: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return asdict(self)
+
+
+def cause_of(said: str, *, installing: bool, unreachable: bool = False) -> str:
+    """Whose failure it is: of the SOFTWARE, or of the INFRASTRUCTURE that was to build it.
+
+    :param said: what the failed task said.
+    :param installing: whether it was a task that puts software on the mounted volume. Nothing else can be its failure.
+    :param unreachable: whether the host could not be reached.
+    """
+    if not installing or unreachable or any(pattern.search(said) for pattern in _NOT_THE_SOFTWARE):
+        return INFRASTRUCTURE
+    return SOFTWARE
+
+
+def decide(cause: str, *, work: bool, running: bool, keep_on_failure: bool) -> Fate:
+    """What a failed build leaves.
+
+    :param work: whether there is something on the volume, or nobody could say that there is not.
+    :param running: whether an install may go on by itself on a host that cannot be reached.
+    :param keep_on_failure: the user's wish.
+    """
+    if keep_on_failure:
+        return Fate(keep_volume=True, keep_host=True, because=WISH)
+    if cause == SOFTWARE or not work:
+        return Fate(keep_volume=False, keep_host=False, because=cause)
+    return Fate(keep_volume=True, keep_host=running, because=cause)
+
+
+def say(fate: Fate, build: Mapping[str, Any]) -> str:
+    """What is left, what it costs, and how to go on.
+
+    :param build: ``build_id``, ``region``, ``seed`` (the file), ``size_gb``, ``volume_type``, ``iops``, ``throughput``,
+        ``volume_id`` (empty where nobody knows it), ``kept_days``.
+    """
+    where = f"-e region={shlex.quote(str(build['region']))}"
+    if not fate.keep_volume:
+        return (
+            "Nothing is left behind; -e keep_on_failure=true keeps the host and the volume, and the next run goes on "
+            "with them."
+        )
+    day = day_of_volume(
+        str(build["volume_type"]), int(build["size_gb"]), build.get("iops") or None, build.get("throughput") or None
+    )
+    price = f"about {day:.2f} USD a day (us-east-1's price)" if day >= 0.01 else "less than a cent a day"
+    again = f"ansible-playbook petal.hpc.build_volume -e seed={shlex.quote(str(build['seed']))}"
+    if fate.because == WISH:
+        return (
+            f"Kept: everything tagged petal:build-id={build['build_id']} in {build['region']}, the host at AWS's "
+            f"price, the volume for {price}.\nGo on: {again}\nRemove it: ansible-playbook petal.hpc.cleanup {where}"
+        )
+    volume = f"the volume {build['volume_id']}" if build.get("volume_id") else "the volume"
+    host = (
+        "The host cannot be reached, and the install may go on there: it is left alone, and ends by itself."
+        if fate.keep_host
+        else "No host is left."
+    )
+    return (
+        f"This is no failure of the software, so what was finished is kept: {volume} ({build['size_gb']} GiB, "
+        f"{price}), tagged petal:build-id={build['build_id']} in {build['region']}. {host}\n"
+        f"Go on: {again}\n"
+        f"Remove it: ansible-playbook petal.hpc.cleanup {where} -e kept=true "
+        f"(without kept=true, cleanup spares it for {build['kept_days']} days)"
+    )

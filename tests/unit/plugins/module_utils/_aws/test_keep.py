@@ -1,0 +1,110 @@
+"""What is kept of a build that failed: a decision for each cause."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.petal.hpc.plugins.module_utils._aws.keep import (
+    INFRASTRUCTURE,
+    SOFTWARE,
+    WISH,
+    Fate,
+    cause_of,
+    decide,
+    say,
+)
+
+BUILD: dict[str, Any] = {
+    "build_id": "20261126T010203Z-0123abcd",
+    "region": "eu-west-1",
+    "seed": "seeds/my seed.yaml",
+    "size_gb": 500,
+    "volume_type": "gp3",
+    "iops": 3000,
+    "throughput": 125,
+    "volume_id": "vol-0123456789abcdef0",
+    "kept_days": 7,
+}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "ssh: Failed to connect to the host via ssh: Connection timed out",
+        "launching c6a.4xlarge on demand: InsufficientInstanceCapacity: no.",
+        "An error occurred (RequestLimitExceeded) when calling the DescribeVolumes operation: slow down",
+        "pushing failed: ExpiredToken: The provided token has expired.",
+        "==> Error: [Errno 28] No space left on device: '/shared/spack/opt'",
+        "OSError: [Errno 30] Read-only file system: '/shared/.petal'",
+        "g++: fatal error: Killed signal terminated program cc1plus",
+        "fatal: unable to access 'https://github.com/': Could not resolve host: github.com",
+        "error sending request for url (https://pypi.org/simple/numpy/)",
+        "curl: (28) Operation timed out after 10001 milliseconds",
+        "The installation of the environment x was ended after its time-out of 60 s. Everything that was finished",
+    ],
+)
+def test_what_is_no_failure_of_the_software(said: str) -> None:
+    assert cause_of(said, installing=True) == INFRASTRUCTURE
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "samtools@1.17 failed in phase build: see the log samtools.log",
+        "no solution found when resolving dependencies: numpy==9 is not there",
+        "make: *** [Makefile:12: all] Error 2 (exit code 1)",
+        "==> Error: concretization failed: zlib@1.2.13 and zlib@1.3.1",
+        "",
+    ],
+)
+def test_a_failure_of_the_software(said: str) -> None:
+    assert cause_of(said, installing=True) == SOFTWARE
+    # Where nothing is being installed, it cannot have failed.
+    assert cause_of(said, installing=False) == INFRASTRUCTURE
+    assert cause_of(said, installing=True, unreachable=True) == INFRASTRUCTURE
+
+
+@pytest.mark.parametrize(
+    ("cause", "work", "running", "wish", "fate"),
+    [
+        (INFRASTRUCTURE, True, False, False, Fate(True, False, INFRASTRUCTURE)),
+        (INFRASTRUCTURE, True, True, False, Fate(True, True, INFRASTRUCTURE)),
+        # Nothing on it that would be worth its price.
+        (INFRASTRUCTURE, False, False, False, Fate(False, False, INFRASTRUCTURE)),
+        (INFRASTRUCTURE, False, True, False, Fate(False, False, INFRASTRUCTURE)),
+        (SOFTWARE, True, False, False, Fate(False, False, SOFTWARE)),
+        (SOFTWARE, True, True, False, Fate(False, False, SOFTWARE)),
+        (SOFTWARE, True, False, True, Fate(True, True, WISH)),
+        (INFRASTRUCTURE, False, False, True, Fate(True, True, WISH)),
+    ],
+)
+def test_only_software_and_wishes_remove_work(cause: str, work: bool, running: bool, wish: bool, fate: Fate) -> None:
+    assert decide(cause, work=work, running=running, keep_on_failure=wish) == fate
+
+
+def test_what_is_said_of_kept_work() -> None:
+    text = say(Fate(True, False, INFRASTRUCTURE), BUILD)
+    # 500 GiB x 0.08 USD / 30
+    assert "the volume vol-0123456789abcdef0 (500 GiB, about 1.33 USD a day (us-east-1's price))" in text
+    assert "petal:build-id=20261126T010203Z-0123abcd in eu-west-1. No host is left." in text
+    assert "Go on: ansible-playbook petal.hpc.build_volume -e seed='seeds/my seed.yaml'\n" in text
+    assert "ansible-playbook petal.hpc.cleanup -e region=eu-west-1 -e kept=true" in text
+    assert "spares it for 7 days" in text
+
+
+def test_what_is_said_of_the_rest() -> None:
+    running = say(Fate(True, True, INFRASTRUCTURE), {**BUILD, "volume_id": "", "size_gb": 2})
+    assert "kept: the volume (2 GiB, less than a cent a day)" in running
+    assert "The host cannot be reached, and the install may go on there" in running
+    wish = say(Fate(True, True, WISH), BUILD)
+    assert wish.startswith("Kept: everything tagged petal:build-id=20261126T010203Z-0123abcd")
+    assert "Go on: ansible-playbook petal.hpc.build_volume" in wish
+    assert "kept=true" not in wish
+    assert say(Fate(False, False, SOFTWARE), BUILD).startswith("Nothing is left behind; -e keep_on_failure=true")
+
+
+def test_iops_and_throughput_cost_too() -> None:
+    # 500 x 0.08 + 3,000 IOPS x 0.005 + 125 MiB/s x 0.04 more than what is included, a month
+    assert "about 2.00 USD a day" in say(Fate(True, False, INFRASTRUCTURE), {**BUILD, "iops": 6000, "throughput": 250})
