@@ -148,6 +148,57 @@ def test_a_deployed_volume_works_in_login_shells_and_goes_away_again(store: Path
     Path("/petal-test").rmdir()
 
 
+def test_a_single_host_goes_back_to_what_was_before(store: Path, mount_seed: Path) -> None:
+    """Two versions stay, the older one unmounted; a third takes the first away, and delete_cluster all."""
+    text = mount_seed.read_text()
+    packaging = {"first": "25.0", "second": "24.2", "third": "24.1"}
+    assert packaging["first"] in text
+
+    def deployed() -> str:
+        manifest = json.loads(Path("/petal-test/.petal/manifest.json").read_text())
+        return next(package["version"] for package in manifest["packages"] if package["name"] == "packaging")
+
+    try:
+        for version in packaging.values():
+            mount_seed.write_text(text.replace("25.0", version))
+            for playbook in ("build_volume", "deploy_cluster"):
+                done = play(playbook, seed=mount_seed, store=store)
+                assert done.rc == 0, done.output
+                if version == packaging["first"] and playbook == "deploy_cluster":
+                    none = play("deploy_cluster", seed=mount_seed, store=store, rollback="true")
+                    assert none.rc != 0
+                    assert "This host has no earlier software of kill-test to go back to" in none.output
+            assert deployed() == version
+            assert len(list(store.glob("volumes/*.img"))) == (1 if version == packaging["first"] else 2)
+        ids = {
+            p.name: json.loads((p / "snapshot.json").read_text())["packages"] for p in store.glob("snapshots/snap-*")
+        }
+        second = next(name for name, packages in ids.items() if f"packaging@{packaging['second']}" in packages)
+        assert f"rollback to {second}" in play("cluster_status", seed=mount_seed, store=store).output
+        for version in ("second", "third", "second"):
+            done = play("deploy_cluster", seed=mount_seed, store=store, rollback="true")
+            assert done.rc == 0, done.output
+            assert re.search(r"^ok +small/2 ", done.output, re.MULTILINE), done.output
+            assert deployed() == packaging[version]
+        # Nobody takes it for the seed's.
+        other = play("verify_cluster", seed=mount_seed, store=store)
+        assert other.rc != 0
+        assert "Deploy that seed, or verify with the seed that was deployed" in other.output
+        assert Path("/etc/fstab").read_text().count("/petal-test") == 1
+        forward = play("deploy_cluster", seed=mount_seed, store=store)
+        assert forward.rc == 0, forward.output
+        assert deployed() == packaging["third"]
+        again = play("deploy_cluster", "-v", seed=mount_seed, store=store)
+        assert re.search(r"^localhost +: ok=\d+ +changed=0 ", again.output, re.MULTILINE), again.output
+    finally:
+        gone = play("delete_cluster", seed=mount_seed, store=store)
+    assert gone.rc == 0, gone.output
+    assert leftovers(store) == []
+    assert "/petal-test" not in Path("/etc/fstab").read_text()
+    assert not Path("/etc/profile.d/z00_petal.sh").is_symlink()
+    Path("/petal-test").rmdir()
+
+
 def test_a_snapshot_that_is_not_what_its_record_says_is_not_deployed(store: Path, mount_seed: Path) -> None:
     """A forged record: the archive is whole, its digest right, its fingerprint that of another seed."""
     built = play("build_volume", seed=mount_seed, store=store)

@@ -1,0 +1,85 @@
+"""In check mode nothing is handed on that did not happen: the plan is, as ``petal_plan``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from playing import ROOT
+
+#: What was found by looking, which is as true in check mode. `petal_snapshot` of report and state: one that is there.
+SEEN = {
+    "petal_cache_action",
+    "petal_cache_hits",
+    "petal_cache_misses",
+    "petal_cache_refused",
+    "petal_caches",
+    "petal_nodes",
+    "petal_registry",
+    "petal_seed_valid",
+    "petal_snapshots",
+    "petal_verified",
+}
+#: Files that only look, or that check mode comes to only where there is what they report.
+LOOKING = {"report.yml", "state.yml", "validate.yml", "list.yml", "status.yml", "inspected.yml", "verify.yml"}
+FILES = sorted((ROOT / "roles").glob("*/tasks/**/*.yml"))
+
+
+def tasks(found: Any) -> Iterator[dict[str, Any]]:
+    """The tasks of a file, those of blocks too."""
+    for task in found or []:
+        yield task
+        for part in ("block", "rescue", "always"):
+            yield from tasks(task.get(part))
+
+
+def conditions(task: dict[str, Any]) -> list[str]:
+    when = task.get("when", [])
+    return [str(one) for one in (when if isinstance(when, list) else [when])]
+
+
+STATS = [
+    (path, task)
+    for path in FILES
+    for task in tasks(yaml.safe_load(path.read_text(encoding="utf-8")))
+    if "ansible.builtin.set_stats" in task
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "task"), STATS, ids=[f"{path.parent.parent.name}-{path.stem}-{n}" for n, (path, _) in enumerate(STATS)]
+)
+def test_results_are_handed_on_where_something_happened_and_plans_where_it_would(
+    path: Path, task: dict[str, Any]
+) -> None:
+    names = set(task["ansible.builtin.set_stats"]["data"])
+    if path.name == "planned.yml":
+        return  # the next test
+    if names == {"petal_plan"}:
+        assert "ansible_check_mode" in conditions(task)
+    elif not (names <= SEEN or path.name in LOOKING):
+        assert "not ansible_check_mode" in conditions(task), names
+
+
+def test_the_plan_is_said_in_check_mode_only() -> None:
+    for path in FILES:
+        for task in tasks(yaml.safe_load(path.read_text(encoding="utf-8"))):
+            if task.get("ansible.builtin.include_tasks") == "planned.yml" and path.name != "begin.yml":
+                assert conditions(task) == ["ansible_check_mode"], path
+                assert {"software_volume_playbook", "software_volume_would"} <= set(task["vars"])
+
+
+def test_what_is_said_in_check_mode_does_not_say_that_it_was() -> None:
+    """Words of deeds stand where check mode does not come."""
+    deeds = ("Deleted:", "Imported", "Exported", "was taken", "is now")
+    said = 0
+    for path in FILES:
+        for task in tasks(yaml.safe_load(path.read_text(encoding="utf-8"))):
+            message = str(task.get("ansible.builtin.debug", {}).get("msg", ""))
+            if any(deed in message for deed in deeds) and "ansible_check_mode" not in message:
+                said += 1
+                assert "not ansible_check_mode" in conditions(task), (path, message)
+    assert said >= 6
