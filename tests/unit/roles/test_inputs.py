@@ -49,7 +49,7 @@ REASONS = {
     "lmod_spack": RESULT,
     "lmod_spack_wait": PATIENCE,
     "python_environments_cache_dir": OFF_VOLUME,
-    "python_environments_uv_sha256": "a check of what python_environments_uv_version names, which is in the fingerprint",
+    "python_environments_uv_sha256": "a check of what python_environments_uv_version names, which decides",
     "python_environments_python_mirror": WHERE_FROM,
     "python_environments_system_certificates": "whom downloads are trusted from; requirements and indexes decide",
     "python_environments_verify": "a check after the installation",
@@ -130,7 +130,7 @@ def test_defaults_are_the_roles_own(name: str) -> None:
 
 
 def test_lists_without_order_are_told_from_those_with_one() -> None:
-    assert inputs.ORDERED <= {name for name, value in inputs.VARIABLES.items() if isinstance(value, list)}
+    assert {name for name, value in inputs.VARIABLES.items() if isinstance(value, list)} >= inputs.ORDERED
 
 
 @pytest.mark.parametrize("os", ["alinux2023", "debian12", "rhel9"])
