@@ -9,7 +9,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
-from ansible_collections.petal.hpc.plugins.plugin_utils import registry_clone
+from ansible_collections.petal.hpc.plugins.plugin_utils import registry_clone, seed_info
 
 
 class ActionModule(ActionBase):
@@ -23,6 +23,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         _checked, arguments = self.validate_argument_spec(argument_spec=registry_clone.ARGUMENTS)
+        arguments = seed_info.with_inputs(arguments, task_vars or {}, self._templar.template)
         try:
             return registry_clone.run(arguments, self._loader.get_basedir(), self._task.check_mode)
         except registry_clone.InvalidRegistryError as error:

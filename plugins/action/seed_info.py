@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import SeedError
 from ansible_collections.petal.hpc.plugins.plugin_utils import seed_info
@@ -23,7 +24,9 @@ class ActionModule(ActionBase):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         _checked, arguments = self.validate_argument_spec(argument_spec=seed_info.ARGUMENTS)
+        extra = load_extra_vars(self._loader)
         try:
+            arguments = seed_info.with_inputs(arguments, task_vars or {}, self._templar.template, extra)
             info = seed_info.describe(arguments, self._loader.get_basedir())
         except SeedError as error:
             problems = [problem.to_dict() for problem in error.problems]

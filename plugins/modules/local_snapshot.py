@@ -41,6 +41,11 @@ options:
   fingerprint:
     description: Fingerprint of the seed, as M(petal.hpc.seed_info) returns it. Needed to make a snapshot.
     type: str
+  older_fingerprints:
+    description: With O(state=absent) also delete what has one of these, as M(petal.hpc.seed_info) returns them.
+    type: list
+    elements: str
+    default: []
   name:
     description: Name of the stack. Needed to make a snapshot.
     type: str
@@ -162,6 +167,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "volume": {"type": "str"},
             "fingerprint": {"type": "str"},
+            "older_fingerprints": {"type": "list", "elements": "str", "default": []},
             "name": {"type": "str"},
             "description": {"type": "str", "default": ""},
             "os": {"type": "str"},
@@ -178,13 +184,13 @@ def main() -> None:
         supports_check_mode=True,
     )
     options = dict(module.params)
-    keys = ("store", "state", "volume", "snapshot_id", "force")
-    store, state, volume, snapshot_id, force = (options.pop(key) for key in keys)
+    keys = ("store", "state", "volume", "snapshot_id", "older_fingerprints", "force")
+    store, state, volume, snapshot_id, older, force = (options.pop(key) for key in keys)
     try:
         host = Host(module.run_command)
         snapshots, volumes = SnapshotStore(host, store), VolumeStore(host, store)
         if state == "absent":
-            doomed, uses = snapshots.matching(snapshot_id, options["fingerprint"]), volumes.uses()
+            doomed, uses = snapshots.matching(snapshot_id, options["fingerprint"], *older), volumes.uses()
             problem = "" if force else refusal(doomed, uses)
             if problem:
                 module.fail_json(msg=problem, in_use={one: uses[one] for one in uses if one in str(doomed)})

@@ -44,6 +44,11 @@ options:
   python:
     description: Version of Python, such as V(3.12) or V(3.12.4). Without it the operating system's own is used.
     type: str
+  as_of:
+    description:
+      - A day, C(YYYY-MM-DD) in UTC. Releases that were published after it do not count, neither of what is asked for
+        nor of what that depends on or is built with. It needs an index that gives upload dates (PEP 700), as PyPI does.
+    type: str
   default:
     description: Whether this is the default version of its module; carried into RV(manifest), decides nothing else.
     type: bool
@@ -163,6 +168,7 @@ def main() -> None:
             "version": {"type": "str", "required": True},
             "packages": {"type": "list", "elements": "str", "default": []},
             "python": {"type": "str"},
+            "as_of": {"type": "str"},
             "default": {"type": "bool", "default": False},
             "mount_dir": {"type": "path", "required": True},
             "uv": {"type": "path", "required": True},
@@ -177,7 +183,8 @@ def main() -> None:
     )
     given = module.params
     try:
-        wanted = Environment(given["name"], given["version"], tuple(given["packages"]), given["python"] or None)
+        asked = (given["python"] or None, given["as_of"] or None)
+        wanted = Environment(given["name"], given["version"], tuple(given["packages"]), *asked)
         builder = Builder(module, wanted, given["mount_dir"], settings(module, given["uv"]))
         outcome = builder.ensure(given["default"])
     except PetalError as error:

@@ -42,6 +42,11 @@ options:
   fingerprint:
     description: Only snapshots of this fingerprint. V(check) needs it.
     type: str
+  older_fingerprints:
+    description: Others that stand for the same bytes, as M(petal.hpc.seed_info) returns them; V(check) takes them too.
+    type: list
+    elements: str
+    default: []
   region:
     description: Only snapshots in this Region.
     type: str
@@ -143,6 +148,7 @@ def main() -> None:
             "name": {"type": "str"},
             "text": {"type": "str"},
             "fingerprint": {"type": "str"},
+            "older_fingerprints": {"type": "list", "elements": "str", "default": []},
             "region": {"type": "str"},
             "os": {"type": "str"},
             "architecture": {"type": "str"},

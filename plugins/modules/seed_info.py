@@ -51,6 +51,13 @@ options:
       packages:
         description: Commit of its package repository.
         type: str
+  inputs:
+    description:
+      - What a site decides of a volume beyond the seed, by the names of the variables of the roles that write on it,
+        such as C(spack_packages_config) or C(lmod_method). What they lead to is in the fingerprint.
+      - Without it the play's own variables of these names are taken, so that every playbook has the same fingerprint.
+      - C(spack_repository_digests) are the digests of what C(spack_repositories) hold, by their names.
+    type: dict
 attributes:
   check_mode:
     description: Can run in check mode and return the same as without it.
@@ -94,6 +101,35 @@ fingerprint:
   returned: success
   type: str
   sample: sha256:3819bc29dc5c46114270d8c3d5abff6c5f01115fc544b2149e1ab6de6983a290
+older_fingerprints:
+  description: Fingerprints of older versions under which the same bytes may lie.
+  returned: success
+  type: list
+  elements: str
+unresolved:
+  description:
+    - What has to be looked up before there is a fingerprint, branches that O(resolved_refs) does not name, and
+      repositories of recipes of which there is no digest. No volume bears the fingerprint that is returned with any.
+  returned: success
+  type: list
+  elements: str
+inputs:
+  description: What the site decides of the volume, resolved; variables at their defaults are not in it.
+  returned: success
+  type: dict
+  contains:
+    lmod_method:
+      description: How Lmod comes onto the volume.
+      type: str
+    lmod_source:
+      description: Digest of an archive of Lmod that the site names.
+      type: str
+    recipes:
+      description: Digests of the site's own repositories of Spack packages, by name.
+      type: dict
+    settings:
+      description: The other variables that are not at their defaults.
+      type: dict
 fingerprint_input:
   description: What the fingerprint is the digest of.
   returned: success

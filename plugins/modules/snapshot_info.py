@@ -39,6 +39,13 @@ options:
   fingerprint:
     description: Only snapshots of this fingerprint.
     type: str
+  older_fingerprints:
+    description:
+      - Fingerprints of older versions that stand for the same bytes as O(fingerprint), as M(petal.hpc.seed_info)
+        returns them. They are asked for in the same call; one of theirs is used only where O(fingerprint) has none.
+    type: list
+    elements: str
+    default: []
   name:
     description: Only snapshots of this name.
     type: str
@@ -228,6 +235,7 @@ def main() -> None:
             "provider": {"type": "str", "choices": ["local", "aws"], "default": "local"},
             "store": {"type": "path", "default": "/var/lib/petal"},
             "fingerprint": {"type": "str"},
+            "older_fingerprints": {"type": "list", "elements": "str", "default": []},
             "name": {"type": "str"},
             "snapshot_ids": {"type": "list", "elements": "str", "default": []},
             "os": {"type": "str"},
@@ -259,7 +267,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     options = {field.name: module.params[field.name] for field in fields(Criteria)}
-    for several in ("snapshot_ids", "states"):
+    for several in ("snapshot_ids", "states", "older_fingerprints"):
         options[several] = tuple(options[several])
     criteria = Criteria(**options)
     try:

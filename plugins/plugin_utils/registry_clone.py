@@ -165,7 +165,8 @@ def submit(clone: Clone, options: Mapping[str, Any], playbook_dir: str, check: b
     if not (clone.root / ".git").exists():
         raise RegistryError(f"{clone.root} is no Git clone: clone the registry first, then run again")
     path = seed_info.find_seed(options["seed"], playbook_dir)
-    described = seed_info.describe({"path": path, "resolved_refs": options.get("resolved_refs")}, playbook_dir)
+    asked = {"path": path, "resolved_refs": options.get("resolved_refs"), "inputs": options.get("inputs")}
+    described = seed_info.describe(asked, playbook_dir)
     snapshots = [parse_snapshot(value) for value in _with_defaults(options["snapshots"])]
     offer = Offer(
         name=record.checked_name(options.get("name") or described["name"]),
@@ -231,9 +232,16 @@ def public_seed(data: Any, described: Mapping[str, Any], resolved_refs: Mapping[
     if found != described["fingerprint"]:
         raise RegistryError(
             f"the seed without what is this site's own has the fingerprint {found}, not {described['fingerprint']}: "
-            "pin the branches of Spack that it names (resolved_refs)"
+            f"{_own(described['inputs']) or 'pin the branches of Spack that it names (resolved_refs)'}"
         )
     return content
+
+
+def _own(site: Mapping[str, Any]) -> str:
+    """What a site has decided of the volume, which no seed tells others; empty where that is nothing."""
+    told = [*site["settings"], *(["spack_repositories"] if site["recipes"] else [])]
+    told += ["lmod_source_url"] if site["lmod_source"] else []
+    return f"it was built with {', '.join(told)}, which no seed carries to others: build without" if told else ""
 
 
 def _fingerprint_of(content: bytes, name: str) -> str:

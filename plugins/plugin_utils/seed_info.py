@@ -8,11 +8,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed import fingerprint
+from ansible_collections.petal.hpc.plugins.module_utils._seed import fingerprint, inputs
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import Problem, SeedError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed, Storage
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import Host, compatible_os, mismatch
@@ -31,7 +31,27 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "type": "dict",
         "options": {"spack": {"type": "str"}, "packages": {"type": "str"}},
     },
+    "inputs": {"type": "dict"},
 }
+
+
+def with_inputs(
+    arguments: Mapping[str, Any],
+    variables: Mapping[str, Any],
+    template: Callable[[Any], Any],
+    extra: Iterable[str] = (),
+) -> dict[str, Any]:
+    """The action's arguments, with what the play's variables decide of a volume where ``inputs`` does not say it.
+
+    Every door to a fingerprint goes through here, so that all playbooks with the same variables have the same one.
+
+    variables: those of the play. template: what makes a value of one. extra: names of the extra variables.
+    Raises SeedError for extra variables that overrule the seed.
+    """
+    inputs.refuse_overruling(extra)
+    if arguments.get("inputs") is not None:
+        return dict(arguments)
+    return {**arguments, "inputs": {name: template(variables[name]) for name in inputs.NAMES if name in variables}}
 
 
 def describe(arguments: Mapping[str, Any], playbook_dir: str) -> dict[str, Any]:
@@ -49,12 +69,16 @@ def describe(arguments: Mapping[str, Any], playbook_dir: str) -> dict[str, Any]:
     host = Host.named(options.get("host_os") or here.os, options.get("host_architecture") or here.architecture)
     seed = Seed.from_mapping(data, host, document.source, instance_types.sold)
     refs = {name: commit for name, commit in (options.get("resolved_refs") or {}).items() if commit}
+    site = inputs.resolve(options.get("inputs") or {}, seed)
     wanted = Host(seed.cluster.os, seed.cluster.architecture)
     return {
         "name": seed.cluster.name,
         "seed": seed.to_dict(),
-        "fingerprint": fingerprint.fingerprint(seed, refs),
-        "fingerprint_input": fingerprint.content(seed, refs),
+        "fingerprint": fingerprint.fingerprint(seed, refs, site),
+        "older_fingerprints": fingerprint.older(seed, refs, site),
+        "fingerprint_input": fingerprint.content(seed, refs, site),
+        "unresolved": fingerprint.unresolved(seed, refs, site),
+        "inputs": site.to_dict(),
         # A build host on AWS is made for the seed, and shows what it is when it answers.
         "host_mismatch": mismatch(wanted, host) if seed.cluster.provider == "local" else "",
         "compatible_os": list(compatible_os(wanted.os)),

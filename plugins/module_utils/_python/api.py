@@ -178,7 +178,8 @@ class Builder:
     def _working(self) -> Iterator[str]:
         """A directory for temporary files, with the environment set for uv."""
         with scratch_directory(self._settings.cache_dir) as scratch:
-            _set_environment(plan.uv_variables(os.environ, self._settings, self._layout, scratch))
+            until = self._environment.exclude_newer
+            _set_environment(plan.uv_variables(os.environ, self._settings, self._layout, scratch, until))
             yield scratch
 
     def _result(self, record: dict[str, Any]) -> dict[str, Any]:
@@ -328,7 +329,7 @@ class Builder:
         return self._prefix
 
     def _failure(self, what: str, output: str) -> PythonEnvironmentError:
-        hint = plan.network_hint(output, self._settings, self._host)
+        hint = plan.network_hint(output, self._settings, self._host) or plan.date_hint(output, self._environment)
         return PythonEnvironmentError(
             f"Python environment {self._environment.module}: could not {what}: {plan.reason(output)}.{hint}"
         )

@@ -11,6 +11,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._audit.pypi import package_licence
@@ -39,13 +40,15 @@ class PythonEnvironmentError(PetalError):
 class Environment:
     """What is asked for: a name and a version (its place and its module), a Python, and PEP 508 requirements.
 
-    ``python`` is a version such as ``3.12``, or None for the operating system's own.
+    ``python`` is a version such as ``3.12``, or None for the operating system's own. ``as_of`` is the last day,
+    ``YYYY-MM-DD`` in UTC, of whose releases anything is taken; None for no such day.
     """
 
     name: str
     version: str
     packages: tuple[str, ...]
     python: str | None = None
+    as_of: str | None = None
 
     def __post_init__(self) -> None:
         for key in ("name", "version"):
@@ -57,6 +60,10 @@ class Environment:
         if self.python is not None and not _PYTHON.fullmatch(self.python):
             raise PythonEnvironmentError(
                 f"Python environment {self.module}: python is {self.python!r}, expected a version such as 3.12"
+            )
+        if self.as_of is not None and not _is_day(self.as_of):
+            raise PythonEnvironmentError(
+                f"Python environment {self.module}: as_of is {self.as_of!r}, expected a day such as 2026-11-01"
             )
         for package in self.packages:
             problem = plain_requirement(package)
@@ -74,9 +81,26 @@ class Environment:
         names = (re.match(r"[A-Za-z0-9._-]+", package.strip()) for package in self.packages)
         return list(dict.fromkeys(python_name(found.group()) for found in names if found))
 
+    @property
+    def exclude_newer(self) -> str:
+        """The moment at which ``as_of`` ends, as uv wants it; empty without one.
+
+        A day alone would end when it does where uv runs.
+        """
+        if self.as_of is None:
+            return ""
+        return f"{date.fromisoformat(self.as_of) + timedelta(days=1)}T00:00:00Z"
+
     def requirements(self) -> str:
         """The requirements file. One requirement a line; :meth:`__post_init__` let nothing else in."""
         return "".join(f"{package.strip()}\n" for package in self.packages)
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -149,6 +173,8 @@ def input_digest(environment: Environment, layout: Layout) -> str:
         "path": layout.path,
         "python": environment.python,
         "packages": sorted(canonical_requirement(package) for package in environment.packages),
+        # Without a day the digest is what it was before there were any.
+        **({"as_of": environment.as_of} if environment.as_of else {}),
     }
     return sha256(json.dumps(content, sort_keys=True, separators=(",", ":")))
 
@@ -181,11 +207,14 @@ _PASSED = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 _PASSED_TOO = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
-def uv_variables(inherited: Mapping[str, str], settings: Settings, layout: Layout, scratch: str) -> dict[str, str]:
+def uv_variables(
+    inherited: Mapping[str, str], settings: Settings, layout: Layout, scratch: str, exclude_newer: str = ""
+) -> dict[str, str]:
     """The whole environment in which uv runs.
 
     Nothing of a user's own configuration of uv or pip gets in unless ``settings.host_config``; proxies and
-    certificates always do. ``scratch`` is a directory for its temporary files and its home.
+    certificates always do. ``scratch`` is a directory for its temporary files and its home. ``exclude_newer`` limits
+    everything that is resolved, tools to build packages with included.
     """
     if settings.host_config:
         result = dict(inherited)
@@ -210,6 +239,7 @@ def uv_variables(inherited: Mapping[str, str], settings: Settings, layout: Layou
         "UV_DEFAULT_INDEX": settings.index_url,
         "UV_INDEX": " ".join(settings.extra_index_urls),
         "UV_PYTHON_INSTALL_MIRROR": settings.python_mirror,
+        "UV_EXCLUDE_NEWER": exclude_newer,
         "UV_PYTHON_DOWNLOADS_JSON_URL": settings.python_downloads_json_url,
     }
     result.update({name: value for name, value in optional.items() if value})
@@ -590,6 +620,29 @@ def network_hint(output: str, settings: Settings, host: str) -> str:
     return (
         f" {host} cannot reach the package index ({index}): set a proxy, "
         "or name a mirror with python_environments_index_url."
+    )
+
+
+#: What uv says where nothing was left; it names the day of publication where the index tells it.
+_EXCLUDED = re.compile(
+    r"filtered by `exclude-newer`.*?latest version satisfying the requirement is (?P<latest>\S+)", re.S
+)
+
+
+def date_hint(output: str, environment: Environment) -> str:
+    """What to do where ``as_of`` has left nothing to choose from; empty where it is not to blame."""
+    excluded = [match["latest"] for match in _EXCLUDED.finditer(output)] if environment.as_of else []
+    if not excluded:
+        return ""
+    # "v1.16.0." ends the sentence, "v1.16.0, published at …" goes on.
+    if any(latest.endswith(".") for latest in excluded):
+        return (
+            " The package index gives no upload dates (PEP 700), which as_of needs: name an index that does, as PyPI "
+            "does, or leave as_of out and ask for exact versions."
+        )
+    return (
+        f" Nothing that fits was published by {environment.as_of}, the environment's as_of: take a later day, or ask "
+        "for what there was then."
     )
 
 

@@ -23,7 +23,7 @@ import threading
 import time
 import urllib.error
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -202,6 +202,11 @@ class Registry:
         found = [self._usable(entry) for entry in query.by_fingerprint(index, fingerprint)]
         return [stack for stack in found if stack is not None]
 
+    def any_of(self, index: Index, fingerprints: Sequence[str]) -> list[Stack]:
+        """The stacks that have one of some fingerprints, each once."""
+        found = [stack for fingerprint in fingerprints for stack in self.stacks(index, fingerprint)]
+        return list({stack.name: stack for stack in found}.values())
+
     def _usable(self, entry: Entry) -> Stack | None:
         try:
             return self.stack(entry)
@@ -216,12 +221,13 @@ class Registry:
 
         :param question: its options, as ``question`` and ``name``. Raises PetalError.
         """
-        wanted = Wanted(*(question[key] for key in ("fingerprint", "region", "os", "architecture")))
+        asked = [question[key] for key in ("fingerprint", "region", "os", "architecture")]
+        wanted = Wanted(*asked, older_fingerprints=tuple(question["older_fingerprints"]))
         wanted.check()
         kind = question["question"]
         index = self.index(refresh=kind == "update")
         if kind == "check":
-            stacks = self.stacks(index, question["fingerprint"])
+            stacks = self.any_of(index, wanted.fingerprints)
             said = query.check(stacks, wanted)
         elif kind in ("info", "regions", "variants"):
             said = query.about(kind, self.stack(query.find(index, question["name"])), wanted)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._registry.record import (
@@ -35,11 +35,17 @@ class Wanted:
     region: str | None = None
     os: str | None = None
     architecture: str | None = None
+    older_fingerprints: tuple[str, ...] = ()
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """Those that stand for what is wanted; none for any."""
+        return () if self.fingerprint is None else (self.fingerprint, *self.older_fingerprints)
 
     def check(self) -> None:
         """Raises RegistryError, or SnapshotError, for what is no fingerprint or Region."""
-        if self.fingerprint is not None:
-            check_fingerprint(self.fingerprint)
+        for fingerprint in self.fingerprints:
+            check_fingerprint(fingerprint)
         if self.region is not None:
             checked_region(self.region)
 
@@ -48,7 +54,7 @@ class Wanted:
         system = None if self.os is None else canonical_os(self.os)
         architecture = None if self.architecture is None else canonical_architecture(self.architecture)
         return (
-            self.fingerprint in (None, variant.fingerprint)
+            (self.fingerprint is None or variant.fingerprint in self.fingerprints)
             and self.region in (None, variant.region)
             and (system is None or variant.os in (None, system))
             and (architecture is None or variant.architecture in (None, architecture))
@@ -145,7 +151,7 @@ def check(stacks: Sequence[Stack], wanted: Wanted) -> dict[str, Any]:
 
 
 def _found(stacks: Sequence[Stack], rows: Sequence[dict[str, Any]], wanted: Wanted) -> str:
-    what = f"fingerprint {wanted.fingerprint}"
+    what = f"fingerprint {' or '.join(wanted.fingerprints)}"
     where = f" in {wanted.region}" if wanted.region else ""
     if rows:
         more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
@@ -153,7 +159,9 @@ def _found(stacks: Sequence[Stack], rows: Sequence[dict[str, Any]], wanted: Want
     if not stacks:
         return f"no stack has {what}"
     names = ", ".join(sorted({stack.name for stack in stacks}))
-    elsewhere = regions([stack for stack in stacks if variants([stack], Wanted(wanted.fingerprint))])
+    elsewhere = regions(
+        [stack for stack in stacks if variants([stack], replace(wanted, region=None, os=None, architecture=None))]
+    )
     hint = f"; its snapshots are in {', '.join(elsewhere)}" if elsewhere else ""
     return f"{names} has {what}, but no snapshot{where} that fits{hint}"
 

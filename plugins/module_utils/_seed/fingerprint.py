@@ -60,6 +60,17 @@ def content(seed: Seed, resolved_refs: Mapping[str, str] | None = None, site: In
     }
 
 
+def unresolved(seed: Seed, resolved_refs: Mapping[str, str] | None = None, site: Inputs | None = None) -> list[str]:
+    """What has to be looked up before there is a fingerprint: names of branches, and of a site's own recipes."""
+    site = site or inputs.resolve({}, seed)
+    if _spack(seed, {}, site) is None:
+        return []
+    refs = {"spack": seed.software.spack.version, "packages": seed.software.spack.packages}
+    known = resolved_refs or {}
+    branches = [ref for name, ref in refs.items() if ref and not rules.is_pinned(ref) and not known.get(name)]
+    return branches + [name for name, digest_of_it in site.recipes.items() if digest_of_it is None]
+
+
 def _spack(seed: Seed, resolved_refs: Mapping[str, str], site: Inputs) -> dict[str, Any] | None:
     """What Spack puts on the volume; None where it is not used, whatever its settings are."""
     software = seed.software
@@ -159,7 +170,7 @@ def older(seed: Seed, resolved_refs: Mapping[str, str] | None = None, site: Inpu
     software = seed.software
     undone = software.containers or software.in_ami or software.use_custom_ami or software.build_from_source
     dated = any(environment.as_of for environment in software.python_environments)
-    usual = site.are_defaults and site.lmod_method == inputs.default_lmod_method(seed.cluster.os)
+    usual = content(seed, resolved_refs, site) == content(seed, resolved_refs)
     # Lmod by Spack alone: version 1 left out which Spack.
     for_lmod = site.lmod_method == "spack" and not software.spack_packages
     target = platforms.DEFAULT_TARGETS.get(seed.cluster.architecture, software.spack.target)

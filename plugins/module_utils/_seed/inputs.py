@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +54,26 @@ RESOLVED = ("lmod_method", "lmod_source_url", "lmod_source_sha256", "spack_repos
 
 NAMES = (*VARIABLES, *RESOLVED)
 
+#: Variables that a build sets from the seed, and the key that each follows. Only an extra variable could overrule it.
+OF_SEED = {
+    "spack_version": "software.spack.version",
+    "spack_packages_version": "software.spack.packages",
+    "spack_target": "software.spack.target",
+    "spack_padded_length": "software.spack.padded_length",
+    "spack_compiler": "software.compiler",
+    "spack_specs": "software.spack_packages",
+    "spack_build_from_source": "software.build_from_source",
+    "spack_mount_dir": "shared_storage[].mount_dir",
+    "lmod_version": "software.lmod.version",
+    "lmod_mount_dir": "shared_storage[].mount_dir",
+    "lmod_module_paths": "shared_storage[].mount_dir",
+    "python_environments_list": "software.python_environments",
+    "python_environments_mount_dir": "shared_storage[].mount_dir",
+    "software_volume_mount_dir": "shared_storage[].mount_dir",
+    "software_volume_module_paths": "shared_storage[].mount_dir",
+    "software_volume_lmod_init": "software.lmod.version",
+}
+
 LMOD_METHODS = ("package", "source", "spack")
 #: Where a system has no package of Lmod that volumes can use.
 _LMOD_METHOD = {"alinux2023": "spack"}
@@ -66,18 +86,14 @@ class Inputs:
     """What a site's variables decide of a volume.
 
     lmod_method: as resolved. lmod_source: the digest of Lmod's archive where the site names it. recipes: digests of
-    the site's own repositories of recipes, by name. settings: the other variables that are not at their defaults.
+    the site's own repositories of recipes, by name; None where nobody has looked. settings: the other variables
+    that are not at their defaults.
     """
 
     lmod_method: str
     lmod_source: str | None
-    recipes: Mapping[str, str]
+    recipes: Mapping[str, str | None]
     settings: Mapping[str, Any]
-
-    @property
-    def are_defaults(self) -> bool:
-        """Whether the site has decided nothing."""
-        return not self.recipes and not self.settings and self.lmod_source is None
 
     def of(self, role: str) -> dict[str, Any]:
         """The settings of one role."""
@@ -96,6 +112,25 @@ class Inputs:
 def default_lmod_method(os: str) -> str:
     """How Lmod comes onto a volume for a system where nobody says."""
     return _LMOD_METHOD.get(os, "package")
+
+
+def refuse_overruling(extra: Iterable[str]) -> None:
+    """Raises SeedError for extra variables that would build something else than the seed says.
+
+    extra: names of those that were given.
+    """
+    overruling = sorted(set(extra) & set(OF_SEED))
+    if overruling:
+        raise SeedError(
+            [
+                Problem(
+                    name,
+                    f"the seed decides this ({OF_SEED[name]}), and the fingerprint would not know of it",
+                    hint="write it into the seed",
+                )
+                for name in overruling
+            ]
+        )
 
 
 def resolve(given: Mapping[str, Any], seed: Seed) -> Inputs:
@@ -126,31 +161,16 @@ def resolve(given: Mapping[str, Any], seed: Seed) -> Inputs:
             )
         # The release's own archive counts by its version, which is in the seed.
         source = digest if digest and given.get("lmod_source_url") else None
-    recipes = _recipes(given, problems)
     if problems:
         raise SeedError(problems)
+    digests = given.get("spack_repository_digests") or {}
     settings = {name: _canonical(name, given[name]) for name in VARIABLES if name in given}
     return Inputs(
         lmod_method=method,
         lmod_source=source,
-        recipes=recipes,
+        recipes={name: digests.get(name) for name in sorted(given.get("spack_repositories") or {})},
         settings={n: value for n, value in settings.items() if value != _canonical(n, VARIABLES[n])},
     )
-
-
-def _recipes(given: Mapping[str, Any], problems: list[Problem]) -> dict[str, str]:
-    digests = given.get("spack_repository_digests") or {}
-    names = sorted(given.get("spack_repositories") or {})
-    unknown = [name for name in names if name not in digests]
-    if unknown:
-        problems.append(
-            Problem(
-                "spack_repositories",
-                f"nothing has read what {', '.join(unknown)} holds, so there is no fingerprint",
-                hint="take the fingerprint from a playbook that looks the seed up, such as list_volumes",
-            )
-        )
-    return {name: digests[name] for name in names if name in digests}
 
 
 def _canonical(name: str, value: Any) -> Any:

@@ -291,14 +291,16 @@ class SnapshotStore:
                         self._host.remove(draft)
             yield
 
-    def matching(self, snapshot_id: str | None, fingerprint: str | None) -> list[dict[str, Any]]:
-        """What would be deleted: one snapshot, a damaged one too, or all of a fingerprint.
+    def matching(self, snapshot_id: str | None, *fingerprints: str | None) -> list[dict[str, Any]]:
+        """What would be deleted: one snapshot, a damaged one too, or all of the fingerprints.
 
-        With both, the snapshot only if it has that fingerprint. Each as its record, or with its id and stored_bytes.
+        With both, the snapshot only if it has one of them. Each as its record, or with its id and stored_bytes.
         """
-        if fingerprint is not None:
-            check_fingerprint(fingerprint)
-            found = [item for item in self.scan()[0] if item.fingerprint == fingerprint]
+        wanted = [one for one in fingerprints if one is not None]
+        if wanted:
+            for one in wanted:
+                check_fingerprint(one)
+            found = [item for item in self.scan()[0] if item.fingerprint in wanted]
             return [item.to_dict() for item in found if snapshot_id in (None, item.snapshot_id)]
         if snapshot_id is None or not (self._root / check_snapshot_id(snapshot_id)).is_dir():
             return []

@@ -18,6 +18,7 @@ class Criteria:
     """What is asked for. None (or an empty list of ids) asks for nothing.
 
     fingerprint, name, snapshot_ids: which snapshots are meant at all.
+    older_fingerprints: others that stand for the same bytes; the first that has a snapshot of use is taken.
     os, architecture: have to be exactly these.
     size_gb: the largest acceptable size in GiB.
     build_id: the build that made it.
@@ -32,11 +33,17 @@ class Criteria:
     size_gb: int | None = None
     build_id: str | None = None
     states: tuple[str, ...] = (COMPLETED,)
+    older_fingerprints: tuple[str, ...] = ()
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """Those that are asked for, the best first; none for any."""
+        return () if self.fingerprint is None else (self.fingerprint, *self.older_fingerprints)
 
     def means(self, snapshot: Snapshot) -> bool:
         """Whether a snapshot is one of those asked for, fit or not."""
         return (
-            self.fingerprint in (None, snapshot.fingerprint)
+            (self.fingerprint is None or snapshot.fingerprint in self.fingerprints)
             and self.name in (None, snapshot.name)
             and self.build_id in (None, snapshot.build_id)
             and (not self.snapshot_ids or snapshot.snapshot_id in self.snapshot_ids)
@@ -57,7 +64,7 @@ class Criteria:
     def __str__(self) -> str:
         parts = []
         if self.fingerprint is not None:
-            parts.append(f"fingerprint {self.fingerprint}")
+            parts.append(" or ".join(f"fingerprint {fingerprint}" for fingerprint in self.fingerprints))
         if self.name is not None:
             parts.append(f"name {self.name}")
         if self.snapshot_ids:
@@ -132,6 +139,10 @@ def select(snapshots: Sequence[Snapshot], criteria: Criteria, damaged: Sequence[
             passed_over.append(Refusal(snapshot.snapshot_id, objection))
     passed_over += damaged
     usable = [snapshot for snapshot in fitting if snapshot.state == COMPLETED]
+    present = {snapshot.fingerprint for snapshot in usable}
+    preferred = next((fingerprint for fingerprint in criteria.fingerprints if fingerprint in present), None)
+    if preferred is not None:
+        usable = [snapshot for snapshot in usable if snapshot.fingerprint == preferred]
     fingerprints = {snapshot.fingerprint for snapshot in usable}
     if not usable:
         return Selection(fitting, None, _none(criteria, fitting, passed_over), passed_over)
@@ -143,7 +154,10 @@ def select(snapshots: Sequence[Snapshot], criteria: Criteria, damaged: Sequence[
         return Selection(fitting, None, reason, passed_over)
     # min takes the first of equals, and they stand newest first.
     best = min(usable, key=lambda snapshot: snapshot.size_gb)
-    return Selection(fitting, best, _why(best, usable), passed_over)
+    reason = _why(best, usable)
+    if best.fingerprint in criteria.older_fingerprints:
+        reason += ", and bears the seed's fingerprint of an older version"
+    return Selection(fitting, best, reason, passed_over)
 
 
 def _none(criteria: Criteria, unfinished: Sequence[Snapshot], passed_over: Sequence[Refusal]) -> str:

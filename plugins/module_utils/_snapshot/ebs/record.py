@@ -55,7 +55,7 @@ def request(criteria: Criteria) -> dict[str, Any]:
     if criteria.fingerprint is None:
         filters["tag-key"] = [names.FINGERPRINT]
     else:
-        filters[f"tag:{names.FINGERPRINT}"] = [check_fingerprint(criteria.fingerprint)]
+        filters[f"tag:{names.FINGERPRINT}"] = [check_fingerprint(one) for one in criteria.fingerprints]
     if criteria.build_id is not None:
         filters[f"tag:{names.BUILD_ID}"] = [criteria.build_id]
     if criteria.name is not None:
@@ -71,8 +71,9 @@ def request_shared(criteria: Criteria, accounts: Sequence[str]) -> dict[str, Any
 
     Raises SnapshotError for what is no fingerprint or id.
     """
-    fingerprint = "sha256:*" if criteria.fingerprint is None else check_fingerprint(criteria.fingerprint)
-    filters = {"status": list(criteria.states), "description": [f"*petal.hpc {criteria.name or '*'} {fingerprint}"]}
+    fingerprints = [check_fingerprint(one) for one in criteria.fingerprints] or ["sha256:*"]
+    described = [f"*petal.hpc {criteria.name or '*'} {fingerprint}" for fingerprint in fingerprints]
+    filters = {"status": list(criteria.states), "description": described}
     ids = [check_snapshot_id(snapshot_id) for snapshot_id in criteria.snapshot_ids]
     if 0 < len(ids) <= FILTER_VALUES:
         filters["snapshot-id"] = ids
@@ -182,7 +183,7 @@ def parse_foreign(entry: Any, region: str | None, owners: Sequence[str], criteri
         raise SnapshotError(
             "its Description is not of the form 'petal.hpc NAME sha256:…', so its owner vouches for nothing"
         )
-    if criteria.fingerprint not in (None, told["fingerprint"]):
+    if criteria.fingerprint is not None and told["fingerprint"] not in criteria.fingerprints:
         raise SnapshotError(f"its Description names another fingerprint ({told['fingerprint']})")
     decided = criteria.fingerprint is not None
     return replace(

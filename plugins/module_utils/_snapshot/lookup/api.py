@@ -113,7 +113,7 @@ class Lookup:
         return Found([one for one in snapshots if one.source == source.type], refused.get(source.type, []))
 
     def _claims(self, registry: Registry, criteria: Criteria) -> list[Claim]:
-        stacks = registry.stacks(registry.index(), criteria.fingerprint or "")
+        stacks = registry.any_of(registry.index(), criteria.fingerprints)
         claims = [claim for stack in stacks for claim in _claims_of(stack, criteria, self._snapshots.region)]
         # Two stacks may name one snapshot: the official word counts.
         claims.sort(key=lambda claim: not claim.verified)
@@ -164,7 +164,7 @@ class Lookup:
 
 
 def _claims_of(stack: Stack, criteria: Criteria, region: str) -> Iterator[Claim]:
-    wanted = Wanted(fingerprint=criteria.fingerprint, region=region)
+    wanted = Wanted(criteria.fingerprint, region, older_fingerprints=criteria.older_fingerprints)
     for variant in stack.variants:
         if wanted.fits(variant) and criteria.name in (None, stack.name):
             yield Claim(

@@ -205,7 +205,10 @@ class Bucket:
             raise explain(f"{doing} {self._url}", "", str(error)) from error
 
     def scan(self, criteria: Criteria) -> tuple[list[Snapshot], list[Refusal]]:
-        entries = list(self._entries(criteria.fingerprint))
+        entries: list[tuple[str, str]] = []
+        for fingerprint in criteria.fingerprints or (None,):
+            # An older one is asked for only where this one has nothing.
+            entries = entries or list(self._entries(fingerprint))
         wanted = [entry for entry in entries if not criteria.snapshot_ids or entry[1] in criteria.snapshot_ids]
         found, refused = [], []
         with ThreadPoolExecutor(AT_ONCE) as pool:

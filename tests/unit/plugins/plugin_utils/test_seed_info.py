@@ -59,6 +59,24 @@ def test_branches_are_resolved(path: Path) -> None:
     assert info["fingerprint"] != describe(path)["fingerprint"]
 
 
+def test_what_the_play_decides(path: Path) -> None:
+    """Templates of the play are made values; nothing else of it is looked at."""
+    variables = {"spack_packages_config": "{{ mine }}", "lmod_method": "spack", "spack_jobs": 4, "other": "{{ broken"}
+    arguments = seed_info.with_inputs({"path": str(path)}, variables, {"{{ mine }}": {"all": {}}, "spack": "spack"}.get)
+    assert arguments["inputs"] == {"spack_packages_config": {"all": {}}, "lmod_method": "spack"}
+    info = seed_info.describe(arguments, "/")
+    assert info["inputs"]["settings"] == {"spack_packages_config": {"all": {}}}
+    assert info["inputs"]["lmod_method"] == "spack"
+    assert info["older_fingerprints"] == []
+    assert info["fingerprint"] != describe(path)["fingerprint"]
+    assert seed_info.with_inputs({"inputs": {}}, variables, str) == {"inputs": {}}
+
+
+def test_an_extra_variable_does_not_overrule_the_seed(path: Path) -> None:
+    with pytest.raises(SeedError, match=r"spack_target: the seed decides this \(software\.spack\.target\)"):
+        seed_info.with_inputs({"path": str(path)}, {}, str, {"spack_target": "zen3", "seed": "x"})
+
+
 def test_sources_from_outside_take_the_place_of_the_seeds_own(path: Path) -> None:
     sources = [{"type": "organization", "priority": 5, "account": "123456789012"}]
     whole = [{**sources[0], "enabled": True, "store": None}]

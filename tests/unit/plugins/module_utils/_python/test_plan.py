@@ -90,6 +90,7 @@ def test_order_and_spelling_do_not_matter(packages: tuple[str, ...]) -> None:
     [
         (Environment("sci", "2026.1", ("NumPy==2.3.*", "PyYAML")), LAYOUT),
         (Environment("sci", "2026.1", SCI.packages, "3.12"), LAYOUT),
+        (Environment("sci", "2026.1", SCI.packages, as_of="2026-11-01"), LAYOUT),
         (SCI, Layout("/opt/shared", "sci", "2026.1")),
     ],
 )
@@ -154,6 +155,42 @@ def test_indexes_and_mirrors_are_passed_in_the_environment() -> None:
     assert pip["PIP_EXTRA_INDEX_URL"] == "https://a.example.org https://b.example.org"
     assert pip["PIP_CERT"] == "/etc/ssl/certs/ca-certificates.crt"
     assert pip["PIP_CONFIG_FILE"] == "/dev/null"
+
+
+def test_a_day_ends_everywhere_at_the_same_moment() -> None:
+    dated = Environment("a", "1", ("six",), as_of="2026-12-31")
+    assert dated.exclude_newer == "2027-01-01T00:00:00Z"
+    assert (
+        plan.uv_variables({}, SETTINGS, LAYOUT, "/c/x", dated.exclude_newer)["UV_EXCLUDE_NEWER"]
+        == "2027-01-01T00:00:00Z"
+    )
+    assert SCI.exclude_newer == ""
+    assert "UV_EXCLUDE_NEWER" not in plan.uv_variables({}, SETTINGS, LAYOUT, "/c/x")
+
+
+@pytest.mark.parametrize("day", ["20261101", "2026-02-30", "soon", "2026-11-01T00:00:00Z"])
+def test_what_is_no_day(day: str) -> None:
+    with pytest.raises(PythonEnvironmentError, match="expected a day such as 2026-11-01"):
+        Environment("a", "1", ("six",), as_of=day)
+
+
+# As uv 0.13.9 says it.
+EXCLUDED = """error: No solution found when resolving dependencies
+  cause: Because there are no versions of six and you require six, we can conclude that your requirements are \
+unsatisfiable.
+
+hint: `six` was filtered by `exclude-newer` to only include packages uploaded before 2010-01-02T00:00:00Z. The latest \
+version satisfying the requirement is v1.17.0{published}. Consider using `exclude-newer-package` to override the \
+cutoff for this package."""
+
+
+def test_a_day_before_everything_and_an_index_without_days_are_told_apart() -> None:
+    dated = Environment("a", "1", ("six",), as_of="2010-01-01")
+    published = EXCLUDED.format(published=", published at 2024-12-04T17:35:26.475Z")
+    assert "Nothing that fits was published by 2010-01-01" in plan.date_hint(published, dated)
+    assert "gives no upload dates" in plan.date_hint(EXCLUDED.format(published=""), dated)
+    assert plan.date_hint("error: no such package", dated) == ""
+    assert plan.date_hint(published, SCI) == ""
 
 
 def test_host_config_lets_everything_in() -> None:

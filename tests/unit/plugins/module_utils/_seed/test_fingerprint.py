@@ -316,6 +316,20 @@ def test_recipes_count_by_what_they_hold_and_not_by_where_they_are() -> None:
     assert found("/a", "sha256:1") != of(LOCAL)
 
 
+def test_what_has_to_be_looked_up_first() -> None:
+    branches = changed(LOCAL, "software", "spack", {"version": "develop", "packages": "main"})
+    assert fp.unresolved(seed(branches)) == ["develop", "main"]
+    assert fp.unresolved(seed(branches), {"spack": COMMIT}) == ["main"]
+    valid = seed(LOCAL)
+    lab: dict[str, Any] = {"spack_repositories": {"lab": "/x"}}
+    assert fp.unresolved(valid) == []
+    assert fp.unresolved(valid, site=inputs.resolve(lab, valid)) == ["lab"]
+    lab["spack_repository_digests"] = {"lab": "sha256:1"}
+    assert fp.unresolved(valid, site=inputs.resolve(lab, valid)) == []
+    # Where Spack is not used, neither is.
+    assert fp.unresolved(seed(changed(branches, "software", "spack_packages", []))) == []
+
+
 def test_an_index_counts_without_its_password() -> None:
     def found(url: str) -> str:
         return with_site(TWO, python_environments_index_url=url)
@@ -329,7 +343,6 @@ def test_an_index_counts_without_its_password() -> None:
         ({"lmod_method": "sorcery"}, "lmod_method", "no way to Lmod"),
         ({"lmod_method": "source", "lmod_source_sha256": "1"}, "lmod_source_sha256", "no SHA-256"),
         ({"lmod_method": "source", "lmod_source_url": "https://example.org/x"}, "lmod_source_url", "hold anything"),
-        ({"spack_repositories": {"lab": "/x"}}, "spack_repositories", "nothing has read what lab holds"),
     ],
 )
 def test_what_cannot_be_resolved_is_said(given: dict[str, Any], path: str, message: str) -> None:

@@ -171,3 +171,17 @@ def test_only_one_build() -> None:
     found = select([mine, theirs, snapshot(3)], Criteria(build_id="b1"))
     assert found.snapshots == [mine]
     assert "no snapshot matches build b3" in select([mine], Criteria(build_id="b3")).reason
+
+
+def test_an_older_fingerprint_counts_where_there_is_no_other() -> None:
+    criteria = Criteria(fingerprint=FINGERPRINTS[0], older_fingerprints=(FINGERPRINTS[1],))
+    older = snapshot(9, fingerprint=FINGERPRINTS[1], size_gb=1)
+    alone = select([older], criteria)
+    assert alone.best == older
+    assert alone.reason.endswith("is the only one that matches, and bears the seed's fingerprint of an older version")
+    both = select([older, snapshot(1, size_gb=2)], criteria)
+    assert both.best == snapshot(1, size_gb=2)
+    assert "older" not in both.reason
+    assert len(both.snapshots) == 2
+    assert select([older], Criteria(fingerprint=FINGERPRINTS[0])).best is None
+    assert f"fingerprint {FINGERPRINTS[0]} or fingerprint {FINGERPRINTS[1]}" in select([], criteria).reason

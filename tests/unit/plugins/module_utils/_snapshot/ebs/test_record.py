@@ -253,3 +253,14 @@ def test_others_are_never_asked_for_without_owners() -> None:
         request_ids([ID] * (FILTER_VALUES + 1), [OWNER])
     with pytest.raises(SnapshotError, match="snapshot_id"):
         request_ids(["snap-*"], [OWNER])
+
+
+def test_one_question_for_a_fingerprint_and_its_older_forms() -> None:
+    old = "sha256:" + "0" * 64
+    wanted = Criteria(fingerprint=FINGERPRINT, older_fingerprints=(old,), os="alinux2023", architecture="x86_64")
+    assert filters(wanted)["tag:petal:fingerprint"] == [FINGERPRINT, old]
+    shared = {item["Name"]: item["Values"] for item in request_shared(wanted, [OWNER])["Filters"]}
+    assert shared["description"] == [f"*petal.hpc * {FINGERPRINT}", f"*petal.hpc * {old}"]
+    assert parse_foreign(foreign(Description=f"petal.hpc demo {old}"), "us-east-1", [OWNER], wanted).fingerprint == old
+    with pytest.raises(SnapshotError, match="is none"):
+        filters(Criteria(fingerprint=FINGERPRINT, older_fingerprints=("sha256:*",)))

@@ -1,0 +1,144 @@
+"""A key that does nothing is a lie: every key of the schema has a reader that acts on it, or is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from seed_samples import LOCAL, changed, faults
+
+from ansible_collections.petal.hpc.plugins.module_utils._seed import rules, schema
+from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Array, Record, Shape
+
+ROOT = Path(__file__).resolve().parents[5]
+RENDER = "plugins/module_utils/_pcluster/render.py"
+HOOK = "plugins/module_utils/_pcluster/hook.py"
+BUILD = "roles/software_volume/tasks/build.yml"
+PLAN = "roles/software_volume/tasks/plan.yml"
+ENVIRONMENTS = "roles/python_environments/tasks/install.yml"
+SPACK = "roles/software_volume/tasks/spack.yml"
+CACHE = "roles/spack_buildcache/vars/main.yml"
+LOOK_UP = "plugins/module_utils/_snapshot/sources.py"
+LOCAL_LOOK_UP = "roles/software_volume/tasks/local/lookup.yml"
+AWS_LOOK_UP = "roles/software_volume/tasks/aws/lookup.yml"
+AWS_HOST = "roles/software_volume/tasks/aws/host.yml"
+
+#: What acts on a key: a file, and how the value is read there.
+CONSUMERS = {
+    "cluster.name": (RENDER, "seed.cluster.name"),
+    "cluster.region": (PLAN, "seed.cluster.region"),
+    "cluster.provider": (PLAN, "seed.cluster.provider"),
+    "cluster.os": (AWS_LOOK_UP, "seed.cluster.os"),
+    "cluster.architecture": (AWS_LOOK_UP, "seed.cluster.architecture"),
+    "compute.head_node": (RENDER, "compute.head_node"),
+    "compute.custom_ami": (RENDER, "compute.custom_ami"),
+    "compute.queues[].name": (RENDER, "queue.name"),
+    "compute.queues[].instance_types": (RENDER, "queue.instance_types"),
+    "compute.queues[].min_count": (RENDER, "queue.min_count"),
+    "compute.queues[].max_count": (RENDER, "queue.max_count"),
+    "compute.queues[].spot": (RENDER, "queue.spot"),
+    "shared_storage[].name": (RENDER, "entry.name"),
+    "shared_storage[].storage_type": (RENDER, "entry.storage_type"),
+    "shared_storage[].mount_dir": (PLAN, "software_volume.mount_dir"),
+    "shared_storage[].ebs_settings.volume_type": (RENDER, "ebs.volume_type"),
+    "shared_storage[].ebs_settings.size": (PLAN, "software_volume.size_gb"),
+    "shared_storage[].ebs_settings.iops": (RENDER, "ebs.iops"),
+    "shared_storage[].ebs_settings.throughput": (RENDER, "ebs.throughput"),
+    "shared_storage[].ebs_settings.encrypted": (RENDER, "ebs.encrypted"),
+    "shared_storage[].ebs_settings.kms_key_id": (RENDER, "ebs.kms_key_id"),
+    "software.spack_packages[]": (SPACK, "seed.software.spack_packages"),
+    "software.spack.version": (BUILD, "seed.software.spack.version"),
+    "software.spack.packages": (BUILD, "seed.software.spack.packages"),
+    "software.spack.target": (BUILD, "seed.software.spack.target"),
+    "software.spack.padded_length": (BUILD, "seed.software.spack.padded_length"),
+    "software.compiler": (BUILD, "seed.software.compiler"),
+    "software.build_from_source[]": (SPACK, "seed.software.build_from_source"),
+    "software.build_parallel": (SPACK, "seed.software.build_parallel"),
+    "software.binary_cache.s3_bucket": (CACHE, "binary_cache.s3_bucket"),
+    "software.binary_cache.s3_prefix": (CACHE, "binary_cache.s3_prefix"),
+    "software.binary_cache.s3_region": (CACHE, "binary_cache.s3_region"),
+    "software.python_environments[].name": (ENVIRONMENTS, "item.name"),
+    "software.python_environments[].version": (ENVIRONMENTS, "item.version"),
+    "software.python_environments[].default": (ENVIRONMENTS, "item.default"),
+    "software.python_environments[].python": (ENVIRONMENTS, "item.python"),
+    "software.python_environments[].packages[]": (ENVIRONMENTS, "item.packages"),
+    "software.python_environments[].as_of": (ENVIRONMENTS, "item.as_of"),
+    "software.lmod.version": (BUILD, "seed.software.lmod.version"),
+    "software.build.instance_type": (AWS_HOST, "seed.software.build.instance_type"),
+    "software.build.spot": (AWS_HOST, "seed.software.build.spot"),
+    "software.build.timeout": (PLAN, "software_volume_seed.build_timeout_s"),
+    "users[].name": (HOOK, "user.name"),
+    "users[].uid": (HOOK, "user.uid"),
+    "users[].gid": (HOOK, "user.gid"),
+    "data.s3_mounts[].bucket": (HOOK, "mount.bucket"),
+    "data.s3_mounts[].mount_point": (HOOK, "mount.mount_point"),
+    "snapshot_sources[].type": (LOOK_UP, 'value["type"]'),
+    "snapshot_sources[].priority": (LOOK_UP, 'value["priority"]'),
+    "snapshot_sources[].account": (LOOK_UP, 'value.get("account")'),
+    "snapshot_sources[].store": (LOOK_UP, 'value.get("store")'),
+    "snapshot_sources[].enabled": (LOOK_UP, 'value.get("enabled")'),
+    "registry.use_public_snapshots": (AWS_LOOK_UP, "registry.use_public_snapshots"),
+    "registry.trusted_accounts[]": (AWS_LOOK_UP, "seed.registry.trusted_accounts"),
+    "registry.url": ("roles/registry/vars/main.yml", "seed.registry.url"),
+}
+
+#: The form of the file itself: another one is refused.
+FORM = "schema"
+
+#: How a value is called where the model hands it on under a name of its own.
+RENAMED = {
+    "shared_storage[].ebs_settings.size": "size_gb",
+    "software.build.timeout": "build_timeout_s",
+}
+
+
+def keys(shape: Shape, path: str = "") -> Iterator[str]:
+    """The paths of everything in a shape that has no keys of its own."""
+    if isinstance(shape, Record):
+        for name, key in shape.keys.items():
+            yield from keys(key.shape, f"{path}.{name}" if path else name)
+    elif isinstance(shape, Array) and path.rpartition(".")[2] != "instance_types":
+        yield from keys(shape.entries, f"{path}[]")
+    else:
+        yield path
+
+
+def refused(path: str) -> bool:
+    return any(path == ".".join(key) or path.startswith(".".join(key) + "[") for key in map(_texts, rules.LATER))
+
+
+def _texts(path: tuple[object, ...]) -> tuple[str, ...]:
+    return tuple(map(str, path))
+
+
+KEYS = [path for path in keys(schema.SEED) if path != FORM]
+
+
+def test_another_form_of_the_file_is_refused() -> None:
+    assert list(faults(changed(LOCAL, FORM, 2))) == [FORM]
+
+
+@pytest.mark.parametrize("path", KEYS)
+def test_every_key_is_acted_on_or_refused(path: str) -> None:
+    assert (path in CONSUMERS) != refused(path), "name its reader in CONSUMERS, or refuse it in rules.LATER"
+
+
+def test_no_reader_of_a_key_that_there_is_not() -> None:
+    assert sorted(set(CONSUMERS) - set(KEYS)) == []
+
+
+@pytest.mark.parametrize("path", CONSUMERS)
+def test_its_reader_reads_it(path: str) -> None:
+    name, expression = CONSUMERS[path]
+    assert "_seed/" not in name, "what checks a key does not act on it"
+    key = path.rpartition(".")[2].removesuffix("[]")
+    assert RENAMED.get(path, key) in expression
+    assert expression in (ROOT / name).read_text()
+
+
+@pytest.mark.parametrize("path", rules.LATER, ids=".".join)
+def test_what_is_refused_is_refused_only_where_something_is_asked_for(path: tuple[str, ...]) -> None:
+    good = {"containers": [{"name": "a", "image": "a:1"}], "in_ami": ["cmake"], "use_custom_ami": True}[path[-1]]
+    assert list(faults(changed(LOCAL, *path, good))) == [".".join(path)]
+    assert faults(changed(LOCAL, *path, type(good)())) == {}
