@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import spack_at_hand
+from playing import ROOT, environment
 
 from ansible_collections.petal.hpc.plugins.plugin_utils.package_index import INDEX
 
@@ -19,7 +20,13 @@ NAMES = ("zlib", "hdf5", "gcc", "idl", "mpi")
 @pytest.mark.skipif(not spack_at_hand.mirror_dir(), reason="no mirror of Spack, which the playbook mirror fills")
 def test_lines_of_a_few_packages() -> None:
     made = subprocess.run(
-        [sys.executable, "-B", str(GENERATOR), *NAMES], check=True, stdout=subprocess.PIPE, text=True, timeout=600
+        [sys.executable, "-B", str(GENERATOR), *NAMES],
+        cwd=ROOT,
+        env=environment(PYTHONPATH=".collections:tests/lab"),
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=600,
     )
     lines = [line for line in INDEX.read_text().splitlines() if line.partition(" ")[0] in NAMES]
     assert made.stdout.splitlines() == lines
