@@ -19,7 +19,7 @@ BECOME := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs kill bench bench-lookup seeds-check pcluster-check instance-types debian-sources lab lab-build lab-kill lab-faults lab-share cluster-demo truth
+.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs kill bench bench-lookup seeds-check package-index pcluster-check instance-types debian-sources lab lab-build lab-kill lab-faults lab-share cluster-demo truth
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 24
@@ -91,6 +91,9 @@ bench-lookup: setup-dev ## look-ups among 10,000 snapshots and a registry of 10,
 
 seeds-check: setup-dev ## concretize every shipped seed with the real Spack
 	@PYTHONPATH=.collections:tests/lab $(BIN)/python -B tests/lab/seeds_check.py
+
+package-index: setup-dev ## make the index of packages, versions and variants that seeds are compared with, from the real Spack
+	@PYTHONPATH=.collections:tests/lab $(BIN)/python -B tests/lab/package_index.py
 
 pcluster-check: setup-dev ## let the real AWS ParallelCluster read the configuration of every shipped seed, and wrong ones
 	@PYTHONPATH=.collections:tests/lab $(BIN)/python -B tests/lab/pcluster_check.py $(CHECK)

@@ -145,6 +145,14 @@ compatible_os:
   type: list
   elements: str
   sample: [almalinux9, ol9, rhel9, rocky9]
+packages_compared:
+  description:
+    - The release of Spack's package repository with which the names, versions and variants in the seed's specs were
+      compared. What it does not have is among the warnings.
+    - Null where the seed has no specs, or takes another release than the one that the collection knows.
+  returned: success
+  type: str
+  sample: v2026.06.0
 build_timeout_s:
   description: How long a build may take, in seconds.
   returned: success

@@ -16,7 +16,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed import fingerprint
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import Problem, SeedError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed, Storage
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import Host, compatible_os, mismatch
-from ansible_collections.petal.hpc.plugins.plugin_utils import instance_types
+from ansible_collections.petal.hpc.plugins.plugin_utils import instance_types, package_index
 from ansible_collections.petal.hpc.plugins.plugin_utils.controller import process_identity, this_host
 from ansible_collections.petal.hpc.plugins.plugin_utils.seed_file import read_seed_file
 
@@ -68,6 +68,7 @@ def describe(arguments: Mapping[str, Any], playbook_dir: str) -> dict[str, Any]:
     here = this_host()
     host = Host.named(options.get("host_os") or here.os, options.get("host_architecture") or here.architecture)
     seed = Seed.from_mapping(data, host, document.source, instance_types.sold)
+    compared, doubts = package_index.compare(data, seed, document.source)
     refs = {name: commit for name, commit in (options.get("resolved_refs") or {}).items() if commit}
     site = inputs.resolve(options.get("inputs") or {}, seed)
     wanted = Host(seed.cluster.os, seed.cluster.architecture)
@@ -86,7 +87,11 @@ def describe(arguments: Mapping[str, Any], playbook_dir: str) -> dict[str, Any]:
         "build_timeout_s": seed.software.build.timeout_seconds,
         # The worker that runs this is a child of the ansible-playbook process.
         "controller": process_identity(os.getppid()),
-        "warnings": [f"{problem}; {problem.hint}" if problem.hint else str(problem) for problem in seed.warnings],
+        "packages_compared": compared,
+        "warnings": [
+            f"{problem}; {problem.hint}" if problem.hint else str(problem)
+            for problem in sorted([*seed.warnings, *doubts], key=lambda problem: problem.line or 0)
+        ],
     }
 
 

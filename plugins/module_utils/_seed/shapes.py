@@ -13,7 +13,7 @@ import datetime
 import difflib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Union
 
@@ -332,6 +332,19 @@ class Record(Shape):
         text = name if isinstance(name, str) else shown(name)
         near = did_you_mean(text, tuple(self.keys))
         report.add((*path, text), "this key is unknown", expected=_listed(self.keys), hint=near)
+
+
+def of_shape(wanted: Shape, shape: Shape, value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Every value of one shape in a document that another describes, with its path. What is wrong is passed over."""
+    if shape is wanted:
+        yield path, value
+    elif isinstance(shape, Record) and isinstance(value, Mapping):
+        for name, key in shape.keys.items():
+            if name in value:
+                yield from of_shape(wanted, key.shape, value[name], (*path, name))
+    elif isinstance(shape, Array) and isinstance(value, (list, tuple)):
+        for index, entry in enumerate(value):
+            yield from of_shape(wanted, shape.entries, entry, (*path, index))
 
 
 def path_text(path: Path) -> str:

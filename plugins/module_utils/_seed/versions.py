@@ -10,7 +10,9 @@ Source: Spack 1.1, "Version specifier" in its documentation and the behaviour of
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Union
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
@@ -90,7 +92,13 @@ class Version:
         # A separator at the end says nothing, and could not be told from a -variant when printed.
         return cls(text.rstrip("-._") or text, _key(text))
 
+    @property
+    def is_branch(self) -> bool:
+        """Whether it names what moves: develop, main and their like, also develop-1.14."""
+        return any(kind == 2 for kind, _value in self.key[0])
 
+
+_by_key = attrgetter("key")
 _FIRST = Version("", ((), (0,)))
 _LAST = Version("", (((2, len(_NEWEST)),), (_FINAL,)))
 
@@ -100,6 +108,9 @@ class Exact:
     """``=1.2``"""
 
     version: Version
+
+    def holds(self, version: Version) -> bool:
+        return self.version.key == version.key
 
     def __str__(self) -> str:
         return f"={self.version.text}"
@@ -135,6 +146,10 @@ class GitRef:
     ref: str
     version: Version | None
 
+    def holds(self, _version: Version) -> bool:
+        """Its commit is known to Git only: it is none of the numbered versions."""
+        return False
+
     def __str__(self) -> str:
         return self.ref if self.version is None else f"{self.ref}={self.version.text}"
 
@@ -156,6 +171,21 @@ class Versions:
 
     def __str__(self) -> str:
         return ",".join(map(str, self.items))
+
+    def holds(self, version: Version) -> bool:
+        """Whether a version is one of these."""
+        return any(item.holds(version) for item in self.items)
+
+    def neighbours(self, known: Sequence[Version]) -> list[Version]:
+        """Of versions that are none of these, those next to the first of them: the next older, the next newer."""
+        first = self.items[0]
+        if isinstance(first, Range):
+            low, end = first.low.key, first.end
+        else:
+            low = end = first.version.key if first.version else _FIRST.key
+        older = [version for version in known if version.key < low]
+        newer = [version for version in known if version.key >= end]
+        return [*([max(older, key=_by_key)] if older else []), *([min(newer, key=_by_key)] if newer else [])]
 
     @classmethod
     def parse(cls, text: str) -> Versions:

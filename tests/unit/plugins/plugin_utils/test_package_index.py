@@ -1,0 +1,115 @@
+"""The index of Spack's packages in the tree, and what it says of seeds."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.petal.hpc.plugins.module_utils._seed.model import DEFAULT_SPACK_PACKAGES_REF, Seed
+from ansible_collections.petal.hpc.plugins.module_utils._seed.packages import Package
+from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import Host
+from ansible_collections.petal.hpc.plugins.module_utils._seed.versions import Version
+from ansible_collections.petal.hpc.plugins.plugin_utils import package_index
+from ansible_collections.petal.hpc.plugins.plugin_utils.seed_file import parse_seed
+
+LINES = [line for line in package_index.INDEX.read_text().splitlines() if not line.startswith("#")]
+
+
+def compared(text: str) -> tuple[str | None, list[Any]]:
+    document = parse_seed(text.encode())
+    seed = Seed.from_mapping(document.data, Host("debian12", "x86_64"), document.source)
+    return package_index.compare(document.data, seed, document.source)
+
+
+def test_it_is_of_the_default_release() -> None:
+    """Whoever changes the default makes the index anew: make package-index."""
+    assert package_index.load().ref == DEFAULT_SPACK_PACKAGES_REF
+
+
+def test_it_is_whole_and_small() -> None:
+    assert len(LINES) > 8_000
+    assert lines_sorted_once(LINES)
+    assert package_index.INDEX.stat().st_size < 1_500_000
+
+
+def lines_sorted_once(lines: list[str]) -> bool:
+    return lines == sorted(lines) and len({line.partition(" ")[0] for line in lines}) == len(lines)
+
+
+def test_every_line_is_read_and_its_versions_are_in_our_order_too() -> None:
+    for line in LINES:
+        package = Package.parse(line)
+        assert str(package) == line
+        keys = [Version.parse(version).key for version in package.versions]
+        assert all(newer > older for newer, older in itertools.pairwise(keys)), line
+
+
+def test_variants_of_build_systems_are_in_it() -> None:
+    index = package_index.load()
+    hdf5, mpi = index.find("hdf5"), index.find("mpi")
+    assert hdf5 is not None
+    assert {"build_type", "api"} <= hdf5.choices
+    assert {"mpi", "ipo"} <= hdf5.switches
+    assert mpi is not None
+    assert mpi.virtual
+
+
+def test_it_is_read_quickly() -> None:
+    """It is read at every look at a seed with specs: in milliseconds, not in tenths of a second."""
+    times = []
+    for _round in range(5):
+        start = time.perf_counter()
+        package_index.load().find("zlib")
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.05
+
+
+SEED = """\
+cluster: {name: a, provider: local}
+software:
+  spack_packages:
+    - zlib@1.3.1
+    - "samtool@1.17"
+    - "hdf5@1.14 +mpi ^openmpi@4.1.99"
+  build_from_source: ["zlib+pik"]
+  compiler: gcc@11.99
+"""
+
+
+def test_every_spec_of_a_seed_is_compared() -> None:
+    ref, problems = compared(SEED)
+    assert ref == DEFAULT_SPACK_PACKAGES_REF
+    assert [(problem.path, problem.line, problem.level) for problem in problems] == [
+        ("software.spack_packages[1]", 5, "warning"),
+        ("software.spack_packages[2]", 6, "warning"),
+        ("software.compiler", 8, "warning"),
+        ("software.build_from_source[0]", 7, "warning"),
+    ]
+    assert problems[0].hint == "did you mean samtools?"
+
+
+@pytest.mark.parametrize("ref", ["v2025.11.0", "develop", "b" * 40])
+def test_of_another_release_nothing_is_said(ref: str) -> None:
+    text = SEED.replace("software:\n", f"software:\n  spack: {{packages: {ref}}}\n")
+    assert compared(text) == (None, [])
+
+
+def test_the_commit_of_the_release_is_the_release() -> None:
+    commit = package_index.load().commit
+    ref, problems = compared(SEED.replace("software:\n", f"software:\n  spack: {{packages: {commit}}}\n"))
+    assert ref == DEFAULT_SPACK_PACKAGES_REF
+    assert len(problems) == 4
+
+
+def test_a_seed_without_specs() -> None:
+    assert compared("cluster: {name: a, provider: local}") == (None, [])
+
+
+@pytest.mark.parametrize("path", sorted(Path("seeds").rglob("*.yaml")), ids=str)
+def test_shipped_seeds_name_what_there_is(path: Path) -> None:
+    _ref, problems = compared(path.read_text())
+    assert problems == []
