@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed import fingerprint
+from ansible_collections.petal.hpc.plugins.module_utils._seed import fingerprint, site
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import Problem, SeedError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed, Storage
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import Host, compatible_os, mismatch
 from ansible_collections.petal.hpc.plugins.plugin_utils.controller import process_identity, this_host
-from ansible_collections.petal.hpc.plugins.plugin_utils.seed_file import read_seed_file
+from ansible_collections.petal.hpc.plugins.plugin_utils.seed_file import Document, read_seed_file
 
 #: Options of the action, in the form of Ansible's argument specifications. The path is a plain text: type path
 #: would put environment variables in.
@@ -25,7 +25,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "path": {"type": "str", "required": True},
     "host_os": {"type": "str"},
     "host_architecture": {"type": "str"},
-    "snapshot_sources": {"type": "list", "elements": "dict"},
+    # Whatever they are: the seed's own shapes look at them, and name the place.
+    "overrides": {"type": "raw"},
+    "snapshot_sources": {"type": "raw"},
+    "registry": {"type": "raw"},
     "resolved_refs": {
         "type": "dict",
         "options": {"spack": {"type": "str"}, "packages": {"type": "str"}},
@@ -40,17 +43,21 @@ def describe(arguments: Mapping[str, Any], playbook_dir: str) -> dict[str, Any]:
     """
     # Values that went through templating carry Ansible's own types: make them plain, once, here.
     options = json.loads(json.dumps(arguments))
-    document = read_seed_file(find_seed(options["path"], playbook_dir))
-    data = document.data
-    if options.get("snapshot_sources") is not None and isinstance(data, Mapping):
-        data = {**data, "snapshot_sources": options["snapshot_sources"]}
+    document = read_seed(options, playbook_dir)
     here = this_host()
     host = Host.named(options.get("host_os") or here.os, options.get("host_architecture") or here.architecture)
-    seed = Seed.from_mapping(data, host, document.source)
+    name, problems = site.build_name(options.get("overrides") or {})
+    try:
+        seed = Seed.from_mapping(document.data, host, document.source)
+    except SeedError as error:
+        raise SeedError([*problems, *error.problems], error.source) from error
+    if problems:
+        raise SeedError(problems, document.source.file)
     refs = {name: commit for name, commit in (options.get("resolved_refs") or {}).items() if commit}
     wanted = Host(seed.cluster.os, seed.cluster.architecture)
     return {
-        "name": seed.cluster.name,
+        "name": name or seed.cluster.name,
+        "overridden": overridden(options.get("overrides") or {}),
         "seed": seed.to_dict(),
         "fingerprint": fingerprint.fingerprint(seed, refs),
         "fingerprint_input": fingerprint.content(seed, refs),
@@ -63,6 +70,34 @@ def describe(arguments: Mapping[str, Any], playbook_dir: str) -> dict[str, Any]:
         "controller": process_identity(os.getppid()),
         "warnings": [f"{problem}; {problem.hint}" if problem.hint else str(problem) for problem in seed.warnings],
     }
+
+
+def read_seed(options: Mapping[str, Any], playbook_dir: str) -> Document:
+    """The seed with all that comes to it from outside of its file. Raises SeedError.
+
+    options: path, and overrides, snapshot_sources and registry where they are given.
+    """
+    document = read_seed_file(find_seed(options["path"], playbook_dir))
+    given = options.get("overrides") or {}
+    known = [*site.OVERRIDES, site.NAME]
+    if not isinstance(given, Mapping) or set(given) - set(known):
+        raise SeedError([Problem("overrides", "it is no mapping with " + ", ".join(known))], document.source.file)
+    data, source = site.overridden(document.data, document.source, given)
+    of_site = [_from_command_line(options.get(key)) for key in ("snapshot_sources", "registry")]
+    return Document(*site.with_site(data, source, *of_site))
+
+
+def _from_command_line(value: Any) -> Any:
+    """A value of ``-e NAME='[…]'``, which Ansible takes for a text; any other as it is."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
+        with contextlib.suppress(ValueError, RecursionError):
+            return json.loads(value)
+    return value
+
+
+def overridden(given: Mapping[str, Any]) -> str:
+    """The extra variables that override a seed, as a command line has them; empty where there are none."""
+    return "".join(f" -e {name}={value}" for name, value in given.items() if value not in (None, ""))
 
 
 def find_seed(path: str, playbook_dir: str) -> str:
