@@ -35,11 +35,23 @@ options:
       - Architecture of that host, V(x86_64) or V(aarch64).
       - The controller's own by default.
     type: str
+  overrides:
+    description:
+      - What counts in place of the seed's own, so that one seed serves many clusters. A mapping with C(cluster_name),
+        C(os), C(region), and C(name), the name of the build, by default the cluster's. Empty texts are nothing.
+      - What is wrong about one is reported with the seed's problems, as C(extra variable os).
+    type: raw
+    version_added: "0.1.0"
   snapshot_sources:
     description:
-      - Where snapshots are looked for, in place of the seed's own C(snapshot_sources).
-    type: list
-    elements: dict
+      - Where snapshots are looked for, in place of the seed's own C(snapshot_sources), as a list in its form.
+    type: raw
+  registry:
+    description:
+      - What a site has set for all its seeds. Each key that the seed's own C(registry) lacks is taken from here, as a
+        mapping in its form.
+    type: raw
+    version_added: "0.1.0"
   resolved_refs:
     description:
       - Commits at which the branches named in C(software.spack) stand. Tags of releases and commits need none.
@@ -84,14 +96,24 @@ EXAMPLES = r"""
     path: "{{ seed }}"
     host_os: rocky9
     host_architecture: aarch64
+
+- name: Read a seed for another cluster in another Region
+  petal.hpc.seed_info:
+    path: "{{ seed }}"
+    overrides: {cluster_name: research-1, region: eu-west-1}
 """
 
 RETURN = r"""
 name:
-  description: Name of the cluster that the seed describes.
+  description: Name of the build; that of the cluster that the seed describes, unless O(overrides) name another.
   returned: success
   type: str
   sample: bio-cluster
+overridden:
+  description: O(overrides) as a command line has them, each with a blank before it; empty where there are none.
+  returned: success
+  type: str
+  sample: " -e cluster_name=research-1"
 seed:
   description: The seed with every default filled in. Spack specs are in canonical form.
   returned: success

@@ -91,7 +91,9 @@ options:
         type: int
         required: true
       account:
-        description: The account of a source V(organization), twelve digits in quotes.
+        description:
+          - The account of a source V(organization), twelve digits in quotes. With V(official) and V(community) the one
+            account whose snapshots count, in place of O(trusted_accounts).
         type: str
       store:
         description:

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed import fingerprint, inputs
+from ansible_collections.petal.hpc.plugins.module_utils._seed import fingerprint, inputs, site
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import Problem, SeedError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed, Storage
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import Host, compatible_os, mismatch
 from ansible_collections.petal.hpc.plugins.plugin_utils import instance_types, package_index
 from ansible_collections.petal.hpc.plugins.plugin_utils.controller import process_identity, this_host
-from ansible_collections.petal.hpc.plugins.plugin_utils.seed_file import read_seed_file
+from ansible_collections.petal.hpc.plugins.plugin_utils.seed_file import Document, read_seed_file
 
 #: Options of the action, in the form of Ansible's argument specifications. The path is a plain text: type path
 #: would put environment variables in.
@@ -26,7 +26,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "path": {"type": "str", "required": True},
     "host_os": {"type": "str"},
     "host_architecture": {"type": "str"},
-    "snapshot_sources": {"type": "list", "elements": "dict"},
+    # Whatever they are: the seed's own shapes look at them, and name the place.
+    "overrides": {"type": "raw"},
+    "snapshot_sources": {"type": "raw"},
+    "registry": {"type": "raw"},
     "resolved_refs": {
         "type": "dict",
         "options": {"spack": {"type": "str"}, "packages": {"type": "str"}},
@@ -61,25 +64,29 @@ def describe(arguments: Mapping[str, Any], playbook_dir: str) -> dict[str, Any]:
     """
     # Values that went through templating carry Ansible's own types: make them plain, once, here.
     options = json.loads(json.dumps(arguments))
-    document = read_seed_file(find_seed(options["path"], playbook_dir))
-    data = document.data
-    if options.get("snapshot_sources") is not None and isinstance(data, Mapping):
-        data = {**data, "snapshot_sources": options["snapshot_sources"]}
+    document = read_seed(options, playbook_dir)
     here = this_host()
     host = Host.named(options.get("host_os") or here.os, options.get("host_architecture") or here.architecture)
-    seed = Seed.from_mapping(data, host, document.source, instance_types.sold)
-    compared, doubts = package_index.compare(data, seed, document.source)
+    name, problems = site.build_name(options.get("overrides") or {})
+    try:
+        seed = Seed.from_mapping(document.data, host, document.source, instance_types.sold)
+    except SeedError as error:
+        raise SeedError([*problems, *error.problems], error.source) from error
+    if problems:
+        raise SeedError(problems, document.source.file)
+    compared, doubts = package_index.compare(document.data, seed, document.source)
     refs = {name: commit for name, commit in (options.get("resolved_refs") or {}).items() if commit}
-    site = inputs.resolve(options.get("inputs") or {}, seed)
+    decided = inputs.resolve(options.get("inputs") or {}, seed)
     wanted = Host(seed.cluster.os, seed.cluster.architecture)
     return {
-        "name": seed.cluster.name,
+        "name": name or seed.cluster.name,
+        "overridden": overridden(options.get("overrides") or {}),
         "seed": seed.to_dict(),
-        "fingerprint": fingerprint.fingerprint(seed, refs, site),
-        "older_fingerprints": fingerprint.older(seed, refs, site),
-        "fingerprint_input": fingerprint.content(seed, refs, site),
-        "unresolved": fingerprint.unresolved(seed, refs, site),
-        "inputs": site.to_dict(),
+        "fingerprint": fingerprint.fingerprint(seed, refs, decided),
+        "older_fingerprints": fingerprint.older(seed, refs, decided),
+        "fingerprint_input": fingerprint.content(seed, refs, decided),
+        "unresolved": fingerprint.unresolved(seed, refs, decided),
+        "inputs": decided.to_dict(),
         # A build host on AWS is made for the seed, and shows what it is when it answers.
         "host_mismatch": mismatch(wanted, host) if seed.cluster.provider == "local" else "",
         "compatible_os": list(compatible_os(wanted.os)),
@@ -93,6 +100,34 @@ def describe(arguments: Mapping[str, Any], playbook_dir: str) -> dict[str, Any]:
             for problem in sorted([*seed.warnings, *doubts], key=lambda problem: problem.line or 0)
         ],
     }
+
+
+def read_seed(options: Mapping[str, Any], playbook_dir: str) -> Document:
+    """The seed with all that comes to it from outside of its file. Raises SeedError.
+
+    options: path, and overrides, snapshot_sources and registry where they are given.
+    """
+    document = read_seed_file(find_seed(options["path"], playbook_dir))
+    given = options.get("overrides") or {}
+    known = [*site.OVERRIDES, site.NAME]
+    if not isinstance(given, Mapping) or set(given) - set(known):
+        raise SeedError([Problem("overrides", "it is no mapping with " + ", ".join(known))], document.source.file)
+    data, source = site.overridden(document.data, document.source, given)
+    of_site = [_from_command_line(options.get(key)) for key in ("snapshot_sources", "registry")]
+    return Document(*site.with_site(data, source, *of_site))
+
+
+def _from_command_line(value: Any) -> Any:
+    """A value of ``-e NAME='[…]'``, which Ansible takes for a text; any other as it is."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
+        with contextlib.suppress(ValueError, RecursionError):
+            return json.loads(value)
+    return value
+
+
+def overridden(given: Mapping[str, Any]) -> str:
+    """The extra variables that override a seed, as a command line has them; empty where there are none."""
+    return "".join(f" -e {name}={value}" for name, value in given.items() if value not in (None, ""))
 
 
 def find_seed(path: str, playbook_dir: str) -> str:

@@ -195,6 +195,12 @@ def test_a_registry_is_believed_where_aws_confirms_it(lab: Client, other: Accoun
     assert (found["snapshot"]["snapshot_id"], found["snapshot"]["source"]) == (made, "community")
     assert found["snapshot"]["packages"] == ["numpy@2.2.1", "samtools@1.21 ^htslib+libcurl"]
     assert look(6, OFFICIAL, COMMUNITY, registry_url=official, **trust)["snapshot"]["source"] == "official"
+    # An account named in the source is trusted there, and no other is.
+    theirs = look(6, {**OFFICIAL, "account": OTHER_ACCOUNT}, registry_url=official)
+    assert (theirs["snapshot"]["snapshot_id"], theirs["snapshot"]["source"]) == (made, "official")
+    nobodys = look(6, {**OFFICIAL, "account": STRANGER}, registry_url=official, **trust)
+    assert nobodys["snapshot"] is None
+    assert f"account {OTHER_ACCOUNT}, is not among those of this source" in nobodys["passed_over"][0]["reason"]
     large = look(6, COMMUNITY, registry_url=community, registry_size_gb=0, **trust)
     assert large["snapshot"] is None
     assert large["passed_over"][0]["reason"] == "it needs 1 GiB, the seed's volume has 0"

@@ -12,7 +12,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 COLLECTION = "ansible_collections.petal.hpc.plugins"
-DOOR_KINDS = ("action", "modules", "filter", "callback")
+DOOR_KINDS = ("action", "modules", "filter", "lookup", "callback")
 DOORS = sorted(path for kind in DOOR_KINDS for path in (ROOT / "plugins" / kind).glob("*.py"))
 UTILITIES = sorted((ROOT / "plugins" / "module_utils").glob("_*/**/*.py"))
 # What stands in a folder `scripts` is handed over as text and runs inside Spack, by Spack's own rules.

@@ -44,10 +44,13 @@ def configure(seed: Seed, snapshot: Snapshot | None, settings: Settings) -> Conf
 
 
 def draft(seed: Seed, snapshot: Snapshot | None, settings: Settings) -> dict[str, Any]:
-    """The configuration before the rules have seen it. Raises PclusterError for a seed of provider local."""
+    """The configuration before the rules have seen it. Raises PclusterError for a seed that has no cluster on AWS."""
     if seed.cluster.provider != "aws" or seed.compute is None:
-        raise PclusterError([_LOCAL], f"{seed.cluster.name}: no ParallelCluster configuration")
+        problem = _LOCAL if seed.cluster.provider != "aws" else _NO_CLUSTER
+        raise PclusterError([problem], f"{seed.cluster.name}: no ParallelCluster configuration")
     merged: dict[str, Any] = merge(_render(seed, seed.compute, snapshot, settings), settings.overrides or {})
+    if not seed.compute.queues and not rules.get(merged, "Scheduling", "SlurmQueues"):
+        raise PclusterError([_NO_QUEUES], f"{seed.cluster.name}: no ParallelCluster configuration")
     return merged
 
 
@@ -55,6 +58,17 @@ _LOCAL = Problem(
     "cluster.provider",
     "a seed of provider local has no cluster on AWS: deploy_cluster takes it to the hosts of an inventory",
     hint="for AWS give the seed cluster.region, cluster.os and compute, then build its volume there",
+)
+
+_NO_CLUSTER = Problem(
+    "compute",
+    "the seed has no cluster, it is for a build alone",
+    hint="to deploy it give it compute: head_node and queues; its fingerprint stays as it is",
+)
+_NO_QUEUES = Problem(
+    "compute.queues",
+    "the seed has no queue, and a cluster needs one",
+    hint="give it compute.queues: [{name: compute, instance_types: [c5.4xlarge]}]; its fingerprint stays as it is",
 )
 
 

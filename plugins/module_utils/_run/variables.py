@@ -23,6 +23,11 @@ EXTRA_VARIABLES = frozenset(
         "watch",
         "provider",
         "region",
+        # in place of the seed's own, and for all seeds of a site
+        "cluster_name",
+        "os",
+        "name",
+        "registry",
         # on AWS
         "subnet_id",
         "subnet_ids",

@@ -75,6 +75,16 @@ def object_prefix(text: str) -> str | None:
     return None
 
 
+def cache_prefix(text: str) -> str | None:
+    """The same, where people also begin or end it with a slash: plain_prefix() takes those off."""
+    return object_prefix(plain_prefix(text))
+
+
+def plain_prefix(text: str) -> str:
+    """A prefix without slashes at its ends: /caches/bio and caches/bio/ are caches/bio."""
+    return text.strip("/")
+
+
 def snapshot_store(text: str) -> str | None:
     """A store of snapshots: an absolute directory, or s3://BUCKET/PREFIX."""
     if text.startswith("s3://"):
@@ -210,15 +220,40 @@ def duration(text: str) -> str | None:
     return None if 60 <= seconds <= 7 * 86400 else "it is shorter than a minute or longer than seven days"
 
 
+#: Branch of a repository of which only the name is given.
+DEFAULT_BRANCH = "main"
+RAW_HOST = "raw.githubusercontent.com"
+_GITHUB_PART = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,98}[A-Za-z0-9_-])?"
+_GITHUB = re.compile(
+    rf"(?:https://(?:www\.)?github\.com/(?P<owner>{_GITHUB_PART})/(?P<repository>{_GITHUB_PART})"
+    rf"(?:/tree/(?P<branch>{_GITHUB_PART}))?"
+    rf"|(?P<short_owner>{_GITHUB_PART})/(?P<short_repository>{_GITHUB_PART})(?:/(?P<short_branch>{_GITHUB_PART}))?)/?",
+    re.ASCII,
+)
+
+
+def registry_address(text: str) -> str:
+    """Address at which a registry's files are: OWNER/REPOSITORY, OWNER/REPOSITORY/BRANCH and the page of a GitHub
+    repository become the address of its raw files, any other text stays as it is."""
+    match = _GITHUB.fullmatch(text)
+    if not match:
+        return text
+    owner, repository = match["owner"] or match["short_owner"], match["repository"] or match["short_repository"]
+    branch = match["branch"] or match["short_branch"] or DEFAULT_BRANCH
+    return f"https://{RAW_HOST}/{owner}/{repository.removesuffix('.git')}/{branch}"
+
+
 def registry_url(text: str) -> str | None:
-    """Address of a registry: https://… or an absolute file:///…, without a user name or password."""
+    """Address of a registry: https://…, an absolute file:///…, or what registry_address() knows; without a user name
+    or password."""
+    text = registry_address(text)
     if text.startswith("file://"):
         path = text[len("file://") :]
         if re.fullmatch(r"(/[A-Za-z0-9_.+~-]+)+/?", path, re.ASCII) and ".." not in path.split("/"):
             return None
         return "file:// wants an absolute path: file:///srv/registry"
     if not re.fullmatch(r"https://[^/?#\s]+(/[A-Za-z0-9%/:@=.,_~+-]*)?", text, re.ASCII):
-        return "this is no https:// or file:// address"
+        return "this is no https:// or file:// address, and no OWNER/REPOSITORY of GitHub"
     host = text[len("https://") :].split("/", 1)[0]
     if "@" in host:
         return "a registry's address may not hold a user name or password"

@@ -271,7 +271,7 @@ def _seed(draft: rules.Draft, warnings: Sequence[Problem]) -> Seed:
         users=tuple(User(user["name"], user["uid"], user.get("gid", user["uid"])) for user in clean.get("users", ())),
         data=Data(tuple(S3Mount(**entry) for entry in clean.get("data", {}).get("s3_mounts", ()))),
         snapshot_sources=tuple(_source(entry) for entry in clean.get("snapshot_sources", _DEFAULT_SOURCES)),
-        registry=Registry(**_frozen(clean.get("registry", {}))),
+        registry=_registry(clean.get("registry", {})),
         warnings=tuple(warnings),
     )
 
@@ -324,7 +324,7 @@ def _software(entry: Mapping[str, Any], draft: rules.Draft) -> Software:
         in_ami=_specs(entry, "in_ami"),
         use_custom_ami=entry.get("use_custom_ami", False),
         build_parallel=entry.get("build_parallel", True),
-        binary_cache=cache and BinaryCache(**{"s3_region": draft.get("cluster", "region"), **cache}),
+        binary_cache=cache and _cache(cache, draft.get("cluster", "region")),
         containers=tuple(Container(**_frozen(container)) for container in entry.get("containers", ())),
         python_environments=tuple(
             PythonEnvironment(**{**_frozen(environment), "version": rules.environment_version(environment)})
@@ -333,6 +333,11 @@ def _software(entry: Mapping[str, Any], draft: rules.Draft) -> Software:
         lmod=Lmod(**entry.get("lmod", {})),
         build=Build(**{"instance_type": instance_type, **entry.get("build", {})}),
     )
+
+
+def _cache(entry: Mapping[str, Any], region: str | None) -> BinaryCache:
+    prefix = grammar.plain_prefix(entry.get("s3_prefix", ""))
+    return BinaryCache(**{"s3_region": region, **entry, "s3_prefix": prefix})
 
 
 def _packages_ref(spack_ref: str | None) -> str | None:
@@ -355,6 +360,11 @@ def _first_compiler(packages: Sequence[str]) -> str | None:
         if parsed.name in spec.COMPILERS:
             return text
     return None
+
+
+def _registry(entry: Mapping[str, Any]) -> Registry:
+    url = entry.get("url")
+    return Registry(**{**_frozen(entry), "url": url and grammar.registry_address(url)})
 
 
 def _source(entry: Mapping[str, Any]) -> SnapshotSource:

@@ -108,11 +108,11 @@ class Draft:
     @property
     def architecture(self) -> str:
         given: str | None = self.get("cluster", "architecture")
-        head: str | None = self.get("compute", "head_node")
+        host: str | None = self.get("compute", "head_node") or self.get("software", "build", "instance_type")
         if given:
             return given
-        if self.provider == "aws" and head:
-            return platforms.architecture_of(head)
+        if self.provider == "aws" and host:
+            return platforms.architecture_of(host)
         return self.host.architecture if self.provider == "local" else platforms.X86_64
 
     @property
@@ -141,19 +141,6 @@ def check(draft: Draft, rules: Iterable[tuple[str, Rule]]) -> None:
 def aws_wants_region(seed: Draft) -> Iterator[Finding]:
     if seed.provider == "aws" and seed.lacks("cluster", "region"):
         yield Finding(("cluster", "region"), "provider aws needs a region", expected="a region such as us-east-1")
-
-
-def aws_wants_compute(seed: Draft) -> Iterator[Finding]:
-    if seed.provider != "aws":
-        return
-    if seed.lacks("compute"):
-        yield Finding(("compute",), "provider aws needs the cluster's nodes", expected="head_node and queues")
-    elif (
-        seed.get("compute") is not None
-        and not seed.get("compute", "queues")
-        and (not seed.report.is_wrong(("compute", "queues")))
-    ):
-        yield Finding(("compute", "queues"), "provider aws needs at least one queue")
 
 
 def known_os(seed: Draft) -> Iterator[Finding]:
@@ -558,9 +545,10 @@ def sources_are_clear(seed: Draft) -> Iterator[Finding]:
             )
         if account is not None and store is not None:
             yield Finding((*path, "store"), "an account and a store are two sources", store)
-        for key, value in (("account", account), ("store", store)):
-            if kind not in (None, "organization") and value is not None:
-                yield Finding((*path, key), f"a source of type {kind} takes no {key}", value)
+        if kind == "local" and account is not None:
+            yield Finding((*path, "account"), "a source of type local takes no account: it is one's own", account)
+        if kind not in (None, "organization") and store is not None:
+            yield Finding((*path, "store"), f"a source of type {kind} takes no store", store)
         if priority in priorities:
             yield Finding((*path, "priority"), "another source has this priority: which one is first?", priority)
         if kind and (kind, account, store) in seen:
@@ -571,7 +559,6 @@ def sources_are_clear(seed: Draft) -> Iterator[Finding]:
 
 RULES: tuple[tuple[str, Rule], ...] = (
     (ERROR, aws_wants_region),
-    (ERROR, aws_wants_compute),
     (ERROR, known_os),
     (ERROR, known_architecture),
     (ERROR, os_of_parallelcluster),

@@ -12,6 +12,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import (
     Array,
     Choice,
     Day,
+    Digits,
     Flag,
     Flaw,
     Integer,
@@ -52,7 +53,7 @@ INSTANCE_TYPE = Text(
     grammar.pattern(r"[a-z][a-z0-9]*(-[a-z0-9]+)*\.[a-z0-9-]+", "this is no instance type"),
     limit=40,
 )
-ACCOUNT = Text("an AWS account id: 12 digits in quotes", grammar.pattern(r"[0-9]{12}", "this is no account id"))
+ACCOUNT = Digits(12, "an AWS account id: 12 digits", "this is no account id")
 SPEC = Text("a Spack spec such as hdf5@1.14 +mpi", _spack_spec, limit=spec.LIMIT)
 SPECS = Array(SPEC, "Spack specs")
 BUCKET = Text("an S3 bucket's name: 3 to 63 lower-case letters, digits, dots, hyphens", grammar.bucket)
@@ -71,22 +72,32 @@ MODULE_NAME = Text(
     limit=100,
 )
 
+CLUSTER_NAME = Text(
+    "a letter first, then letters, digits and hyphens, at most 60 in all",
+    grammar.pattern(r"[A-Za-z][A-Za-z0-9-]*", "this is no name of a cluster"),
+    limit=60,
+)
+#: What a build is called, in the same form: snapshots bear it in a tag and in their Description.
+BUILD_NAME = Text(
+    CLUSTER_NAME.expected, grammar.pattern(r"[A-Za-z][A-Za-z0-9-]*", "this is no name of a build"), limit=60
+)
+
 CLUSTER = Record(
     {
-        "name": Key(
-            Text(
-                "a letter first, then letters, digits and hyphens, at most 60 in all",
-                grammar.pattern(r"[A-Za-z][A-Za-z0-9-]*", "this is no name of a cluster"),
-                limit=60,
-            ),
-            required=True,
-        ),
+        "name": Key(CLUSTER_NAME, required=True),
         "region": Key(REGION, null=True),
         "provider": Key(Choice(PROVIDERS)),
         "os": Key(Choice(platforms.OPERATING_SYSTEMS, platforms.OS_ALIASES)),
         "architecture": Key(Choice(platforms.ARCHITECTURES, platforms.ARCHITECTURE_ALIASES)),
     },
     "the cluster",
+    {
+        "cluster_name": "write name",
+        "arch": "write architecture",
+        "head_node": "it belongs into compute, beside cluster",
+        "head_node_type": "write compute: {head_node: …}, beside cluster",
+        "queues": "it belongs into compute, beside cluster",
+    },
 )
 
 QUEUE = Record(
@@ -105,6 +116,26 @@ QUEUE = Record(
         "spot": Key(Flag()),
     },
     "a queue",
+    {
+        "capacity_type": "write spot: true for SPOT, and nothing for ONDEMAND",
+        "capacitytype": "write spot: true for SPOT, and nothing for ONDEMAND",
+        "use_spot": "write spot: true",
+        "instance_type": "write instance_types, a list: [c5.4xlarge]",
+        "instancetype": "write instance_types, a list: [c5.4xlarge]",
+        "instances": "write instance_types, a list: [c5.4xlarge]",
+        "min": "write min_count",
+        "mincount": "write min_count",
+        "min_size": "write min_count",
+        "min_nodes": "write min_count",
+        "max": "write max_count",
+        "maxcount": "write max_count",
+        "max_size": "write max_count",
+        "max_nodes": "write max_count",
+        "count": "write min_count and max_count: nodes come and go with the jobs",
+        "desired": "leave it out: nodes come and go with the jobs, between min_count and max_count",
+        "desired_count": "leave it out: nodes come and go with the jobs, between min_count and max_count",
+        "desired_size": "leave it out: nodes come and go with the jobs, between min_count and max_count",
+    },
 )
 
 COMPUTE = Record(
@@ -120,6 +151,15 @@ COMPUTE = Record(
         "queues": Key(Array(QUEUE, "queues", most=50)),
     },
     "the cluster's nodes",
+    {
+        "ami": "write custom_ami (deprecated), or leave it out for the official image",
+        "ami_id": "write custom_ami (deprecated), or leave it out for the official image",
+        "headnode": "write head_node",
+        "master": "write head_node",
+        "instance_type": "write head_node",
+        "head_node_type": "write head_node",
+        "partitions": "write queues",
+    },
 )
 
 EBS_SETTINGS = Record(
@@ -222,16 +262,11 @@ SOFTWARE = Record(
             Record(
                 {
                     "s3_bucket": Key(BUCKET, required=True),
-                    "s3_prefix": Key(
-                        Text(
-                            "a prefix without slashes at its ends",
-                            grammar.object_prefix,
-                            may_be_empty=True,
-                        )
-                    ),
+                    "s3_prefix": Key(Text("a prefix such as caches/bio", grammar.cache_prefix, may_be_empty=True)),
                     "s3_region": Key(REGION, null=True),
                 },
                 "the binary cache",
+                {"bucket": "write s3_bucket", "prefix": "write s3_prefix", "region": "write s3_region"},
             ),
             null=True,
         ),
@@ -263,6 +298,14 @@ SOFTWARE = Record(
         ),
     },
     "the software",
+    {
+        "packages": "write spack_packages",
+        "spack_specs": "write spack_packages",
+        "buildcache": "write binary_cache: {s3_bucket: …}",
+        "build_cache": "write binary_cache: {s3_bucket: …}",
+        "spack_version": "write spack: {version: …}",
+        "ami": "the image of the nodes is compute.custom_ami (deprecated)",
+    },
 )
 
 USER = Record(
@@ -298,8 +341,10 @@ SNAPSHOT_SOURCE = Record(
 REGISTRY = Record(
     {
         "use_public_snapshots": Key(Flag()),
-        "trusted_accounts": Key(Array(ACCOUNT, "AWS account ids in quotes")),
-        "url": Key(Text("https://… or file:///…", grammar.registry_url, limit=500), null=True),
+        "trusted_accounts": Key(Array(ACCOUNT, "AWS account ids")),
+        "url": Key(
+            Text("https://…, file:///… or OWNER/REPOSITORY of GitHub", grammar.registry_url, limit=500), null=True
+        ),
     },
     "the registry",
 )
@@ -317,4 +362,16 @@ SEED = Record(
         "registry": Key(REGISTRY),
     },
     "a seed",
+    {
+        "template": "the file itself is the seed: its keys stand at the top",
+        "name": "write cluster: {name: …}",
+        "region": "write cluster: {region: …}",
+        "os": "write cluster: {os: …}",
+        "head_node": "write compute: {head_node: …}",
+        "queues": "it belongs into compute",
+        "spack_packages": "it belongs into software",
+        "packages": "write software: {spack_packages: …}",
+        "storage": "write shared_storage",
+        "s3_mounts": "it belongs into data",
+    },
 )

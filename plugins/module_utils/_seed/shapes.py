@@ -62,15 +62,26 @@ class Source:
     """Where the values of a document stand in its file.
 
     file: its name, for messages. lines: line of each path, from 1. texts: unquoted scalars as written.
+    origins: what does not stand in the file, by its path, with what people call it: ``extra variable os``.
     """
 
     file: str = ""
     lines: Mapping[Path, int] = field(default_factory=dict)
     texts: Mapping[Path, str] = field(default_factory=dict)
+    origins: Mapping[Path, str] = field(default_factory=dict)
+
+    def origin(self, path: Path) -> tuple[str, Path] | None:
+        """Where a path comes from that is not the file, and the rest of the path; None for what is of the file."""
+        for end in range(len(path), -1, -1):
+            if path[:end] in self.origins:
+                return self.origins[path[:end]], path[end:]
+        return None
 
     def line(self, path: Path) -> int | None:
-        """Line of a path, or of the nearest thing around it."""
+        """Line of a path, or of the nearest thing around it; None for what is not of the file."""
         for end in range(len(path), -1, -1):
+            if path[:end] in self.origins:
+                return None
             if path[:end] in self.lines:
                 return self.lines[path[:end]]
         return None
@@ -101,7 +112,7 @@ class Report:
             self._wrong.add(path)
         self.problems.append(
             Problem(
-                path=path_text(path),
+                path=self._named(path),
                 message=message,
                 value="" if value is _NOT_GIVEN else self.written(path, value),
                 expected=expected,
@@ -111,9 +122,13 @@ class Report:
             )
         )
 
+    def _named(self, path: Path) -> str:
+        origin = self.source.origin(path)
+        return path_text(path) if origin is None else path_text((origin[0], *origin[1]))
+
     def written(self, path: Path, value: Any) -> str:
         """A value as it stands in the file where that is known, shortened."""
-        text = self.source.texts.get(path)
+        text = None if self.source.origin(path) else self.source.texts.get(path)
         return shown(value) if text is None else _short(text)
 
     def is_wrong(self, path: Path) -> bool:
@@ -179,6 +194,34 @@ class Text(Shape):
             if not character.isprintable():
                 return f"it holds the control character U+{ord(character):04X}"
         return self.test(value) if self.test else None
+
+
+@dataclass(frozen=True)
+class Digits(Shape):
+    """A text of so many digits. People write it without quotes; one that begins with 0 needs them, since YAML takes
+    it for an octal number or drops the 0."""
+
+    count: int
+    expected: str
+    message: str
+
+    def wanted(self) -> str:
+        return self.expected
+
+    def check(self, value: Any, path: Path, report: Report) -> str | None:
+        number = isinstance(value, int) and not isinstance(value, bool)
+        if not number and not isinstance(value, str):
+            self.reject(value, path, report)
+            return None
+        if number and not 10 ** (self.count - 1) <= value < 10**self.count:
+            hint = f"quote it: one that begins with 0 keeps its {self.count} digits only in quotes"
+            report.add(path, self.message, value, self.expected, hint)
+            return None
+        text = str(value)
+        if len(text) != self.count or not (text.isascii() and text.isdigit()):
+            report.add(path, self.message if text else "it is empty", value, self.expected)
+            return None
+        return text
 
 
 @dataclass(frozen=True)
@@ -302,10 +345,14 @@ class Key:
 
 @dataclass(frozen=True)
 class Record(Shape):
-    """A mapping with known keys. In the clean copy a wrong key is missing."""
+    """A mapping with known keys. In the clean copy a wrong key is missing.
+
+    former: words that people bring from elsewhere, each with what to write instead.
+    """
 
     keys: Mapping[str, Key]
     what: str
+    former: Mapping[str, str] = field(default_factory=dict)
 
     def wanted(self) -> str:
         return f"{self.what}: a mapping with " + _listed(self.keys)
@@ -330,7 +377,7 @@ class Record(Shape):
 
     def _unknown(self, name: Any, path: Path, report: Report) -> None:
         text = name if isinstance(name, str) else shown(name)
-        near = did_you_mean(text, tuple(self.keys))
+        near = self.former.get(text.lower(), "") or did_you_mean(text, tuple(self.keys))
         report.add((*path, text), "this key is unknown", expected=_listed(self.keys), hint=near)
 
 

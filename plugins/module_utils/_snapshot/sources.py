@@ -34,7 +34,8 @@ SOURCES_LIMIT = 50
 
 @dataclass(frozen=True)
 class Source:
-    """Where to look, as in a seed's ``snapshot_sources``. account or store: of type organization alone."""
+    """Where to look, as in a seed's ``snapshot_sources``. store: of type organization alone. account: of any but local;
+    with official and community the one whose snapshots count, and are trusted there."""
 
     type: str
     priority: int
@@ -71,9 +72,13 @@ def parse_sources(values: Iterable[Mapping[str, Any]]) -> tuple[Source, ...]:
 
 
 def _check_whose(where: str, kind: str, account: Any, store: Any) -> None:
-    if kind != ORGANIZATION and (account is not None or store is not None):
-        raise SnapshotError(f"{where}: a source of type {kind} takes no {'store' if account is None else 'account'}")
-    if kind == ORGANIZATION and store is None and not (isinstance(account, str) and ACCOUNT.fullmatch(account)):
+    if kind == LOCAL and account is not None:
+        raise SnapshotError(f"{where}: a source of type local takes no account")
+    if kind != ORGANIZATION and store is not None:
+        raise SnapshotError(f"{where}: a source of type {kind} takes no store")
+    if account is not None and not (isinstance(account, str) and ACCOUNT.fullmatch(account)):
+        raise SnapshotError(f"{where}: {str(account)[:60]!r} is none; it needs an account, twelve digits in quotes")
+    if kind == ORGANIZATION and store is None and account is None:
         raise SnapshotError(
             f"{where}: a source of type organization needs an account, twelve digits in quotes, or a store"
         )

@@ -21,6 +21,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import 
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.sources import (
     LOCAL,
     ORGANIZATION,
+    REGISTRY_TYPES,
     Claim,
     Found,
     LookUp,
@@ -68,13 +69,18 @@ class Lookup:
         self._snapshots = snapshots
         self._registry = registry
         self._trusted = check_accounts(trusted_accounts, "trusted_accounts")
+        self._believed = self._trusted
         self._registry_size_gb = registry_size_gb
         self._shared: tuple[list[Snapshot], list[Refusal]] | None = None
         self._vouched: tuple[list[Snapshot], dict[str, list[Refusal]]] | None = None
 
     def find(self, sources: Sequence[Source], criteria: Criteria, everywhere: bool = False) -> LookUp:
         """The first match by priority. Raises SnapshotError and AwsError; what a registry does wrong is a warning."""
-        accounts = [source.account for source in sources if source.enabled and source.account is not None]
+        named = [source for source in sources if source.enabled and source.account is not None]
+        accounts = [str(source.account) for source in named if source.type == ORGANIZATION]
+        # Whoever names an account in a source of a registry trusts it there.
+        official = [str(source.account) for source in named if source.type in REGISTRY_TYPES]
+        self._believed = tuple(dict.fromkeys([*self._trusted, *official]))
 
         def ask(source: Source) -> Found:
             if source.type == LOCAL:
@@ -102,7 +108,7 @@ class Lookup:
             return Found(problem="no registry is named: give registry.url in the seed (option registry_url)")
         if criteria.fingerprint is None:
             return Found(problem="a registry is asked for one fingerprint only; petal.hpc.registry_info lists it")
-        if not self._trusted:
+        if not self._trusted and source.account is None:
             return Found(problem=f"no account is trusted, so nothing that a registry says can be used: {TRUST}")
         if self._vouched is None:
             try:
@@ -110,7 +116,14 @@ class Lookup:
             except RegistryError as error:
                 return Found(problem=str(error))
         snapshots, refused = self._vouched
-        return Found([one for one in snapshots if one.source == source.type], refused.get(source.type, []))
+        whose = self._trusted if source.account is None else (source.account,)
+        mine = [one for one in snapshots if one.source == source.type]
+        others = [
+            Refusal(one.snapshot_id, f"its owner, account {one.owner}, is not among those of this source")
+            for one in mine
+            if one.owner not in whose
+        ]
+        return Found([one for one in mine if one.owner in whose], [*refused.get(source.type, []), *others])
 
     def _claims(self, registry: Registry, criteria: Criteria) -> list[Claim]:
         stacks = registry.any_of(registry.index(), criteria.fingerprints)
@@ -128,7 +141,7 @@ class Lookup:
 
         asked: dict[str, Claim] = {}
         for claim in claims:
-            objection = claim.objection(criteria, self._trusted)
+            objection = claim.objection(criteria, self._believed)
             if objection is None and len(asked) == FILTER_VALUES:
                 objection = f"the registry names more than {FILTER_VALUES} snapshots"
             if objection is None:
@@ -137,7 +150,7 @@ class Lookup:
                 refuse(claim, objection)
         if not asked:
             return [], refused
-        seen, wrong = self._snapshots.by_id(list(asked), criteria, self._trusted)
+        seen, wrong = self._snapshots.by_id(list(asked), criteria, self._believed)
         reasons = {refusal.snapshot_id: refusal.reason for refusal in wrong}
         there = {snapshot.snapshot_id: snapshot for snapshot in seen}
         confirmed = []
@@ -156,7 +169,7 @@ class Lookup:
         return confirmed, refused
 
     def _absent(self, claim: Claim) -> str:
-        whose = f"account {claim.account}" if claim.account else f"the trusted accounts ({', '.join(self._trusted)})"
+        whose = f"account {claim.account}" if claim.account else f"the trusted accounts ({', '.join(self._believed)})"
         return (
             f"AWS shows no such snapshot of {whose} in {self._snapshots.region}: it belongs to somebody else, is gone, "
             "or is not shared with this account"

@@ -85,6 +85,91 @@ def test_sources_from_outside_take_the_place_of_the_seeds_own(path: Path) -> Non
         describe(path, snapshot_sources=[{"type": "organization", "priority": 5}])
 
 
+def test_extra_variables_override_the_seed(path: Path) -> None:
+    given = {"cluster_name": "research-1", "os": "ubuntu24.04", "region": "eu-west-1", "name": "bio-v1"}
+    info = describe(path, overrides=given)
+    assert info["seed"]["cluster"] == {
+        "name": "research-1",
+        "region": "eu-west-1",
+        "provider": "local",
+        "os": "ubuntu2404",
+        "architecture": "x86_64",
+    }
+    assert info["name"] == "bio-v1"
+    assert info["overridden"] == " -e cluster_name=research-1 -e os=ubuntu24.04 -e region=eu-west-1 -e name=bio-v1"
+    # As if it stood there; names and Regions decide no bytes.
+    path.write_text(SEED.replace("rocky9", "ubuntu2404"))
+    assert info["fingerprint"] == describe(path)["fingerprint"]
+
+
+def test_one_that_is_empty_overrides_nothing(path: Path) -> None:
+    info = describe(path, overrides={"cluster_name": "", "os": None, "region": "", "name": ""})
+    assert (info["fingerprint"], info["overridden"]) == (describe(path)["fingerprint"], "")
+    assert info["name"] == "bio"
+
+
+def test_a_region_makes_a_seed_without_provider_one_for_aws(path: Path) -> None:
+    path.write_text("cluster: {name: x}\nsoftware: {spack_packages: [zlib]}\n")
+    info = describe(path, overrides={"region": "us-east-1"})
+    assert (info["seed"]["cluster"]["provider"], info["seed"]["cluster"]["os"]) == ("aws", "alinux2023")
+
+
+def problems_of(path: Path, **arguments: Any) -> dict[str, str]:
+    with pytest.raises(SeedError) as caught:
+        describe(path, **arguments)
+    # What is wrong does not stand in the seed, so no line of it is named.
+    assert [problem.line for problem in caught.value.problems] == [None] * len(caught.value.problems)
+    return {problem.path: f"{problem.message} ({problem.value})" for problem in caught.value.problems}
+
+
+def test_what_is_wrong_says_where_it_comes_from(path: Path) -> None:
+    overrides = {"cluster_name": 7, "os": "windows", "region": "mars", "name": "1x"}
+    registry = {"trusted_accounts": ["999888777666", 12345678901], "ulr": "x"}
+    sources = [{"type": "local", "priority": 1}, {"type": "organization", "priority": 1}]
+    found = problems_of(path, overrides=overrides, registry=registry, snapshot_sources=sources)
+    assert list(found) == [
+        "extra variable name",
+        "extra variable cluster_name",
+        "extra variable os",
+        "extra variable region",
+        "variable registry.trusted_accounts[1]",
+        "variable registry.ulr",
+        "variable snapshot_sources[1].account",
+        "variable snapshot_sources[1].priority",
+    ]
+    # What the file has at the same place is not shown.
+    assert found["extra variable os"] == 'it is none of the known words ("windows")'
+    assert problems_of(path, registry="docker.local") == {"variable registry": 'a text stands here ("docker.local")'}
+    assert "overrides" in problems_of(path, overrides={"nmae": "x"})
+
+
+def test_a_site_fills_what_the_seeds_registry_leaves_open(path: Path) -> None:
+    site = {"url": "https://site.example.org/r", "trusted_accounts": [999888777666], "use_public_snapshots": True}
+    whole = {"url": site["url"], "trusted_accounts": ["999888777666"], "use_public_snapshots": True}
+    assert describe(path, registry=site)["seed"]["registry"] == whole
+    path.write_text(SEED + 'registry: {trusted_accounts: ["111122223333"]}\n')
+    mixed = describe(path, registry=site)
+    assert mixed["seed"]["registry"] == {**whole, "trusted_accounts": ["111122223333"]}
+    assert mixed["fingerprint"] == describe(path)["fingerprint"]
+
+
+def test_json_on_the_command_line(path: Path) -> None:
+    """`-e snapshot_sources='[…]'` is a text for Ansible."""
+    sources = '[{"type": "organization", "priority": 5, "account": 123456789012}]'
+    info = describe(path, snapshot_sources=sources, registry='{"url": "lab/petal-snapshots"}')
+    assert info["seed"]["snapshot_sources"][0]["account"] == "123456789012"
+    assert info["seed"]["registry"]["url"] == "https://raw.githubusercontent.com/lab/petal-snapshots/main"
+    assert problems_of(path, registry="{") == {"variable registry": 'a text stands here ("{")'}
+
+
+@pytest.mark.parametrize("text", ["- a", "cluster: []", "cluster: x", "registry: [x]\ncluster: {name: x}"])
+def test_a_seed_of_another_shape_is_its_own_error(path: Path, text: str) -> None:
+    path.write_text(text)
+    with pytest.raises(SeedError) as caught:
+        describe(path, overrides={"os": "rocky9"}, registry={"url": "a/b"}, snapshot_sources=[])
+    assert any(problem.line for problem in caught.value.problems)
+
+
 def test_the_host_gives_the_defaults(path: Path) -> None:
     path.write_text("cluster: {name: x}")
     info = describe(path, host_os="ubuntu2404", host_architecture="aarch64")

@@ -60,6 +60,15 @@ def test_a_normalised_seed_gives_the_same() -> None:
         assert render.configure(again, snapshot, settings) == render.configure(seed, snapshot, settings)
 
 
+def test_a_seed_without_nodes_is_for_a_build_alone() -> None:
+    cluster = {"name": "x", "region": "us-east-1"}
+    with pytest.raises(PclusterError, match=r"(?s)x: no ParallelCluster.*compute.*for a build alone"):
+        render.configure(Seed.from_mapping({"cluster": cluster}), None, Settings.from_mapping(SETTINGS))
+    bare = Seed.from_mapping({"cluster": cluster, "compute": {"head_node": "t3.large"}})
+    with pytest.raises(PclusterError, match=r"(?s)compute.queues.*no queue"):
+        render.configure(bare, None, Settings.from_mapping(SETTINGS))
+
+
 def test_a_local_seed_is_none_for_parallelcluster() -> None:
     seed = Seed.from_mapping({"cluster": {"name": "x", "provider": "local"}}, pcluster_samples.HOST)
     with pytest.raises(PclusterError, match=r"(?s)x: no ParallelCluster.*provider local.*give the seed cluster.region"):

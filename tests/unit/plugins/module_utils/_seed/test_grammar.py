@@ -32,7 +32,15 @@ GOOD = {
         'x @ https://example.org/x.whl ; python_version < "3.11"',
     ],
     grammar.duration: ["12h", "90m", "1h30m", "7d", "60s", "3600s"],
-    grammar.registry_url: ["https://example.org/petal/", "file:///srv/registry", "https://example.org:8443"],
+    grammar.cache_prefix: ["", "/", "bio", "/bio", "bio/", "/a/b/c/"],
+    grammar.registry_url: [
+        "https://example.org/petal/",
+        "file:///srv/registry",
+        "https://example.org:8443",
+        "lab/petal-snapshots",
+        "lab/petal-snapshots/v2",
+        "https://github.com/lab/petal-snapshots",
+    ],
 }
 BAD = {
     grammar.mount_dir: [
@@ -63,6 +71,7 @@ BAD = {
     ],
     grammar.bucket: ["ab", "A-b", "a_b", "-ab", "ab-", "a..b", "a.-b", "192.168.1.1", "xn--ab", "x" * 64, "ab-s3alias"],
     grammar.object_prefix: ["/bio", "bio/", "a//b", "..", "a/../b", "a b", "a$b"],
+    grammar.cache_prefix: ["/a//b", "/..", "/a b", "/a$b"],
     grammar.git_ref: ["-x", "a..b", "a b", "a~1", "a^", "a:b", "a.lock", "a/", "/a", "a//b", "a;b", "--upload-pack=x"],
     grammar.image: ["", "Registry/Bio", "a b", "a:b:c", "https://x/y", "a@sha256:12", "-a", "a/../b", "$(id)", "a//b"],
     grammar.plain_requirement: [
@@ -95,6 +104,13 @@ BAD = {
         "https://exa mple.org",
         "https://-x.org/",
         "javascript:alert(1)",
+        "/srv/registry",
+        "lab",
+        "../registry",
+        "lab/..",
+        "-x/y",
+        "lab/petal snapshots",
+        "lab/petal/main/snapshots",
     ],
 }
 
@@ -129,6 +145,27 @@ def test_nothing_makes_a_check_fail(test: TextTest, text: str) -> None:
 def test_one_form_for_a_requirement(text: str, form: str) -> None:
     assert grammar.canonical_requirement(text) == form
     assert grammar.canonical_requirement(form) == form
+
+
+RAW = "https://raw.githubusercontent.com"
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("lab/petal-snapshots", f"{RAW}/lab/petal-snapshots/main"),
+        ("lab/petal-snapshots/v2", f"{RAW}/lab/petal-snapshots/v2"),
+        ("https://github.com/lab/petal-snapshots/", f"{RAW}/lab/petal-snapshots/main"),
+        ("https://github.com/lab/petal.snapshots.git", f"{RAW}/lab/petal.snapshots/main"),
+        ("https://github.com/lab/petal-snapshots/tree/next", f"{RAW}/lab/petal-snapshots/next"),
+        (f"{RAW}/lab/petal-snapshots/main", f"{RAW}/lab/petal-snapshots/main"),
+        ("https://example.org/lab/petal", "https://example.org/lab/petal"),
+        ("file:///srv/registry", "file:///srv/registry"),
+    ],
+)
+def test_a_registry_on_github_is_read_as_raw_files(text: str, address: str) -> None:
+    assert grammar.registry_address(text) == address
+    assert grammar.registry_address(address) == address
 
 
 def test_images_that_cannot_become_others() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import FrozenInstanceError
 from typing import Any
 
@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seed_samples import DELETE, FULL, HOST, LOCAL, changed, faults, problems, seed
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed import model
+from ansible_collections.petal.hpc.plugins.module_utils._seed import model, schema
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import SeedError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import Host
-from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Source, Unquoted
+from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Array, Record, Source, Unquoted
 
 
 def test_every_key_is_accepted_and_kept() -> None:
@@ -190,7 +190,6 @@ def test_all_problems_are_reported_together() -> None:
         "cluster.name",
         "cluster.region",
         "cluster.os",
-        "compute",
         "software.spack_packages[0]",
         "software.spack_packages[1]",
         "software.python_environments[0].python",
@@ -202,6 +201,82 @@ def test_the_nearest_key_is_named() -> None:
     found = {problem.path: problem.hint for problem in problems({"clustre": {}, "cluster": {"naem": "x", "name": "x"}})}
     assert found["clustre"] == "did you mean cluster?"
     assert found["cluster.naem"] == "did you mean name?"
+
+
+FORMER: list[tuple[tuple[Any, ...], str]] = [
+    (("compute", "queues", 0, "capacity_type"), "write spot: true for SPOT"),
+    (("compute", "queues", 0, "instanceType"), "write instance_types"),
+    (("compute", "queues", 0, "min"), "write min_count"),
+    (("compute", "queues", 0, "max"), "write max_count"),
+    (("compute", "queues", 0, "desired"), "leave it out"),
+    (("compute", "ami"), "write custom_ami"),
+    (("software", "binary_cache", "bucket"), "write s3_bucket"),
+    (("template",), "the file itself is the seed"),
+    (("spack_packages",), "belongs into software"),
+]
+
+
+@pytest.mark.parametrize(("path", "hint"), FORMER, ids=str)
+def test_words_from_elsewhere_have_a_hint(path: tuple[Any, ...], hint: str) -> None:
+    (problem,) = problems(changed(FULL, *path, "SPOT"))
+    assert problem.path == path_prefix(path)
+    assert hint in problem.hint
+
+
+def former_words(shape: Any) -> Iterator[tuple[Record, str]]:
+    """Every former word of a shape and of what is inside."""
+    if isinstance(shape, Record):
+        yield from ((shape, word) for word in shape.former)
+        for key in shape.keys.values():
+            yield from former_words(key.shape)
+    elif isinstance(shape, Array):
+        yield from former_words(shape.entries)
+
+
+def test_no_former_word_is_a_key_of_today() -> None:
+    words = list(former_words(schema.SEED))
+    assert len(words) > 30
+    for record, word in words:
+        assert word not in record.keys
+        # As it is looked for.
+        assert word == word.lower()
+
+
+def test_a_seed_may_be_for_a_build_alone() -> None:
+    plain = seed({"cluster": {"name": "x", "region": "eu-west-1"}}).to_dict()
+    assert (plain["compute"], plain["cluster"]["architecture"]) == (None, "x86_64")
+    head = seed(changed(FULL, "compute", {"head_node": "t3.xlarge"})).compute
+    assert head is not None
+    assert head.queues == ()
+    # Without nodes the build host tells.
+    arm = {"cluster": {"name": "x", "region": "eu-west-1"}, "software": {"build": {"instance_type": "c7g.large"}}}
+    assert seed(arm).cluster.architecture == "arm64"
+
+
+@pytest.mark.parametrize("prefix", ["caches/bio", "/caches/bio", "caches/bio/", "/caches/bio/"])
+def test_slashes_at_the_ends_of_a_prefix_mean_nothing(prefix: str) -> None:
+    found = seed(changed(FULL, "software", "binary_cache", "s3_prefix", prefix))
+    assert found.software.binary_cache is not None
+    assert found.software.binary_cache.s3_prefix == "caches/bio"
+
+
+def test_account_ids_need_no_quotes() -> None:
+    found = seed(
+        changed(
+            changed(FULL, "registry", "trusted_accounts", [999888777666]),
+            "snapshot_sources",
+            [{"type": "organization", "priority": 2, "account": 123456789012}],
+        )
+    )
+    assert found.registry.trusted_accounts == ("999888777666",)
+    assert found.snapshot_sources[0].account == "123456789012"
+    (problem,) = problems(changed(FULL, "registry", "trusted_accounts", [12345678901]))
+    assert problem.hint.startswith("quote it: one that begins with 0")
+
+
+def test_a_registry_on_github_in_short() -> None:
+    found = seed(changed(FULL, "registry", "url", "lab/petal-snapshots"))
+    assert found.registry.url == "https://raw.githubusercontent.com/lab/petal-snapshots/main"
 
 
 @pytest.mark.parametrize("value", [3.10, 3, True])

@@ -35,8 +35,6 @@ def sources(*entries: dict[str, Any]) -> dict[str, Any]:
 
 BROKEN: list[tuple[dict[str, Any], str, str]] = [
     (changed(FULL, "cluster", "region", DELETE), "cluster.region", "needs a region"),
-    (changed(FULL, "compute", DELETE), "compute", "needs the cluster's nodes"),
-    (changed(FULL, "compute", "queues", []), "compute.queues", "at least one queue"),
     (changed(FULL, "cluster", "name", "1st"), "cluster.name", "no name"),
     (changed(FULL, "cluster", "name", "x" * 61), "cluster.name", "61 characters"),
     (changed(FULL, "cluster", "os", "debian12"), "cluster.os", "no images"),
@@ -142,7 +140,14 @@ BROKEN: list[tuple[dict[str, Any], str, str]] = [
         "this priority",
     ),
     (sources({"type": "local", "priority": 1}, {"type": "local", "priority": 2}), "snapshot_sources[1]", "twice"),
-    (changed(FULL, "registry", "trusted_accounts", [999888777666]), "registry.trusted_accounts[0]", "a number"),
+    (sources({"type": "official", "priority": 1, "store": "/net/x"}), "snapshot_sources[0].store", "takes no store"),
+    # What YAML makes of an unquoted 012345670123: an octal number, or one without its zero.
+    (changed(FULL, "registry", "trusted_accounts", [1402433619]), "registry.trusted_accounts[0]", "no account id"),
+    (changed(FULL, "registry", "trusted_accounts", [12345678901]), "registry.trusted_accounts[0]", "no account id"),
+    (changed(FULL, "registry", "trusted_accounts", [-999888777666]), "registry.trusted_accounts[0]", "no account id"),
+    (changed(FULL, "registry", "trusted_accounts", ["12345678901"]), "registry.trusted_accounts[0]", "no account id"),
+    (changed(FULL, "registry", "trusted_accounts", [True]), "registry.trusted_accounts[0]", "true/false"),
+    (sources({"type": "organization", "priority": 1, "account": 123}), "snapshot_sources[0].account", "no account id"),
 ]
 
 
