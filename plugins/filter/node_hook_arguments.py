@@ -54,7 +54,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.rules import judge
 def node_hook_arguments(seed: Any, writable_buckets: Any = ()) -> list[str]:
     """The filter; values of templates are converted to plain types at this door."""
     try:
-        plain = json.loads(json.dumps([seed, list(writable_buckets)]))
+        plain = json.loads(json.dumps([seed, list(writable_buckets)], default=str))
         return arguments(Seed.from_mapping(plain[0], sold=judged_before), plain[1])
     except (PetalError, TypeError) as error:
         raise AnsibleFilterError(f"petal.hpc.node_hook_arguments: {error}") from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -127,7 +128,7 @@ def _from_command_line(value: Any) -> Any:
 
 def overridden(given: Mapping[str, Any]) -> str:
     """The extra variables that override a seed, as a command line has them; empty where there are none."""
-    return "".join(f" -e {name}={value}" for name, value in given.items() if value not in (None, ""))
+    return "".join(f" -e {name}={shlex.quote(str(value))}" for name, value in given.items() if value not in (None, ""))
 
 
 def find_seed(path: str, playbook_dir: str) -> str:
