@@ -12,8 +12,8 @@ author: [petal.hpc contributors (@petal-hpc)]
 description:
   - Makes of a seed, the snapshot of its software and the settings of a site the configuration that AWS ParallelCluster
     reads. Nobody is asked and nothing is looked up, so the same input always gives the same configuration.
-  - A queue whose instance types differ in vCPUs, GPUs or their makers gets a compute resource for each kind. Its
-    counts are divided among them.
+  - A queue whose instance types differ in vCPUs, GPUs or their makers gets a compute resource for each kind. The
+    queue's counts are divided among them.
   - What ParallelCluster's schema lets pass although the cluster would not come up, or not as it is meant, is an error.
     All of them are reported together. What is only doubtful is a warning.
 positional: snapshot, settings

@@ -19,7 +19,12 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import ERRO
 from ansible_collections.petal.hpc.plugins.module_utils._seed.instances import InstanceType
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import WITHOUT_IMAGE, architecture_of
-from ansible_collections.petal.hpc.plugins.module_utils._seed.rules import DEFAULT_MAX_COUNT, MIGRATION_GUIDE, Finding
+from ansible_collections.petal.hpc.plugins.module_utils._seed.rules import (
+    DEFAULT_MAX_COUNT,
+    MIGRATION_GUIDE,
+    Finding,
+    what_is_hidden,
+)
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Path, path_text, shown
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import COMPLETED, Snapshot
 
@@ -255,10 +260,11 @@ def mounts_apart(case: Case) -> Iterator[Finding]:
 
 
 def s3_inside_volume(case: Case) -> Iterator[Finding]:
-    """It works, and hides what the volume has there."""
+    """It works, and hides what the volume has there; of the software volume it is known what that is."""
+    software = case.seed.software_volume.mount_dir
     for path, directory in _s3_mounts(case):
         for _path, volume in _storage_mounts(case):
-            if directory.startswith(volume + "/"):
+            if directory.startswith(volume + "/") and (volume != software or what_is_hidden(directory, software)):
                 yield Finding(path, f"it lies inside the volume at {volume}, and hides what is there", directory)
 
 

@@ -319,12 +319,30 @@ def s3_mounts_apart(seed: Draft) -> Iterator[Finding]:
         seen += [point] if point else []
 
 
+#: Directories at the top of every software volume. Others below its mount directory are free for mounts.
+VOLUMES_OWN = (".petal", "bin", "containers", "envs", "etc", "lmod", "lost+found", "modules", "spack")
+
+
 def s3_hides_software(seed: Draft) -> Iterator[Finding]:
     software = seed.software_mount_dir
     for path, mount in seed.entries("data", "s3_mounts"):
         point = mount.get("mount_point")
-        if point and (point == software or _inside(point, software) or _inside(software, point)):
-            yield Finding((*path, "mount_point"), f"it would hide the software volume ({software}), or a part", point)
+        hidden = what_is_hidden(point, software) if point else ""
+        if hidden:
+            outside = f"/data/{point.rsplit('/', 1)[-1]}"
+            message = f"it would hide the software volume ({software}), or a part of it: {hidden}"
+            yield Finding((*path, "mount_point"), message, point, hint=f"mount it outside, as at {outside}")
+
+
+def what_is_hidden(point: str, software: str) -> str:
+    """What of the software volume lies below a mount point; empty where nothing does.
+
+    A directory of its own below the volume hides nothing: the node hook makes it (petal-node-setup.j2).
+    """
+    if point == software or _inside(software, point):
+        return software
+    own = point[len(software) + 1 :].split("/", 1)[0] if _inside(point, software) else ""
+    return f"{software}/{own}" if own in VOLUMES_OWN else ""
 
 
 def _inside(inner: str, outer: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -11,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from playing import ROOT
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import compatible_os, os_named
+from ansible_collections.petal.hpc.plugins.module_utils._seed.rules import VOLUMES_OWN
 from ansible_collections.petal.hpc.plugins.plugin_utils.controller import this_host
 
 SHELLCHECK = Path(sys.executable).with_name("shellcheck")
@@ -155,3 +158,46 @@ def hook(root: Path, *arguments: str, **variables: Any) -> subprocess.CompletedP
     return subprocess.run(
         ["sh", "-s", "--", *arguments, "--root", str(root)], input=script, capture_output=True, text=True, check=False
     )
+
+
+#: What stands around mount_bucket in the hook, as far as it needs it: it says what it would do.
+AROUND = """set -eu
+begin=x end=y tool=s3fs written=no
+problem() { echo "problem: $*"; }
+block() { echo "fstab: $2"; }
+mountpoint() { return 1; }
+mount() { echo "mounted: $1"; }
+timeout() { shift; "$@"; }
+"""
+
+
+def test_a_bucket_is_mounted_below_the_volume_and_where_it_cannot_be_the_rest_goes_on(tmp_path: Path) -> None:
+    """A mount point that cannot be made, as on a read-only volume, ended the hook half-way."""
+    script = render(HOOK)
+    function = script[script.index("mount_bucket() {") : script.index('\nif [ -n "$mounts" ]')]
+    (tmp_path / "file").write_text("")
+    points = [tmp_path / "file" / "below", tmp_path / "volume" / "references"]
+    calls = "".join(f"mount_bucket lab:{point}:ro\n" for point in points)
+    done = subprocess.run(["sh", "-c", AROUND + function + calls], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.splitlines()
+    assert f"problem: bucket lab cannot be mounted at {points[0]}: the directory is not there" in said[0]
+    assert "a mount_point outside of the volume" in said[0]
+    assert said[1].startswith(f"fstab: lab {points[1]} fuse.s3fs") and len(said) == 2
+    assert f"mounted: {points[1]}" in done.stderr.splitlines()
+    assert points[1].is_dir()
+
+
+def test_the_directories_of_the_volume_are_the_ones_that_no_bucket_may_hide() -> None:
+    """What the roles make at the top of a volume, held against the rule's list."""
+    tasks = (ROOT / "roles" / "software_volume" / "tasks" / "install.yml").read_text()
+    made = {name.split("/")[0] for name in yaml.safe_load(tasks)[0]["loop"]}
+    places = re.findall(
+        r"mount_dir(?: \}\}|\s*~\s*')/([a-z.]+)",
+        "".join(
+            path.read_text()
+            for path in (ROOT / "roles").glob("*/*/*.yml")
+            if path.parent.name in ("tasks", "defaults", "vars")
+        ),
+    )
+    assert made | set(places) <= set(VOLUMES_OWN), (made | set(places)) - set(VOLUMES_OWN)

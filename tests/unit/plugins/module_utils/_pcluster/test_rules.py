@@ -64,7 +64,7 @@ def test_nonsense_of_the_site_is_no_crash(overrides: dict[str, object]) -> None:
         (Sample("x", settings={"hook_url": None}), "no node hook on HeadNode, Scheduling.SlurmQueues[0]"),
         (Sample("x", seed={"compute": {"custom_ami": "ami-01234567"}}), "legacy tier and deprecated"),
         (
-            Sample("x", seed={"data": {"s3_mounts": [{"bucket": "lab", "mount_point": "/shared/lab"}]}}),
+            Sample("x", seed={"data": {"s3_mounts": [{"bucket": "lab", "mount_point": "/shared/modules"}]}}),
             "it lies inside the volume at /shared",
         ),
         (
@@ -83,6 +83,11 @@ def test_what_is_doubtful_is_a_warning(sample: Sample, says: str) -> None:
     warnings = sample.configure().warnings
     assert [warning.level for warning in warnings] == [WARNING] * len(warnings)
     assert says in " ".join(map(str, warnings))
+
+
+def test_a_bucket_in_a_directory_of_its_own_below_the_volume_is_nothing_to_warn_of() -> None:
+    below = {"data": {"s3_mounts": [{"bucket": "lab", "mount_point": "/shared/references"}]}}
+    assert Sample("x", seed=below).configure().warnings == ()
 
 
 def test_all_errors_are_reported_together() -> None:

@@ -290,6 +290,29 @@ def test_what_comes_later_is_refused_until_then(key: str, value: Any) -> None:
     assert faults(changed(LOCAL, "software", key, type(value)())) == {}
 
 
+@pytest.mark.parametrize(
+    ("point", "hidden"),
+    [
+        ("/opt/shared", "/opt/shared"),
+        ("/opt", "/opt/shared"),
+        ("/opt/shared/spack", "/opt/shared/spack"),
+        ("/opt/shared/spack/opt/x", "/opt/shared/spack"),
+        ("/opt/shared/.petal", "/opt/shared/.petal"),
+        ("/opt/shared/references", ""),
+        ("/opt/shared/references/spack", ""),
+        ("/opt/shared2", ""),
+        ("/data", ""),
+    ],
+)
+def test_what_a_mount_hides_of_the_software(point: str, hidden: str) -> None:
+    assert rules.what_is_hidden(point, "/opt/shared") == hidden
+
+
+def test_buckets_below_the_volume_are_no_warning() -> None:
+    below = changed(FULL, "data", "s3_mounts", 0, "mount_point", "/shared/references")
+    assert not [warning for warning in seed(below).warnings if warning.path.startswith("data")]
+
+
 def test_the_migration_guide_is_named() -> None:
     (warning,) = [warning for warning in seed(FULL).warnings if warning.path == "compute.custom_ami"]
     assert "docs/migrate-from-ami.md" in warning.hint
@@ -301,7 +324,7 @@ def test_ordinary_seeds_have_no_warnings() -> None:
 
 def test_every_rule_is_in_force() -> None:
     named = {rule.__name__ for _level, rule in rules.RULES}
-    helpers = {"judged_before", "nobody_asked", "check", "environment_version", "is_pinned"}
+    helpers = {"judged_before", "nobody_asked", "what_is_hidden", "check", "environment_version", "is_pinned"}
     defined = {
         name
         for name, value in vars(rules).items()
