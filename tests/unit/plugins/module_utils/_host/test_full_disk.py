@@ -56,9 +56,12 @@ def test_a_lock_is_held_though_its_holder_cannot_sign(
     host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "pwrite", refuse(errno.ENOSPC))
-    with host.lock(tmp_path / "a.lock", "cleaning up"):
-        with pytest.raises(PetalError, match="unknown"), host.lock(tmp_path / "a.lock", "second", patience=0):
-            pass
+    with (
+        host.lock(tmp_path / "a.lock", "cleaning up"),
+        pytest.raises(PetalError, match="unknown"),
+        host.lock(tmp_path / "a.lock", "second", patience=0),
+    ):
+        pass
     monkeypatch.setattr(os, "pwrite", refuse(errno.EIO))
     with pytest.raises(OSError, match="Input/output"), host.lock(tmp_path / "a.lock", "cleaning up"):
         pass
