@@ -271,7 +271,7 @@ class TestLock:
         heir = controllers("b2")
         held = heir.lock(ttl=5)
         assert held["held"]
-        assert "valid for 5 s" in held["msg"]
+        assert "unless it is renewed" in held["msg"]
         assert held["lock"]["build_id"] == "b1"
         got = heir.lock(ttl=5, timeout=30)["lock"]
         assert got["taken_over"]

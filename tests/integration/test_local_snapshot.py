@@ -95,7 +95,9 @@ def test_life_of_a_snapshot(store: Path, volume: str, tmp_path: Path) -> None:
     )["volume"]
     assert (copy["size_gb"], copy["snapshot_id"], copy["existed"]) == (2, record["snapshot_id"], False)
     assert (mount_dir / "text").read_text() == "kept"
-    deleted = run_module("local_snapshot", store=store, state="absent", snapshot_id=record["snapshot_id"])
+    doomed: dict[str, Any] = {"store": store, "state": "absent", "snapshot_id": record["snapshot_id"]}
+    assert f"mounted at {mount_dir}" in fail_module("local_snapshot", **doomed)
+    deleted = run_module("local_snapshot", **doomed, force=True)
     assert deleted["deleted"] == [record["snapshot_id"]]
     assert (mount_dir / "text").read_text() == "kept"
     rest = run_module("local_snapshot", store=store, state="absent", fingerprint=FINGERPRINT)

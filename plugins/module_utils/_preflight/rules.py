@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import human
-from ansible_collections.petal.hpc.plugins.module_utils._preflight.model import COMMANDS, SCANT, Facts
+from ansible_collections.petal.hpc.plugins.module_utils._preflight.model import COMMANDS, Facts
 from ansible_collections.petal.hpc.plugins.module_utils._preflight.room import in_store
 
 Rule = Callable[[Facts], Iterator[str]]
@@ -78,7 +78,7 @@ def room(facts: Facts) -> Iterator[str]:
             "on a larger disk (-e store=DIR)."
         )
     for name, place in host.rooms.items():
-        if name != "store" and place.total and place.free < SCANT and place.device != store.device:
+        if name != "store" and place.is_full and place.device != store.device:
             yield (
                 f"{host.name}: the disk with {place.path}, where the build keeps {name}, is full "
                 f"({human(place.free)} free of {human(place.total)}). Free some space there."
