@@ -52,6 +52,12 @@ options:
         mapping in its form.
     type: raw
     version_added: "0.1.0"
+  mirror_dir:
+    description:
+      - A mirror directory that the playbook C(mirror) has filled, where it is on the controller. It may know releases
+        of Spack's package repository that the collection does not know.
+    type: str
+    version_added: "0.1.0"
   resolved_refs:
     description:
       - Commits at which the branches named in C(software.spack) stand. Tags of releases and commits need none.

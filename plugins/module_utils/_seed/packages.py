@@ -45,6 +45,12 @@ class PackageIndexError(PetalError):
     """A text is no index of packages."""
 
 
+def is_of(first_line: str, ref: str | None) -> bool:
+    """Whether an index, by its first line, is of a reference of the package repository."""
+    header = _HEADER.fullmatch(first_line.rstrip("\n"))
+    return header is not None and ref in header.groups()
+
+
 @dataclass(frozen=True)
 class Package:
     """A package as the index has it. switches: variants that are on or off; choices: those that take a value."""
@@ -95,10 +101,6 @@ class Index:
 
     def __str__(self) -> str:
         return f"Spack's package repository {self.ref}"
-
-    def is_of(self, ref: str | None) -> bool:
-        """Whether a reference of the package repository is the one that was indexed."""
-        return ref in (self.ref, self.commit)
 
     def find(self, name: str) -> Package | None:
         """A package by its name. Only its own line is read: there are thousands."""

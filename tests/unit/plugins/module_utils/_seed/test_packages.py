@@ -9,6 +9,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.packages import (
     Package,
     PackageIndexError,
     doubts,
+    is_of,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._seed.spec import parse
 
@@ -52,10 +53,12 @@ def test_no_index(text: str) -> None:
 
 
 def test_which_release_it_is_of() -> None:
-    assert INDEX.is_of("v1")
-    assert INDEX.is_of("a" * 40)
-    assert not INDEX.is_of("v2")
-    assert not INDEX.is_of(None)
+    assert (INDEX.ref, INDEX.commit) == ("v1", "a" * 40)
+    assert is_of(HEADER, "v1")
+    assert is_of(HEADER + "\n", "a" * 40)
+    assert not is_of(HEADER, "v2")
+    assert not is_of(HEADER, None)
+    assert not is_of("", "v1")
 
 
 @pytest.mark.parametrize(
