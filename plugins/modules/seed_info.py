@@ -177,7 +177,7 @@ packages_compared:
   description:
     - The release of Spack's package repository with which the names, versions and variants in the seed's specs were
       compared. What it does not have is among the warnings.
-    - Null where the seed has no specs, or takes another release than the one that the collection knows.
+    - Null where the seed has no specs, or takes a release that neither the collection nor the mirror directory knows.
   returned: success
   type: str
   sample: v2026.06.0

@@ -76,7 +76,7 @@ def test_shellcheck_finds_nothing(volume: Volume, name: str) -> None:
     kind = "bash" if name == "petal.bash_env" else "sh"
     file = str(volume.path / "etc" / "profile.d" / name)
     # The files that are sourced are not there for it to read.
-    command = [SHELLCHECK, f"--shell={kind}", "--exclude=SC1090,SC1091", file]
+    command = [str(SHELLCHECK), f"--shell={kind}", "--exclude=SC1090,SC1091", file]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
