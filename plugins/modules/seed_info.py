@@ -52,6 +52,12 @@ options:
         mapping in its form.
     type: raw
     version_added: "0.1.0"
+  mirror_dir:
+    description:
+      - A mirror directory that the playbook C(mirror) has filled, where it is on the controller. It may know releases
+        of Spack's package repository that the collection does not know.
+    type: str
+    version_added: "0.1.0"
   resolved_refs:
     description:
       - Commits at which the branches named in C(software.spack) stand. Tags of releases and commits need none.
@@ -171,7 +177,7 @@ packages_compared:
   description:
     - The release of Spack's package repository with which the names, versions and variants in the seed's specs were
       compared. What it does not have is among the warnings.
-    - Null where the seed has no specs, or takes another release than the one that the collection knows.
+    - Null where the seed has no specs, or takes a release that neither the collection nor the mirror directory knows.
   returned: success
   type: str
   sample: v2026.06.0

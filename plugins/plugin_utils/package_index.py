@@ -1,13 +1,14 @@
 # Copyright (c) 2026, petal.hpc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compares a seed with the index of Spack's package repository that stands beside this file.
-
-``make package-index`` makes the index anew, from what Spack itself knows.
+"""Compares a seed with an index of Spack's package repository: of the default release it stands beside this file
+(``make package-index`` makes it anew), of others in a mirror directory (the playbook mirror makes it). Both are made by
+Spack itself.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,25 +18,34 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import WARN
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Report, Source, of_shape
 
+#: Directory of indexes in a mirror directory.
+MIRRORED = "package-index"
 INDEX = Path(__file__).with_name("package_index.txt")
 
 
-def load() -> packages.Index:
-    """The index, in a few milliseconds. Raises PackageIndexError when the file is something else."""
-    return packages.Index(INDEX.read_text(encoding="ascii"))
+def load(ref: str | None, mirror_dir: str = "") -> packages.Index | None:
+    """The index of a release, in a few milliseconds; None where there is none."""
+    beside = sorted(Path(mirror_dir, MIRRORED).glob("*.txt")) if mirror_dir else []
+    for path in (INDEX, *beside):
+        # One that cannot be read is none: all that is lost is advice.
+        with contextlib.suppress(OSError, UnicodeDecodeError), path.open(encoding="ascii") as stream:
+            if packages.is_of(stream.readline(), ref):
+                stream.seek(0)
+                return packages.Index(stream.read())
+    return None
 
 
-def compare(data: Mapping[str, Any], seed: Seed, source: Source) -> tuple[str | None, list[Problem]]:
-    """What the index does not have of a valid seed's specs, as warnings: a site may have recipes of its own.
+def compare(
+    data: Mapping[str, Any], seed: Seed, source: Source, mirror_dir: str = ""
+) -> tuple[str | None, list[Problem]]:
+    """What an index does not have of a valid seed's specs, as warnings: a site may have recipes of its own.
 
-    Returns the release of the repository that was compared, or None where the seed has no specs or takes another
-    release, of which nothing is known here.
+    mirror_dir: a mirror directory on this machine, or empty. Returns the release of the repository that was compared,
+    or None where the seed has no specs or takes a release of which nothing is known here.
     """
     found = list(of_shape(schema.SPEC, schema.SEED, data))
-    if not found:
-        return None, []
-    index = load()
-    if not index.is_of(seed.software.spack.packages):
+    index = load(seed.software.spack.packages, mirror_dir) if found else None
+    if index is None:
         return None, []
     report = Report(source)
     for path, text in found:

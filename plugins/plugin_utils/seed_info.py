@@ -31,6 +31,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "overrides": {"type": "raw"},
     "snapshot_sources": {"type": "raw"},
     "registry": {"type": "raw"},
+    "mirror_dir": {"type": "str"},
     "resolved_refs": {
         "type": "dict",
         "options": {"spack": {"type": "str"}, "packages": {"type": "str"}},
@@ -75,7 +76,8 @@ def describe(arguments: Mapping[str, Any], playbook_dir: str) -> dict[str, Any]:
         raise SeedError([*problems, *error.problems], error.source) from error
     if problems:
         raise SeedError(problems, document.source.file)
-    compared, doubts = package_index.compare(document.data, seed, document.source)
+    mirror_dir = options.get("mirror_dir") or ""
+    compared, doubts = package_index.compare(document.data, seed, document.source, mirror_dir)
     refs = {name: commit for name, commit in (options.get("resolved_refs") or {}).items() if commit}
     decided = inputs.resolve(options.get("inputs") or {}, seed)
     wanted = Host(seed.cluster.os, seed.cluster.architecture)

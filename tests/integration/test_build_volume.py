@@ -130,6 +130,19 @@ def test_a_deployed_volume_works_in_login_shells_and_goes_away_again(store: Path
             check=True,
         )
         assert version.stdout.strip() == "25.0"
+        in_script = "bash -c 'module load small && command -v python'"
+        job = subprocess.run(
+            ["sh", "-c", f". /etc/profile.d/z00_petal.sh; echo $LMOD_RC; {in_script}"],
+            env={"PATH": "/usr/bin:/bin", "LMOD_RC": "/site/lmodrc.lua", "BASH_ENV": "/not/there"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert job.stdout.splitlines() == [
+            "/site/lmodrc.lua:/petal-test/etc/lmod/lmodrc.lua",
+            "/petal-test/envs/small/2/bin/python",
+        ]
+        assert job.stderr == ""
         manifest = json.loads(Path("/petal-test/.petal/manifest.json").read_text())
         assert {module["name"] for module in manifest["modules"]} == {"small/1", "small/2"}
         licences = {package["name"]: package["license"] for package in manifest["packages"]}

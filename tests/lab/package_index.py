@@ -13,20 +13,19 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import spack_at_hand
+from playing import ROOT
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import (
     DEFAULT_SPACK_PACKAGES_REF,
     DEFAULT_SPACK_REF,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._seed.packages import SPACKS_OWN, Package
 from ansible_collections.petal.hpc.plugins.plugin_utils.package_index import INDEX
 
-DUMP = Path(__file__).with_name("package_index_dump.py")
+SCRIPT = ROOT / "roles" / "spack" / "files" / "package_index.py"
 
 
 def git(*arguments: str) -> str:
@@ -43,15 +42,20 @@ def checkout(name: str, ref: str, directory: Path) -> Path:
     return target
 
 
-def dump(spack: Path, repository: Path, directory: Path, names: Sequence[str]) -> dict[str, Any]:
-    """What package_index_dump.py says, with no configuration but this."""
+def make(directory: Path, names: Sequence[str]) -> str:
+    """The index, or the lines of some packages with its first ones. The directory is for all that it takes."""
+    repository = checkout("spack-packages", DEFAULT_SPACK_PACKAGES_REF, directory)
+    commit = git("-C", str(repository), "rev-parse", "HEAD")
+    spack = checkout("spack", DEFAULT_SPACK_REF, directory)
     scope = directory / "scope"
     scope.mkdir()
     builtin = repository / "repos" / "spack_repo" / "builtin"
     (scope / "repos.yaml").write_text(json.dumps({"repos:": {"builtin": str(builtin)}}))
-    output = directory / "packages.json"
+    output = directory / INDEX.name
+    command = [str(spack / "bin" / "spack"), "--config-scope", str(scope), "python", str(SCRIPT)]
     subprocess.run(
-        [str(spack / "bin" / "spack"), "--config-scope", str(scope), "python", str(DUMP), str(output), *names],
+        [*command, DEFAULT_SPACK_PACKAGES_REF, commit, str(output), *names],
+        # No configuration but this.
         env={
             **os.environ,
             "SPACK_DISABLE_LOCAL_CONFIG": "1",
@@ -61,43 +65,20 @@ def dump(spack: Path, repository: Path, directory: Path, names: Sequence[str]) -
         },
         check=True,
     )
-    found: dict[str, Any] = json.loads(output.read_text(encoding="utf-8"))
-    return found
-
-
-def packages(found: dict[str, Any]) -> Iterator[Package]:
-    for name, (versions, variants) in found["packages"].items():
-        own = {variant: switch for variant, switch in variants.items() if variant not in SPACKS_OWN}
-        yield Package(
-            name,
-            tuple(version for version, _deprecated in versions),
-            frozenset(version for version, deprecated in versions if deprecated),
-            frozenset(variant for variant, switch in own.items() if switch),
-            frozenset(variant for variant, switch in own.items() if not switch),
-        )
-    for name in found["virtuals"]:
-        yield Package(name, virtual=True)
+    return output.read_text(encoding="ascii")
 
 
 def main(names: Sequence[str]) -> int:
     if reason := spack_at_hand.why_not():
         print(reason)
         return 1
-    with tempfile.TemporaryDirectory(prefix="petal-index-") as place:
-        directory = Path(place)
-        repository = checkout("spack-packages", DEFAULT_SPACK_PACKAGES_REF, directory)
-        commit = git("-C", str(repository), "rev-parse", "HEAD")
-        spack = checkout("spack", DEFAULT_SPACK_REF, directory)
-        lines = sorted(str(package) for package in packages(dump(spack, repository, directory, names)))
+    with tempfile.TemporaryDirectory(prefix="petal-index-") as directory:
+        text = make(Path(directory), names)
     if names:
-        print("\n".join(lines))
+        print(text, end="")
         return 0
-    header = f"# Spack's package repository {DEFAULT_SPACK_PACKAGES_REF}, commit {commit}"
-    made = (
-        "# Made by `make package-index`, read by plugin_utils/package_index.py; the form is told in _seed/packages.py."
-    )
-    INDEX.write_text("\n".join([header, made, *lines]) + "\n", encoding="ascii")
-    print(f"{INDEX.name}: {len(lines)} packages of {DEFAULT_SPACK_PACKAGES_REF}")
+    INDEX.write_text(text, encoding="ascii")
+    print(f"{INDEX.name}: {text.count(chr(10)) - 2} packages of {DEFAULT_SPACK_PACKAGES_REF}")
     return 0
 
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import did_you_mean
-from ansible_collections.petal.hpc.plugins.module_utils._seed.spec import LEGACY_COMPILERS, Spec, Variant
+from ansible_collections.petal.hpc.plugins.module_utils._seed.spec import COMPILERS, LEGACY_COMPILERS, Spec, Variant
 from ansible_collections.petal.hpc.plugins.module_utils._seed.versions import GitRef, Version, Versions
 
 _HEADER = re.compile(r"# Spack's package repository (\S+), commit ([0-9a-f]{40})")
@@ -43,6 +43,12 @@ _VARIANTS = 12
 
 class PackageIndexError(PetalError):
     """A text is no index of packages."""
+
+
+def is_of(first_line: str, ref: str | None) -> bool:
+    """Whether an index, by its first line, is of a reference of the package repository."""
+    header = _HEADER.fullmatch(first_line.rstrip("\n"))
+    return header is not None and ref in header.groups()
 
 
 @dataclass(frozen=True)
@@ -95,10 +101,6 @@ class Index:
 
     def __str__(self) -> str:
         return f"Spack's package repository {self.ref}"
-
-    def is_of(self, ref: str | None) -> bool:
-        """Whether a reference of the package repository is the one that was indexed."""
-        return ref in (self.ref, self.commit)
 
     def find(self, name: str) -> Package | None:
         """A package by its name. Only its own line is read: there are thousands."""
@@ -166,7 +168,10 @@ def _versions(wanted: Versions, package: Package, repository: str) -> Iterator[D
         return
     known = [Version.parse(text) for text in package.versions]
     if not any(wanted.holds(version) for version in known):
-        yield Doubt(f"{repository} has no version {wanted} of {package.name}", _there_are(wanted, known, package))
+        # Externals are of other versions too: Rocky's gcc is 11.4.1.
+        unless = ", unless the operating system brings it" if package.name in COMPILERS else ""
+        message = f"{repository} has no version {wanted} of {package.name}{unless}"
+        yield Doubt(message, _there_are(wanted, known, package))
 
 
 def _there_are(wanted: Versions, known: Sequence[Version], package: Package) -> str:

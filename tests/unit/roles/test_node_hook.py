@@ -201,3 +201,47 @@ def test_the_directories_of_the_volume_are_the_ones_that_no_bucket_may_hide() ->
         ),
     )
     assert made | set(places) <= set(VOLUMES_OWN), (made | set(places)) - set(VOLUMES_OWN)
+
+
+def test_a_volume_that_goes_leaves_the_profile_of_another(tmp_path: Path) -> None:
+    """Whichever was linked last, and whichever goes first: what is still there is still linked, and read by shells."""
+    links = [tmp_path / "etc" / "profile.d" / f"z00_petal.{kind}" for kind in ("sh", "csh")]
+    lines = tmp_path / "etc" / "zsh" / "zshenv"
+    lines.parent.mkdir(parents=True)
+    for name in ("a", "b"):
+        profile = tmp_path / name / "etc" / "profile.d"
+        profile.mkdir(parents=True)
+        for link in links:
+            (profile / link.name.removeprefix("z00_")).touch()
+
+    def run(name: str, *arguments: str) -> str:
+        init = {"sh": f"/{name}/lmod/lmod/init/sh"}
+        variables = {"software_volume_mount_dir": f"/{name}", "software_volume_lmod_init": init}
+        return hook(tmp_path, *arguments, software_volume_requires=[], **variables).stdout.strip()
+
+    def linked() -> list[str]:
+        return [str(link.readlink()).split("/")[1] for link in links if link.is_symlink()]
+
+    for last, first_to_go, left in (("b", "b", "a"), ("b", "a", "b")):
+        assert run("a") == "changed"
+        assert run(last) == "changed"
+        assert run(last) == "unchanged"
+        assert linked() == ["b", "b"]
+        assert run(first_to_go, "--remove") == "changed"
+        assert run(first_to_go, "--remove") == "unchanged"
+        assert linked() == [left, left]
+        assert "petal" in lines.read_text()
+        assert run(left, "--remove") == "changed"
+        assert not list((tmp_path / "etc" / "profile.d").iterdir())
+        assert "petal" not in lines.read_text()
+
+
+def test_a_volume_that_is_gone_does_not_come_back(tmp_path: Path) -> None:
+    link = tmp_path / "etc" / "profile.d" / "z00_petal.sh"
+    (tmp_path / "a" / "etc" / "profile.d").mkdir(parents=True)
+    (tmp_path / "a" / "etc" / "profile.d" / "petal.sh").touch()
+    for name in ("a", "b"):
+        hook(tmp_path, software_volume_mount_dir=f"/{name}")
+    (tmp_path / "a" / "etc" / "profile.d" / "petal.sh").unlink()
+    hook(tmp_path, "--remove", software_volume_mount_dir="/b")
+    assert not link.is_symlink()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import DEFAULT_SPACK_PACKAGES_REF, Seed
-from ansible_collections.petal.hpc.plugins.module_utils._seed.packages import Package
+from ansible_collections.petal.hpc.plugins.module_utils._seed.packages import Index, Package
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import Host
 from ansible_collections.petal.hpc.plugins.module_utils._seed.versions import Version
 from ansible_collections.petal.hpc.plugins.plugin_utils import package_index
@@ -19,15 +19,21 @@ from ansible_collections.petal.hpc.plugins.plugin_utils.seed_file import parse_s
 LINES = [line for line in package_index.INDEX.read_text().splitlines() if not line.startswith("#")]
 
 
-def compared(text: str) -> tuple[str | None, list[Any]]:
+def index() -> Index:
+    found = package_index.load(DEFAULT_SPACK_PACKAGES_REF)
+    assert found is not None
+    return found
+
+
+def compared(text: str, mirror_dir: str = "") -> tuple[str | None, list[Any]]:
     document = parse_seed(text.encode())
     seed = Seed.from_mapping(document.data, Host("debian12", "x86_64"), document.source)
-    return package_index.compare(document.data, seed, document.source)
+    return package_index.compare(document.data, seed, document.source, mirror_dir)
 
 
 def test_it_is_of_the_default_release() -> None:
     """Whoever changes the default makes the index anew: make package-index."""
-    assert package_index.load().ref == DEFAULT_SPACK_PACKAGES_REF
+    assert index().ref == DEFAULT_SPACK_PACKAGES_REF
 
 
 def test_it_is_whole_and_small() -> None:
@@ -49,8 +55,7 @@ def test_every_line_is_read_and_its_versions_are_in_our_order_too() -> None:
 
 
 def test_variants_of_build_systems_are_in_it() -> None:
-    index = package_index.load()
-    hdf5, mpi = index.find("hdf5"), index.find("mpi")
+    hdf5, mpi = index().find("hdf5"), index().find("mpi")
     assert hdf5 is not None
     assert {"build_type", "api"} <= hdf5.choices
     assert {"mpi", "ipo"} <= hdf5.switches
@@ -63,7 +68,7 @@ def test_it_is_read_quickly() -> None:
     times = []
     for _round in range(5):
         start = time.perf_counter()
-        package_index.load().find("zlib")
+        index().find("zlib")
         times.append(time.perf_counter() - start)
     assert min(times) < 0.05
 
@@ -98,8 +103,22 @@ def test_of_another_release_nothing_is_said(ref: str) -> None:
     assert compared(text) == (None, [])
 
 
+def test_a_mirror_knows_its_own_release(tmp_path: Path) -> None:
+    directory = tmp_path / package_index.MIRRORED
+    directory.mkdir()
+    (directory / "a.txt").write_bytes(b"\xff\xfe")
+    (directory / "b.txt").write_text("something else\n")
+    header = f"# Spack's package repository v2025.11.0, commit {'c' * 40}"
+    (directory / "c.txt").write_text(f"{header}\ngcc 11.99 |\nhdf5 1.14.6 | +mpi\nopenmpi 4.1.99\nzlib 1.3.1 | +pik\n")
+    text = SEED.replace("software:\n", "software:\n  spack: {packages: v2025.11.0}\n")
+    ref, (problem,) = compared(text, str(tmp_path))
+    assert ref == "v2025.11.0"
+    assert problem.message == "Spack's package repository v2025.11.0 has no package samtool"
+    assert compared(text, str(tmp_path / "not-there")) == (None, [])
+
+
 def test_the_commit_of_the_release_is_the_release() -> None:
-    commit = package_index.load().commit
+    commit = index().commit
     ref, problems = compared(SEED.replace("software:\n", f"software:\n  spack: {{packages: {commit}}}\n"))
     assert ref == DEFAULT_SPACK_PACKAGES_REF
     assert len(problems) == 4

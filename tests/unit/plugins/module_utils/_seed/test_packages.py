@@ -9,6 +9,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.packages import (
     Package,
     PackageIndexError,
     doubts,
+    is_of,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._seed.spec import parse
 
@@ -52,10 +53,12 @@ def test_no_index(text: str) -> None:
 
 
 def test_which_release_it_is_of() -> None:
-    assert INDEX.is_of("v1")
-    assert INDEX.is_of("a" * 40)
-    assert not INDEX.is_of("v2")
-    assert not INDEX.is_of(None)
+    assert (INDEX.ref, INDEX.commit) == ("v1", "a" * 40)
+    assert is_of(HEADER, "v1")
+    assert is_of(HEADER + "\n", "a" * 40)
+    assert not is_of(HEADER, "v2")
+    assert not is_of(HEADER, None)
+    assert not is_of("", "v1")
 
 
 @pytest.mark.parametrize(
@@ -109,7 +112,7 @@ def test_what_the_repository_has(text: str) -> None:
         ("zlib@:1.1", "has no version :1.1 of zlib", "the nearest: 1.2.13"),
         ("zlib@develop", "has no version develop of zlib", "the nearest: 1.3.2; the newest: 1.3.2"),
         ("hdf5@1.13:1.13.9", "has no version 1.13:1.13.9 of hdf5", "the nearest: 1.12.3, 1.14.4-3"),
-        ("gcc@12.2.1", "has no version 12.2.1 of gcc", "it has 12.5.0, 11.5.0"),
+        ("gcc@12.2.1", "has no version 12.2.1 of gcc, unless the operating system brings it", "it has 12.5.0, 11.5.0"),
         ("lab-only@1.0", "has no version 1.0 of lab-only", "it has main"),
         ("zlib+pik", "zlib has no variant pik", "did you mean pic?"),
         ("zlib+mpi", "zlib has no variant mpi", "it has optimize, pic, shared"),
