@@ -60,11 +60,11 @@ def test_every_seed_that_is_shipped() -> None:
 
 
 def test_warnings_are_shown(seed: Path) -> None:
-    seed.write_text(SEED.replace("zlib]", "zlib], containers: [{name: a, image: a}]"))
+    seed.write_text(SEED.replace("zlib]", "zlib@develop]"))
     run = play("validate_seed", seed=seed)
     assert run.rc == 0, run.output
     assert "[WARNING]" in run.output
-    assert "software.containers[0].image (line 2): the image has no fixed tag" in " ".join(run.output.split())
+    assert "software.spack_packages[0] (line 2): @develop moves" in " ".join(run.output.split())
 
 
 BAD = {

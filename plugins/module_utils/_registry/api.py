@@ -221,8 +221,8 @@ class Registry:
 
         :param question: its options, as ``question`` and ``name``. Raises PetalError.
         """
-        asked = [question[key] for key in ("fingerprint", "region", "os", "architecture")]
-        wanted = Wanted(*asked, older_fingerprints=tuple(question["older_fingerprints"]))
+        asked = {key: question[key] for key in ("fingerprint", "region", "os", "architecture")}
+        wanted = Wanted(**asked, older_fingerprints=tuple(question["older_fingerprints"]))
         wanted.check()
         kind = question["question"]
         index = self.index(refresh=kind == "update")

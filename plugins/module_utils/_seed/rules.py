@@ -300,7 +300,7 @@ def local_has_no_use_for(seed: Draft) -> Iterator[Finding]:
             yield Finding(path, "it says something about AWS, and the provider is local: nothing reads it")
 
 
-_AWS_ALONE: tuple[Path, ...] = (
+_AWS_ALONE: tuple[tuple[str, ...], ...] = (
     ("cluster", "region"),
     ("compute",),
     ("software", "build", "instance_type"),
@@ -450,7 +450,7 @@ def images_are_pinned(seed: Draft) -> Iterator[Finding]:
 
 def specs_are_pinned(seed: Draft) -> Iterator[Finding]:
     """A branch of a package's source, or a directory, holds something else tomorrow."""
-    texts = [(("software", "compiler"), seed.get("software", "compiler"))]
+    texts: list[tuple[Path, Any]] = [(("software", "compiler"), seed.get("software", "compiler"))]
     for key in ("spack_packages", "build_from_source"):
         texts += seed.entries("software", key)
     for path, text in texts:
