@@ -51,7 +51,18 @@ OS_ALIASES: Mapping[str, str] = {
 
 #: Distributions as os-release (``ID``) and Ansible's facts (``distribution``, in small letters) name them, where
 #: that is not what seeds call them.
-_DISTRIBUTIONS: Mapping[str, str] = {"amzn": "alinux", "amazon": "alinux", "redhat": "rhel", "oraclelinux": "ol"}
+#: Facts of a host without /etc/redhat-release are the NAME of os-release.
+_DISTRIBUTIONS: Mapping[str, str] = {
+    "amzn": "alinux",
+    "amazon": "alinux",
+    "amazon linux": "alinux",
+    "debian gnu/linux": "debian",
+    "redhat": "rhel",
+    "red hat enterprise linux": "rhel",
+    "rocky linux": "rocky",
+    "oraclelinux": "ol",
+    "oracle linux server": "ol",
+}
 
 #: Rebuilds of one system: what runs on one of them runs on the others of its major release, as their makers state
 #: (rockylinux.org and almalinux.org: binary compatible with RHEL; Oracle Linux: application binary compatible).

@@ -42,6 +42,8 @@ def test_aliases_name_known_systems() -> None:
         ("Amazon", "2023", "alinux2023"),
         ("rhel", "9.4", "rhel9"),
         ("RedHat", "9.4", "rhel9"),
+        ("Red Hat Enterprise Linux", "9.6", "rhel9"),
+        ("Rocky Linux", "9.4", "rocky9"),
         ("rocky", "8.10", "rocky8"),
         ("Rocky", "8.10", "rocky8"),
         ("almalinux", "9.4", "almalinux9"),
