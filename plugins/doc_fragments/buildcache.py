@@ -14,11 +14,6 @@ options:
     description: The keyring of the Spack that uses the caches, E(SPACK_GNUPGHOME).
     type: path
     required: true
-  layout:
-    description: V(3) for caches of Spack 1.0 and later, V(2) for those of Spack 0.23.
-    type: int
-    choices: [2, 3]
-    default: 3
 """
 
     TRUSTED = r"""

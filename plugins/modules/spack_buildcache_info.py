@@ -15,7 +15,7 @@ description:
   - A package is a hit where its manifest bears the signature of a trusted key, its archive has the size that was
     signed, and its spec is that very package. Spack itself refuses most of what fails here without a word and builds
     from source; this module says it.
-  - Reads the layout of Spack 1.0 and later, and that of Spack 0.23.
+  - Reads the layout of Spack 1.0 and later.
 author:
   - petal.hpc contributors (@petal-hpc)
 extends_documentation_fragment:

@@ -20,7 +20,7 @@ description:
     solution so, it solves again with everything.
   - What a cache has and what cannot be moved to the prefixes here, because they are longer than those that it was built
     with, is built from source, and a warning names it.
-  - Works with Spack 1.2, and with 1.0, 1.1 and 0.23.
+  - Works with Spack 1.2, 1.1 and 1.0.
 author:
   - petal.hpc contributors (@petal-hpc)
 attributes:
@@ -47,7 +47,8 @@ options:
     type: path
     required: true
   specs:
-    description: What is wanted, as Spack writes specs. Required but for O(state=status).
+    description:
+      - What is wanted, as Spack writes specs, beside O(build_from_source). Required but for O(state=status).
     type: list
     elements: str
   compiler:
@@ -59,8 +60,12 @@ options:
   target:
     description: The microarchitecture to build for, such as V(x86_64_v3). Without it Spack's configuration decides.
     type: str
+  parallel:
+    description: Whether several packages are built at a time. Otherwise one has all jobs, and the next waits for it.
+    type: bool
+    default: true
   build_from_source:
-    description: Specs or names of packages that are never taken from a cache.
+    description: Specs that are wanted too, and never taken from a cache.
     type: list
     elements: str
     default: []
@@ -197,7 +202,7 @@ environment:
           description: What its recipe says, an SPDX expression as a rule; empty where it says nothing.
           type: str
         explicit:
-          description: Whether O(specs) ask for it.
+          description: Whether O(specs) or O(build_from_source) ask for it.
           type: bool
     failed:
       description:
@@ -255,6 +260,7 @@ def main() -> None:
             "concurrency": {"type": "int", "default": 0},
             "timeout": {"type": "int", "default": 0},
             "wait_s": {"type": "float", "default": 15},
+            "parallel": {"type": "bool", "default": True},
             "fail_fast": {"type": "bool", "default": True},
             "prune": {"type": "bool", "default": True},
             "state": {"type": "str", "choices": list(STATES), "default": PRESENT},
@@ -273,6 +279,7 @@ def main() -> None:
             wait=given["wait_s"],
             fail_fast=given["fail_fast"],
             prune=given["prune"],
+            parallel=given["parallel"],
         )
         result = Environment(module, wanted, options).ensure(given["state"])
     except PetalError as error:

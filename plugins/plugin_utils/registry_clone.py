@@ -213,7 +213,8 @@ def _packages(given: list[str] | None, snapshots: list[Snapshot], software: Mapp
         return given
     tagged = next((snapshot.packages for snapshot in snapshots if snapshot.packages), [])
     environments = [package for one in software["python_environments"] for package in one["packages"]]
-    return (tagged or [*software["spack_packages"], *environments])[: record.PACKAGES_LIMIT]
+    specs = dict.fromkeys([*software["spack_packages"], *software["build_from_source"]])
+    return (tagged or [*specs, *environments])[: record.PACKAGES_LIMIT]
 
 
 def public_seed(data: Any, described: Mapping[str, Any], resolved_refs: Mapping[str, str]) -> bytes:

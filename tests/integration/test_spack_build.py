@@ -224,6 +224,46 @@ def test_compiler_then_mpi_then_application(deployed: Site) -> None:
     assert "lab-mpi/1.0" in spider.stdout
 
 
+def ways_in(said: str) -> list[list[str]]:
+    """Each way to a module that ``module spider NAME/VERSION`` names: the modules to load before it, none for some."""
+    below = said.partition("any one of the lines below before the")[2].partition("\n\n")[2].partition("Help:")[0]
+    ways = [line.split() for line in below.splitlines() if line.strip()]
+    return [[], *ways] if "can be loaded directly" in said else ways
+
+
+@pytest.mark.usefixtures("deployed")
+def test_every_module_names_a_way_in_that_leads_to_it() -> None:
+    manifest = json.loads((MOUNT_DIR / ".petal" / "manifest.json").read_text())
+    names = sorted({module["name"] for module in manifest["modules"]})
+    assert {"lab-mpi/1.0", "lab-r4/1.0", "lab-r6/1.0"} <= set(names)
+    for name in names:
+        said = login(f"module --redirect spider {name}").stdout
+        assert ways_in(said), said
+        for way in ways_in(said):
+            loaded = login(f"module load {' '.join([*way, name])} && module --redirect -t list")
+            assert name in loaded.stdout.split(), (way, loaded.stderr)
+
+
+def test_no_module_opens_its_own_level_and_the_operating_system_has_none(deployed: Site) -> None:
+    tree = MOUNT_DIR / "modules" / "spack"
+    files = [path for path in tree.rglob("*.lua") if path.name != ".modulerc.lua"]
+    assert files
+    for path in files:
+        opened = re.findall(r'^prepend_path\("MODULEPATH", "(.+)"\)$', path.read_text(), re.MULTILINE)
+        # It is NAME/VERSION.lua in its level.
+        assert str(path.parent.parent) not in opened, path
+    lock = json.loads((MOUNT_DIR / ".petal" / "spack.lock").read_text())
+    of_system = [node for node in lock["concrete_specs"].values() if "external" in node]
+    assert "gcc" in {node["name"] for node in of_system}
+    # A compiler beside the default one opens a level of its own.
+    needed = {f"{name}.lua" for name in deployed.load()}
+    names = {f"{node['name']}/{node['version']}" for node in of_system}
+    # What is hidden bears its hash.
+    names |= {f"{node['name']}/{node['version']}-{node['hash'][:7]}" for node in of_system}
+    there = {str(path.relative_to(path.parent.parent)) for path in files}
+    assert there & {f"{name}.lua" for name in names} == needed
+
+
 def test_each_level_opens_the_next(deployed: Site) -> None:
     def listed(*names: str) -> set[str]:
         load = f"module load {' '.join(names)} && " if names else ""

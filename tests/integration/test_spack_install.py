@@ -79,10 +79,16 @@ def write_package(repository: Path, sources: Path, name: str, seconds: int) -> N
     recipe.write_text(RECIPE.format(class_name=f"Petal{name.capitalize()}", archive=archive, digest=digest))
 
 
+def host_compiler() -> str:
+    done = subprocess.run(["gcc", "-dumpfullversion"], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
 def write_compiler(repository: Path) -> None:
     recipe = repository / "packages" / "gcc" / "package.py"
     recipe.parent.mkdir(parents=True)
-    recipe.write_text(few_recipes.compiler())
+    # And one like the host's, which is built where a spec asks for what the host's is not.
+    recipe.write_text(few_recipes.compiler(f'version("{host_compiler()}")'))
 
 
 def commit(repository: Path) -> None:
@@ -154,6 +160,7 @@ def filled(variables: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) 
     liar = {"spack_environment_name": "liar", "spack_specs": ["petal-rooted", "lab-b2"]}
     # Older than the host's, so that the rest can be solved only when it is there.
     older = {"spack_environment_name": "older", "spack_compiler": "gcc@9.0", "spack_specs": ["petal-rooted"]}
+    same = {"spack_environment_name": "same", "spack_specs": [f"gcc@{host_compiler()} languages:=c"]}
     seed = {"cluster": {"name": "older"}, "software": {"build_from_source": []}}
     tasks = [
         role("spack"),
@@ -169,6 +176,8 @@ def filled(variables: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) 
         role("spack_buildcache", "push"),
         role("spack_buildcache", "install", spack_buildcache_seed=seed, **older),
         keep(root / "older", modules="spack_modules", chosen="spack_concretized"),
+        role("spack_buildcache", "install", **same),
+        keep(root / "same", modules="spack_modules"),
         # Signed packages in the places of others, and a package that is not there yet.
         {"ansible.builtin.find": specs_of_cache, "register": "manifests"},
         {"ansible.builtin.copy": move},
@@ -212,6 +221,21 @@ def test_a_compiler_that_comes_first_is_guarded_pushed_and_has_one_module(filled
     assert ["gcc/9.0", "petal-rooted/1.0"] in [module["load"] for module in told["modules"]]
     assert list(filled.root.glob("cache/v3/manifests/spec/gcc/gcc-9.0-*.spec.manifest.json"))
     assert (filled.root / "cache/petal/seeds/older-compiler.json").is_file()
+
+
+def test_no_module_opens_the_level_in_which_it_is(filled: Lab) -> None:
+    name = f"gcc/{host_compiler()}"
+    assert [module["load"] for module in filled.told("same")["modules"] if module["name"] == name] == [[name]]
+    files = [path for path in filled.root.glob("volume/modules/spack/**/*.lua") if path.name != ".modulerc.lua"]
+    # Built, and the only one: the host's own has none.
+    assert [path.name for path in files if path.parent.name == "gcc" and path.stem.startswith(host_compiler())] == [
+        f"{host_compiler()}.lua"
+    ]
+    opened = re.compile(r'^prepend_path\("MODULEPATH", "(.+)"\)$', re.MULTILINE)
+    levels = {path: opened.findall(path.read_text()) for path in files}
+    assert [path for path, level in levels.items() if str(path.parent.parent) in level] == []
+    # Those that lead somewhere do: the older compiler's.
+    assert any(levels.values())
 
 
 def test_a_cache_that_lies_stops_a_build_before_anything_is_installed(filled: Lab) -> None:

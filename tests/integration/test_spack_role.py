@@ -81,7 +81,13 @@ def test_branches_are_resolved_and_releases_are_not(tmp_path: Path, upstream: Pa
 
 
 @pytest.mark.parametrize(
-    ("version", "said"), [("other", "Could not find other of Spack"), ("--all", "is no reference")]
+    ("version", "said"),
+    [
+        ("other", "Could not find other of Spack"),
+        ("--all", "is no reference"),
+        ("v0.23.1", "spack_version is v0.23.1. Expected Spack 1.0 or later"),
+        ("releases/v0.22", "Expected Spack 1.0 or later"),
+    ],
 )
 def test_what_is_no_branch_is_said(tmp_path: Path, upstream: Path, version: str, said: str) -> None:
     tasks = [role("spack", "resolve")]

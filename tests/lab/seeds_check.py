@@ -23,7 +23,7 @@ from typing import Any
 import spack_at_hand
 from playing import ROOT, command, environment
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
+from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed, Software
 from ansible_collections.petal.hpc.plugins.plugin_utils.controller import this_host
 from ansible_collections.petal.hpc.plugins.plugin_utils.seed_file import read_seed_file
 
@@ -38,7 +38,11 @@ def read(path: Path) -> Seed:
 
 def shipped() -> list[Path]:
     """The seeds of the collection that have Spack packages."""
-    return [path for path in sorted((ROOT / "seeds").rglob("*.yaml")) if read(path).software.spack_packages]
+    return [path for path in sorted((ROOT / "seeds").rglob("*.yaml")) if wants_spack(read(path).software)]
+
+
+def wants_spack(software: Software) -> bool:
+    return bool(software.spack_packages or software.build_from_source)
 
 
 def results(arguments: Sequence[str], directory: Path, log: Path) -> Iterator[dict[str, Any]]:

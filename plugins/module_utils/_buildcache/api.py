@@ -39,7 +39,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._buildcache.model import
 #: Options of every module about caches.
 KEYRING: dict[str, dict[str, Any]] = {
     "gnupghome": {"type": "path", "required": True},
-    "layout": {"type": "int", "choices": [2, 3], "default": 3},
 }
 #: Option of those that look at signatures.
 TRUSTED: dict[str, dict[str, Any]] = {"trusted": {"type": "list", "elements": "str", "default": []}}
@@ -551,7 +550,7 @@ def ensure_keys(module: AnsibleModule) -> dict[str, Any]:
             if fingerprint in before and not before[fingerprint].problem:
                 continue
             copy = str(Path(scratch, fingerprint))
-            where = _get_key(entry, fingerprint, stores, given["layout"], copy)
+            where = _get_key(entry, fingerprint, stores, copy)
             keys.the_key(keyring.show(copy), fingerprint, entry["name"], where)
             imported.append(fingerprint)
             if not module.check_mode:
@@ -586,7 +585,7 @@ def ensure_keys(module: AnsibleModule) -> dict[str, Any]:
     }
 
 
-def _get_key(entry: Mapping[str, Any], fingerprint: str, stores: Sequence[Store], layout: int, target: str) -> str:
+def _get_key(entry: Mapping[str, Any], fingerprint: str, stores: Sequence[Store], target: str) -> str:
     """Copy a key to a private file, so that what is looked at is what is imported; where it came from."""
     if entry.get("file"):
         try:
@@ -594,11 +593,11 @@ def _get_key(entry: Mapping[str, Any], fingerprint: str, stores: Sequence[Store]
         except OSError as error:
             raise BuildcacheError(f"key {entry['name']}: {entry['file']} cannot be read: {error.strerror}") from error
         return str(entry["file"])
-    path = model.key_path(fingerprint, layout)
+    path = model.key_path(fingerprint)
     for store in stores:
         try:
             data = store.read([path]).get(path)
-            if data is not None and layout == 3:
+            if data is not None:
                 path = model.single_blob(data.decode("utf-8", "replace"))
                 data = store.read([path]).get(path)
         except BuildcacheError:
@@ -662,15 +661,14 @@ def _import_signing_key(
 class Inspector:
     """Looks at caches as Spack will, and a bit closer. ``trusted``: fingerprints whose signatures count."""
 
-    def __init__(self, keyring: Keyring, trusted: Iterable[str], layout: int) -> None:
+    def __init__(self, keyring: Keyring, trusted: Iterable[str]) -> None:
         self._keyring = keyring
         self._trusted = tuple(trusted)
-        self._layout = layout
 
     def contents(self, store: Store) -> Contents | None:
         """What a cache holds; None where it cannot be listed."""
         items = store.listing()
-        return None if items is None else model.sort_listing(items, self._layout)
+        return None if items is None else model.sort_listing(items)
 
     def offers(
         self, store: Store, contents: Contents | None, packages: Sequence[Package], archives: bool
@@ -698,7 +696,7 @@ class Inspector:
             elif reason:
                 found[package.hash] = BuildcacheError(reason)
             else:
-                found[package.hash] = _record(said, package, contents or Contents(), self._layout)
+                found[package.hash] = _record(said)
         records = {key: record for key, record in found.items() if isinstance(record, Record)}
         offers = {key: _refusal(name, error) for key, error in found.items() if isinstance(error, BuildcacheError)}
         offers.update(self._blobs(store, contents, [p for p in held if p.hash in records], records, archives))
@@ -713,7 +711,7 @@ class Inspector:
         archives: bool,
     ) -> dict[str, Offer]:
         wanted = [records[package.hash] for package in packages]
-        specs = store.read([record.spec for record in wanted if record.spec])
+        specs = store.read([record.spec for record in wanted])
         if contents is not None:
             sizes = {path: item.size for path, item in contents.items.items()}
         else:
@@ -753,10 +751,10 @@ def _payload(text: bytes) -> str | BuildcacheError:
     return said if signed else BuildcacheError("it is not signed")
 
 
-def _record(text: str, package: Package, contents: Contents, layout: int) -> Record | BuildcacheError:
+def _record(text: str) -> Record | BuildcacheError:
     """A manifest's record, or why there is none."""
     try:
-        return model.parse_record(text, package, contents, layout)
+        return model.parse_record(text)
     except BuildcacheError as error:
         return error
 
@@ -772,15 +770,14 @@ def _check(
     size = sizes.get(record.archive)
     if size is None:
         raise BuildcacheError("its archive is missing")
-    if -1 not in (record.size, size) and record.size != size:
+    if size not in (-1, record.size):
         raise BuildcacheError(f"its archive is corrupted: {size} bytes instead of {record.size}")
     if digests is not None and digests.get(record.archive) != record.sha256:
         raise BuildcacheError("its archive is corrupted: its SHA-256 is not the one that was signed")
-    if record.spec:
-        data = specs.get(record.spec, b"")
-        if hashlib.sha256(data).hexdigest() != record.spec_sha256:
-            raise BuildcacheError("its spec is missing or corrupted")
-        model.check_identity(_gunzip(data), package)
+    data = specs.get(record.spec, b"")
+    if hashlib.sha256(data).hexdigest() != record.spec_sha256:
+        raise BuildcacheError("its spec is missing or corrupted")
+    model.check_identity(_gunzip(data), package)
 
 
 def _gunzip(data: bytes) -> str:
@@ -798,7 +795,7 @@ def inspect(module: AnsibleModule) -> dict[str, Any]:
     """
     given = module.params
     keyring = Keyring(module, given["gnupghome"])
-    inspector = Inspector(keyring, _fingerprints(given["trusted"]), given["layout"])
+    inspector = Inspector(keyring, _fingerprints(given["trusted"]))
     now = time.time()
     caches: list[dict[str, Any]] = []
     usable: list[tuple[Store, Contents | None]] = []
@@ -848,10 +845,9 @@ class Buildcache:
         self._cache = cache_from(given)
         self._store = open_store(module, self._cache, given["spack"])
         self._keyring = Keyring(module, given["gnupghome"])
-        self._layout: int = given["layout"]
         self._signing_key = keys.normal_fingerprint(given["signing_key"], "signing_key") if given["signing_key"] else ""
         trusted = [*_fingerprints(given["trusted"]), self._signing_key]
-        self._inspector = Inspector(self._keyring, filter(None, trusted), self._layout)
+        self._inspector = Inspector(self._keyring, filter(None, trusted))
 
     def ensure(self) -> dict[str, Any]:
         """Reach the module's ``state``; its result. Raises BuildcacheError."""
@@ -876,7 +872,7 @@ class Buildcache:
             if not check_mode:
                 self._store.make()
         contents = Contents() if "made" in done else self._contents()
-        if self._layout == 3 and model.LAYOUT_FILE not in contents.items:
+        if model.LAYOUT_FILE not in contents.items:
             done.append("marked")
             if not check_mode:
                 self._store.write(model.LAYOUT_FILE, model.LAYOUT_TEXT)
@@ -923,8 +919,6 @@ class Buildcache:
     def pruned(self) -> dict[str, Any]:
         """Remove what is older than ``max_age`` and needed by no seed that is kept."""
         given = self._module.params
-        if self._layout != 3:
-            raise BuildcacheError("Spack 0.23 cannot clear a cache; use a Spack of version 1.1 or later for it")
         contents = self._contents()
         forgotten = [name for name in given["forget"] if name in contents.seeds]
         noted = {name: item.path for name, item in contents.seeds.items() if name not in given["forget"]}
@@ -975,8 +969,6 @@ class Buildcache:
 
     def _mend_index(self, contents: Contents) -> bool:
         """Make the index say what the cache holds, where a run that was broken off left it behind; whether it was."""
-        if self._layout != 3:
-            return False
         try:
             index = set(self._index(contents))
         except BuildcacheError:

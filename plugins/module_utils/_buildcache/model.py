@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a build cache of Spack's holds: where things are in it, and how they are written there.
 
-Layout 3 (Spack 1.0 and later): ``v3/manifests/spec/NAME/NAME-VERSION-HASH.spec.manifest.json`` names two blobs by
-digest, the archive and the spec; ``v3/manifests/key`` and ``v3/manifests/index`` do the same for keys and the index.
-Layout 2 (Spack 0.23): ``build_cache/….spec.json.sig`` beside ``build_cache/…/….spack``.
-Source: ``lib/spack/spack/url_buildcache.py`` of Spack 1.2, ``binary_distribution.py`` of Spack 0.23.
+Its layout is that of Spack 1.0 and later: ``v3/manifests/spec/NAME/NAME-VERSION-HASH.spec.manifest.json`` names two
+blobs by digest, the archive and the spec; ``v3/manifests/key`` and ``v3/manifests/index`` do the same for keys and the
+index.
+Source: ``lib/spack/spack/url_buildcache.py`` of Spack 1.2.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
-#: What Spack puts at the top of a cache of layout 3.
+#: What Spack puts at the top of a cache.
 LAYOUT_FILE = "v3/layout.json"
 LAYOUT_TEXT = '{"signing": "gpg"}'
 INDEX = "v3/manifests/index/index.manifest.json"
@@ -30,11 +30,8 @@ _ARCHIVE = "application/vnd.spack.install.v2.tar+gzip"
 _SPEC_PREFIX = "application/vnd.spack.spec."
 _HASH = re.compile(r"[a-z2-7]{32}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_V3_SPEC = re.compile(r"v3/manifests/spec/[^/]+/[^/]+-([a-z2-7]{32})\.spec\.manifest\.json")
-_V3_KEY = re.compile(r"v3/manifests/key/([0-9A-F]{40})\.key\.manifest\.json")
-_V2_SPEC = re.compile(r"build_cache/[^/]+-([a-z2-7]{32})\.spec\.json(?:\.sig)?")
-_V2_ARCHIVE = re.compile(r"build_cache/.+-([a-z2-7]{32})\.spack")
-_V2_KEY = re.compile(r"build_cache/_pgp/([0-9A-F]{40})\.pub")
+_MANIFEST = re.compile(r"v3/manifests/spec/[^/]+/[^/]+-([a-z2-7]{32})\.spec\.manifest\.json")
+_KEY = re.compile(r"v3/manifests/key/([0-9A-F]{40})\.key\.manifest\.json")
 _SEED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 _CLEARSIGNED = "-----BEGIN PGP SIGNED MESSAGE-----\n"
@@ -107,25 +104,21 @@ class Lock:
 
 @dataclass(frozen=True)
 class Record:
-    """What a cache says about one package: where its archive and its spec are, their digests and sizes.
-
-    ``size`` is -1 where it is not said (layout 2); ``spec`` is empty where the manifest is the spec itself.
-    """
+    """What a cache says about one package: where its archive and its spec are, their digests, the archive's size."""
 
     archive: str
     sha256: str
     size: int
-    spec: str = ""
-    spec_sha256: str = ""
+    spec: str
+    spec_sha256: str
 
 
 @dataclass(frozen=True)
 class Contents:
-    """A listing, sorted: manifests and archives by hash, keys by fingerprint, seeds by name, and all items by path."""
+    """A listing, sorted: manifests by hash, keys by fingerprint, seeds by name, and all items by path."""
 
     items: Mapping[str, Item] = field(default_factory=dict)
     manifests: Mapping[str, Item] = field(default_factory=dict)
-    archives: Mapping[str, Item] = field(default_factory=dict)
     keys: Mapping[str, Item] = field(default_factory=dict)
     seeds: Mapping[str, Item] = field(default_factory=dict)
 
@@ -196,43 +189,35 @@ def parse_index(text: str) -> dict[str, Package]:
         raise BuildcacheError(f"the index of the cache cannot be read: {type(error).__name__}: {error}") from error
 
 
-def sort_listing(items: Iterable[Item], layout: int) -> Contents:
-    """Sort what a cache holds, of one layout (2 or 3)."""
-    spec, key = (_V3_SPEC, _V3_KEY) if layout == 3 else (_V2_SPEC, _V2_KEY)
+def sort_listing(items: Iterable[Item]) -> Contents:
+    """Sort what a cache holds."""
     everything = {item.path: item for item in items}
     manifests: dict[str, Item] = {}
-    archives: dict[str, Item] = {}
     keys: dict[str, Item] = {}
     seeds: dict[str, Item] = {}
     for path, item in everything.items():
-        if (found := spec.fullmatch(path)) is not None:
-            # Of a signed and an unsigned one Spack 0.23 takes the signed one.
-            if found.group(1) not in manifests or path.endswith(".sig"):
-                manifests[found.group(1)] = item
-        elif (found := key.fullmatch(path)) is not None:
+        if (found := _MANIFEST.fullmatch(path)) is not None:
+            manifests[found.group(1)] = item
+        elif (found := _KEY.fullmatch(path)) is not None:
             keys[found.group(1)] = item
-        elif layout == 2 and (found := _V2_ARCHIVE.fullmatch(path)) is not None:
-            archives[found.group(1)] = item
         elif path.startswith(SEEDS) and path.endswith(".json"):
             seeds[path[len(SEEDS) : -len(".json")]] = item
-    return Contents(everything, manifests, archives, keys, seeds)
+    return Contents(everything, manifests, keys, seeds)
 
 
 def manifest_path(package: Package) -> str:
-    """Where layout 3 has a package's manifest, for caches that cannot be listed."""
+    """Where a package's manifest is, for caches that cannot be listed."""
     version = re.sub(r"[^\w.=@+-]", "_", package.version)
     return f"v3/manifests/spec/{package.name}/{package.name}-{version}-{package.hash}.spec.manifest.json"
 
 
-def key_path(fingerprint: str, layout: int) -> str:
-    """Where a published key is: its manifest in layout 3, the key itself in layout 2."""
-    if layout == 3:
-        return f"v3/manifests/key/{fingerprint}.key.manifest.json"
-    return f"build_cache/_pgp/{fingerprint}.pub"
+def key_path(fingerprint: str) -> str:
+    """Where the manifest of a published key is."""
+    return f"v3/manifests/key/{fingerprint}.key.manifest.json"
 
 
 def blob_path(digest: str) -> str:
-    """Where layout 3 has what bears a SHA-256 digest."""
+    """Where what bears a SHA-256 digest is."""
     return f"blobs/sha256/{digest[:2]}/{digest}"
 
 
@@ -275,38 +260,23 @@ def payload(text: str) -> tuple[str, bool]:
     return re.sub(r"(?m)^- ", "", message), True
 
 
-def parse_record(text: str, package: Package, contents: Contents, layout: int) -> Record:
-    """Read the payload of a package's manifest.
-
-    Raises BuildcacheError where it is broken, or says that it is another package's.
-    """
+def parse_record(text: str) -> Record:
+    """Read the payload of a package's manifest. Raises BuildcacheError where it is broken."""
     try:
         document = json.loads(text)
-        if layout == 3:
-            return _record_v3(document)
-        check_identity(text, package)
-        checksum = document["binary_cache_checksum"]
-        digest = str(checksum["hash"])
-        if checksum["hash_algorithm"] != "sha256" or not _SHA256.fullmatch(digest):
-            raise ValueError(digest)
+        if document["version"] != 3:
+            raise ValueError(document["version"])
+        found: dict[str, tuple[str, int]] = {}
+        for entry in document["data"]:
+            kind = "spec" if str(entry["mediaType"]).startswith(_SPEC_PREFIX) else str(entry["mediaType"])
+            digest = str(entry["checksum"])
+            if entry["checksumAlgorithm"] != "sha256" or not _SHA256.fullmatch(digest):
+                raise ValueError(digest)
+            found[kind] = (digest, int(entry["contentLength"]))
+        digest, size = found[_ARCHIVE]
+        spec = found["spec"][0]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BuildcacheError("its manifest cannot be read") from error
-    archive = contents.archives.get(package.hash)
-    return Record(archive.path if archive else "", digest, -1)
-
-
-def _record_v3(document: Mapping[str, Any]) -> Record:
-    if document["version"] != 3:
-        raise ValueError(document["version"])
-    found: dict[str, tuple[str, int]] = {}
-    for entry in document["data"]:
-        kind = "spec" if str(entry["mediaType"]).startswith(_SPEC_PREFIX) else str(entry["mediaType"])
-        digest = str(entry["checksum"])
-        if entry["checksumAlgorithm"] != "sha256" or not _SHA256.fullmatch(digest):
-            raise ValueError(digest)
-        found[kind] = (digest, int(entry["contentLength"]))
-    digest, size = found[_ARCHIVE]
-    spec = found["spec"][0]
     return Record(blob_path(digest), digest, size, blob_path(spec), spec)
 
 

@@ -89,10 +89,8 @@ class Storage:
 
 @dataclass(frozen=True)
 class Spack:
-    """packages is None where this release of Spack carries its packages itself."""
-
     version: str = DEFAULT_SPACK_REF
-    packages: str | None = DEFAULT_SPACK_PACKAGES_REF
+    packages: str = DEFAULT_SPACK_PACKAGES_REF
     target: str = platforms.DEFAULT_TARGETS[platforms.X86_64]
     padded_length: int = DEFAULT_PADDED_LENGTH
 
@@ -340,13 +338,11 @@ def _cache(entry: Mapping[str, Any], region: str | None) -> BinaryCache:
     return BinaryCache(**{"s3_region": region, **entry, "s3_prefix": prefix})
 
 
-def _packages_ref(spack_ref: str | None) -> str | None:
-    """The package repository's release that fits a reference of Spack; before 1.0 Spack has its packages built in."""
+def _packages_ref(spack_ref: str | None) -> str:
+    """The package repository's release that fits a reference of Spack."""
     release = re.match(r"(?:releases/)?v?(\d+)\.(\d+)", spack_ref or "")
-    numbers = (int(release[1]), int(release[2])) if release else None
-    if numbers and numbers < (1, 0):
-        return None
-    return SPACK_PACKAGES_REFS.get(numbers, DEFAULT_SPACK_PACKAGES_REF) if numbers else DEFAULT_SPACK_PACKAGES_REF
+    numbers = (int(release[1]), int(release[2])) if release else (0, 0)
+    return SPACK_PACKAGES_REFS.get(numbers, DEFAULT_SPACK_PACKAGES_REF)
 
 
 def _specs(entry: Mapping[str, Any], key: str) -> tuple[str, ...]:

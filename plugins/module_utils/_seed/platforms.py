@@ -81,6 +81,24 @@ ARCHITECTURE_ALIASES: Mapping[str, str] = {"aarch64": ARM64, "amd64": X86_64}
 #: What Spack compiles for when a seed names nothing: runs on all instance families of the last ten years.
 DEFAULT_TARGETS: Mapping[str, str] = {X86_64: "x86_64_v3", ARM64: "aarch64"}
 
+#: What Spack calls the operating systems of which it has another name.
+_SPACK_OS: Mapping[str, str] = {"alinux2023": "amzn2023", "ubuntu2204": "ubuntu22.04", "ubuntu2404": "ubuntu24.04"}
+
+# Targets of Spack by the architecture whose processors they are. Source: the table of microarchitectures that Spack
+# 1.2 brings (archspec). Others of its table are of neither; of what it does not have nothing is known.
+_TARGETS: Mapping[str, re.Pattern[str]] = {
+    X86_64: re.compile(
+        r"x86_64(_v[234])?|nocona|core2|nehalem|westmere|(sandy|ivy)bridge|haswell|broadwell|skylake(_avx512)?|mic_knl"
+        r"|(cannon|cascade|ice)lake|sapphirerapids|k10|bulldozer|piledriver|steamroller|excavator|zen[2-5]?"
+    ),
+    ARM64: re.compile(
+        r"aarch64|armv8\.[1-6]a|armv9\.0a|thunderx2|a64fx|cortex_a72|neoverse_(n1|n2|v1|v2)|ampere1a?|m[1-4]"
+    ),
+    "another": re.compile(
+        r"x86|i686|pentium[2-4]|prescott|ppc(64)?(le)?|power([789]|10)|power([89]|10)le|arm|sparc(64)?|riscv64|u74mc|x60"
+    ),
+}
+
 #: Build hosts when a seed names none.
 DEFAULT_BUILD_INSTANCES: Mapping[str, str] = {X86_64: "c6a.4xlarge", ARM64: "c7g.4xlarge"}
 
@@ -107,6 +125,26 @@ def canonical_os(name: str) -> str:
 def canonical_architecture(name: str) -> str:
     """``x86_64`` or ``arm64`` for any spelling; unknown ones come back as they are."""
     return ARCHITECTURE_ALIASES.get(name.lower(), name.lower())
+
+
+def spack_os(name: str) -> str:
+    """An operating system as Spack's ``os=`` has it: ``amzn2023`` for ``alinux2023``."""
+    return _SPACK_OS.get(name, name)
+
+
+def target_fits(target: str, architecture: str) -> bool:
+    """Whether what stands behind Spack's ``target=`` (names, ranges, a list of them) can be had on an architecture.
+
+    True where nobody can tell, because a name is unknown.
+    """
+    return any(
+        all(name == "*" or _architecture_of_target(name) in ("", architecture) for name in part.split(":") if name)
+        for part in target.split(",")
+    )
+
+
+def _architecture_of_target(name: str) -> str:
+    return next((architecture for architecture, names in _TARGETS.items() if names.fullmatch(name)), "")
 
 
 @dataclass(frozen=True)

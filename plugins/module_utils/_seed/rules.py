@@ -10,6 +10,7 @@ what it finds. RULES names each with its level.
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
@@ -352,12 +353,16 @@ def _inside(inner: str, outer: str) -> bool:
 # -- software ---------------------------------------------------------------------------------------------------
 
 
+#: Lists of specs that are installed.
+_INSTALLED = ("spack_packages", "build_from_source")
+
+
 def something_to_install(seed: Draft) -> Iterator[Finding]:
     software = seed.get("software")
     if seed.lacks("software") or (
         software is not None
-        and not any(seed.get("software", key) for key in ("spack_packages", "containers", "python_environments"))
-        and not any(seed.report.is_wrong(("software", key)) for key in ("spack_packages",))
+        and not any(seed.get("software", key) for key in (*_INSTALLED, "containers", "python_environments"))
+        and not any(seed.report.is_wrong(("software", key)) for key in _INSTALLED)
     ):
         yield Finding(("software",), "there is nothing to install: the volume will be empty")
 
@@ -382,6 +387,51 @@ def hashes_are_fleeting(seed: Draft) -> Iterator[Finding]:
         for path, text in seed.entries("software", key):
             if spec.parse(text).hash:
                 yield Finding(path, "Spack finds a /hash only where that very package is installed", text)
+
+
+def specs_fit_the_system(seed: Draft) -> Iterator[Finding]:
+    """``platform=``, ``os=`` and ``target=`` of a spec, or of a dependency in it, are those of the seed."""
+    lists = [entry for key in (*_INSTALLED, "in_ami") for entry in seed.entries("software", key)]
+    compiler = seed.get("software", "compiler")
+    for path, text in [*lists, *([(("software", "compiler"), compiler)] if compiler else [])]:
+        for node in spec.parse(text).traverse():
+            for word, mine in _contradictions(node, seed):
+                given = getattr(node, word)
+                message = f"{node.name} asks for {word}={given}, the volume is for {word}={mine}"
+                hint = "leave it out: the seed says it for all packages"
+                yield Finding(path, message, text, expected=f"{word}={mine}", hint=hint)
+
+
+def _contradictions(node: spec.Spec, seed: Draft) -> Iterator[tuple[str, str]]:
+    """The words of a spec that the seed contradicts, and what would be right."""
+    if node.platform not in ("", "*", "linux"):
+        yield "platform", "linux"
+    os = platforms.spack_os(seed.os)
+    if seed.os in platforms.OPERATING_SYSTEMS and node.os and not {"*", os} & set(node.os.split(",")):
+        yield "os", os
+    if seed.architecture in platforms.ARCHITECTURES and not platforms.target_fits(node.target, seed.architecture):
+        yield "target", str(seed.get("software", "spack", "target") or platforms.DEFAULT_TARGETS[seed.architecture])
+
+
+def target_fits_the_architecture(seed: Draft) -> Iterator[Finding]:
+    target, architecture = seed.get("software", "spack", "target"), seed.architecture
+    if target and architecture in platforms.ARCHITECTURES and not platforms.target_fits(target, architecture):
+        expected = f"a target of {architecture} such as {platforms.DEFAULT_TARGETS[architecture]}"
+        yield Finding(("software", "spack", "target"), f"no {architecture} processor can run it", target, expected)
+
+
+def switches_before_compilers(seed: Draft) -> Iterator[Finding]:
+    """What stands behind ``%compiler`` is the compiler's since Spack 1.0; before, it was the package's."""
+    for key in (*_INSTALLED, "in_ami"):
+        for path, text in seed.entries("software", key):
+            meant = spec.parse(text).with_compilers_last()
+            if str(meant) != spec.canonical(text):
+                yield Finding(
+                    path,
+                    "what stands behind a compiler is asked of the compiler, not of the package (since Spack 1.0)",
+                    text,
+                    hint=f"if it is meant for the package, write: {meant}",
+                )
 
 
 def compiler_is_one(seed: Draft) -> Iterator[Finding]:
@@ -524,6 +574,16 @@ def as_of_is_over(seed: Draft) -> Iterator[Finding]:
             )
 
 
+def spack_is_of_today(seed: Draft) -> Iterator[Finding]:
+    """Specs are read, and compilers handled, as Spack does since 1.0: to a Spack before it other things would come."""
+    ref = seed.get("software", "spack", "version")
+    if ref and re.match(r"(releases/|releases-)?v?0\.", ref):
+        hint = "Spack 0.x reads specs and compilers in another way than the seed does"
+        yield Finding(
+            ("software", "spack", "version"), "Spack before 1.0 builds no volumes", ref, "v1.0.0 or later", hint
+        )
+
+
 def refs_are_pinned(seed: Draft) -> Iterator[Finding]:
     for key in ("version", "packages"):
         ref = seed.get("software", "spack", key)
@@ -594,12 +654,16 @@ RULES: tuple[tuple[str, Rule], ...] = (
     (WARNING, something_to_install),
     (WARNING, packages_once),
     (WARNING, hashes_are_fleeting),
+    (ERROR, specs_fit_the_system),
+    (ERROR, target_fits_the_architecture),
+    (WARNING, switches_before_compilers),
     (ERROR, compiler_is_one),
     (ERROR, names_once),
     (ERROR, environments_once),
     (ERROR, modules_do_not_collide),
     (ERROR, not_yet),
     (WARNING, images_are_pinned),
+    (ERROR, spack_is_of_today),
     (WARNING, refs_are_pinned),
     (WARNING, specs_are_pinned),
     (WARNING, requirements_are_pinned),

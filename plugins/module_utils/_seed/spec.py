@@ -12,7 +12,7 @@ Whether a package, version or variant exists only Spack with its repository can 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import itemgetter
@@ -47,6 +47,13 @@ LEGACY_COMPILERS = {
     "rocmcc": "llvm-amdgpu",
     "intel": "intel-oneapi-compilers-classic",
     "arm": "acfl",
+}
+
+# Variants that compilers alone have, and that one may want to say of them. Source: their recipes of June 2026.
+_OWN_VARIANTS: Mapping[str, re.Pattern[str]] = {
+    "gcc": re.compile("binutils|bootstrap|build_type|graphite|languages|mold|nvptx|piclibs|profiled|strip"),
+    "llvm": re.compile("clang|flang|gold|libcxx|libomptarget|libunwind|lldb?|mlir|offload|polly|targets"),
+    "intel-oneapi-compilers": re.compile("amd|nvidia"),
 }
 
 _FLAG_NAMES = ("cflags", "cppflags", "cxxflags", "fflags", "ldflags", "ldlibs")
@@ -172,6 +179,25 @@ class Spec:
         words += [f"/{self.hash}"] if self.hash else []
         words += [str(edge) for edge in self.dependencies]
         return " ".join([text, *words]) if text else " ".join(words)
+
+    def traverse(self) -> Iterator[Spec]:
+        """This spec and all of its dependencies, in the order of the text."""
+        yield self
+        for edge in self.dependencies:
+            yield from edge.spec.traverse()
+
+    def with_compilers_last(self) -> Spec:
+        """The same with what stands behind a compiler at the package that it builds: ``x %gcc@12 +pic`` → ``x+pic
+        %gcc@12``. Variants that compilers have of their own, and what the package says itself, stay.
+        """
+        spec = replace(self, dependencies=())
+        edges = []
+        for edge in self.dependencies:
+            mine = edge.spec.with_compilers_last()
+            if edge.direct and mine.name in COMPILERS:
+                spec, mine = _handed_up(spec, mine)
+            edges.append(replace(edge, spec=mine))
+        return replace(spec, dependencies=tuple(edges))
 
 
 def parse(text: str) -> Spec:
@@ -510,6 +536,33 @@ def _split(pair: str) -> tuple[str, str, str]:
     """Key, sign and value of ``key=value``. A value is never empty: in ``x==`` it is the second sign."""
     match = re.fullmatch(r"([^:=]+)(:?==?)(.+)", pair, re.DOTALL)
     return (match[1], match[2], match[3]) if match else (pair, "=", "")
+
+
+def _handed_up(package: Spec, compiler: Spec) -> tuple[Spec, Spec]:
+    """A package and its compiler, with the words at the compiler that are the package's given to that."""
+    own = _OWN_VARIANTS.get(compiler.name, re.compile("(?!)"))
+    there = {variant.name for variant in package.variants}
+    moved = [each for each in compiler.variants if each.name not in there and not own.fullmatch(each.name)]
+    kinds = {flag.name for flag in package.flags}
+    flags = [flag for flag in compiler.flags if flag.name not in kinds]
+    before = package
+    package = replace(
+        package,
+        variants=tuple(sorted([*package.variants, *moved], key=lambda variant: variant.name)),
+        flags=tuple(sorted([*package.flags, *flags], key=lambda flag: flag.name)),
+        platform=package.platform or compiler.platform,
+        os=package.os or compiler.os,
+        target=package.target or compiler.target,
+    )
+    compiler = replace(
+        compiler,
+        variants=tuple(variant for variant in compiler.variants if variant not in moved),
+        flags=tuple(flag for flag in compiler.flags if flag not in flags),
+        platform=compiler.platform if before.platform else "",
+        os=compiler.os if before.os else "",
+        target=compiler.target if before.target else "",
+    )
+    return package, compiler
 
 
 def _clash(one: tuple[str, ...], two: tuple[str, ...]) -> bool:

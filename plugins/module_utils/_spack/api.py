@@ -16,7 +16,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, explained
-from ansible_collections.petal.hpc.plugins.module_utils._spack import messages, plan
+from ansible_collections.petal.hpc.plugins.module_utils._spack import lockfile, messages, plan, unify
 from ansible_collections.petal.hpc.plugins.module_utils._spack.books.api import Books
 from ansible_collections.petal.hpc.plugins.module_utils._spack.command.api import Spack
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import (
@@ -60,7 +60,10 @@ _LOG_LIMIT = 64 * 1024**2
 
 @dataclass(frozen=True)
 class Options:
-    """How to work. jobs: 0 for as many as the host carries; timeout, wait: seconds, 0 for none."""
+    """How to work. jobs: 0 for as many as the host carries; timeout, wait: seconds, 0 for none.
+
+    parallel: whether several packages may be built at a time.
+    """
 
     spack: str
     work_dir: str
@@ -69,6 +72,7 @@ class Options:
     wait: float = 15.0
     fail_fast: bool = True
     prune: bool = True
+    parallel: bool = True
 
 
 class Environment:
@@ -190,20 +194,29 @@ class Environment:
         self._spack.make_directory(draft)
         self._spack.make_directory(scope)
         (draft / "spack.lock").unlink(missing_ok=True)
-        self._host.write(draft / "spack.yaml", plan.spack_yaml(wanted, probed))
-        self._spack.give(draft / "spack.yaml")
         self._host.write(scope / "packages.yaml", plan.closed_packages(probed))
         environment = ["-e", str(draft), "concretize", "--force"]
-        attempts = [["-C", str(scope), *environment]] if probed.closed else []
-        attempts.append(environment)
+        reason = ""
+        attempts = unify.attempts(plan.split_compiler(wanted), bool(probed.closed))
         for count, attempt in enumerate(attempts, start=1):
-            status, output, problem = self._spack.call(attempt)
+            self._host.write(draft / "spack.yaml", plan.spack_yaml(wanted, probed, attempt.unify))
+            self._spack.give(draft / "spack.yaml")
+            options = ["-C", str(scope)] if attempt.pruned else []
+            status, output, problem = self._spack.call([*options, *environment])
             if status == 0 and (draft / "spack.lock").exists():
-                pruned = bool(probed.closed) and count == 1
+                if attempt.unify != attempts[0].unify:
+                    self._tell_of_several(draft / "spack.lock")
                 seconds = round(time.monotonic() - started, 1)
-                return {"concretize_s": seconds, "pruned": pruned, "solves": count}
-        # Only the solver that was free to choose says why; the other one may have been told too little.
-        raise self._error(messages.refused_message(self._wanted.name, problem or output))
+                return {"concretize_s": seconds, "pruned": attempt.pruned, "solves": count}
+            if attempt.tells:
+                reason = problem or output
+        raise self._error(messages.refused_message(self._wanted.name, reason))
+
+    def _tell_of_several(self, lock: Path) -> None:
+        """Warn of what nobody asked for more than once and is there so."""
+        nodes = lockfile.parse_lock(lock.read_text(encoding="utf-8"))
+        installed = [nodes[key] for key in lockfile.needed(nodes, (), nodes)]
+        self._module.warn(messages.several_message(unify.several(installed)))
 
     # Installing
 
@@ -239,6 +252,9 @@ class Environment:
         deprecated = self._books.deprecated()
         if deprecated:
             self._module.warn(f"Spack calls these versions deprecated: {', '.join(deprecated)}")
+        of_system = plan.of_system(self._books.nodes)
+        if of_system:
+            self._module.warn(messages.of_system_message(of_system))
         return facts
 
     def _from_source(self) -> list[str]:
@@ -252,7 +268,7 @@ class Environment:
         # There may be more that cannot be moved: none of them shall end the builds that run beside it.
         fail_fast = self._options.fail_fast and not self._books.unmoved
         install = ["install", "--only-concrete", *(["--fail-fast"] if fail_fast else [])]
-        install += plan.concurrency(jobs, self._books.version)
+        install += plan.concurrency(jobs, self._books.version, self._options.parallel)
         if facts["mirrors"]:
             # Mirrors that do not show the binaries of what shall be built from source.
             scope = self._directory / "scope"

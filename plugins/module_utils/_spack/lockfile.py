@@ -14,7 +14,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.model import RUNT
 
 
 def parse_lock(text: str) -> dict[str, Node]:
-    """The packages of a spack.lock by hash; versions 4 to 7 of the file, as Spack 0.23 to 1.2 write them.
+    """The packages of a spack.lock by hash; as Spack 1.0 to 1.2 write them.
 
     Raises SpackError when it is none.
     """

@@ -28,7 +28,7 @@ _TELLING = re.compile(
     r"|CMake Error|configure: error|\bcommand not found\b|: not found$|\bSegmentation fault\b|\bNo space left on device"
     r"|internal compiler error|Killed\b|^\s*\w*(?:Error|Exception): )"
 )
-# Where a path that was compiled into a package has no room for the new one (relocate_text.py of Spack 0.23 to 1.2).
+# Where a path that was compiled into a package has no room for the new one (relocate_text.py of Spack 1.0 to 1.2).
 _NO_ROOM = re.compile(
     r"Cannot replace b(['\"])(?P<old>.+?)\1 with b(['\"])(?P<new>.+?)\3 (?:because the|in the C-string)"
 )
@@ -176,6 +176,22 @@ def refused_message(name: str, output: str) -> str:
     return (
         f"Spack refuses the specs of the environment {name}, nothing was built: {reason(output)}\n"
         "Change the specs so that they can be had together."
+    )
+
+
+def of_system_message(labels: Sequence[str]) -> str:
+    """A warning of what specs ask for and the host brings."""
+    return (
+        f"The operating system has what was asked for as {', '.join(labels)}: it is used, not installed again, "
+        "and has no module. Ask for another version or variant to have it built."
+    )
+
+
+def several_message(several: Sequence[str]) -> str:
+    """A warning of packages (name and versions) of which the specs need several builds."""
+    return (
+        "No one set of dependencies fits all of the specs, so there are several builds of "
+        f"{'; '.join(several) or 'some that only build others'}."
     )
 
 

@@ -42,8 +42,8 @@ class SpackError(PetalError):
 class Wanted:
     """What an environment shall be.
 
-    specs: in the order of the seed. from_source: specs that are never taken from a cache. compiler: what builds the
-    rest; None is whatever the configuration prefers. target: None is the configuration's.
+    specs: in the order of the seed, with those of from_source: the ones that are never taken from a cache. compiler:
+    what builds the rest; None is whatever the configuration prefers. target: None is the configuration's.
     """
 
     name: str
@@ -77,7 +77,9 @@ class Wanted:
             tuple(canonical(text) for text in given[key] or ()) for key in ("specs", "build_from_source")
         )
         compiler = canonical(given["compiler"]) if given["compiler"] else None
-        return cls(name, specs, compiler, given["target"] or None, from_source, given["deprecated"])
+        # What is to be built is wanted, whether or not it stands among the others too.
+        every = tuple(dict.fromkeys((*specs, *from_source)))
+        return cls(name, every, compiler, given["target"] or None, from_source, given["deprecated"])
 
 
 @dataclass(frozen=True)

@@ -39,11 +39,13 @@ MEMORY_PER_JOB = 2 * GIB
 JOBS_AT_LEAST = 8
 JOBS_PER_CORE = 2
 
-# Spack 1.0 made compilers packages; 1.2 brought groups, filters of mirrors, and the installer with one job server.
-COMPILERS_ARE_PACKAGES = (1, 0)
+# Spack 1.2 brought groups, filters of mirrors, and the installer with one job server.
 NEW_INSTALLER = (1, 2)
 CONCURRENT_PACKAGES = (1, 1)
 HAS_GROUPS = (1, 2)
+
+# Prefixes of the operating system's own packages.
+SYSTEM = ("/", "/usr")
 
 GCC_COMMANDS = {"c": "gcc", "cxx": "g++", "fortran": "gfortran"}
 LANGUAGES = frozenset(GCC_COMMANDS)
@@ -61,12 +63,14 @@ def jobs(cores: int, memory: int, wanted: int = 0) -> int:
     return max(1, min(memory // MEMORY_PER_JOB, max(JOBS_AT_LEAST, JOBS_PER_CORE * cores)))
 
 
-def concurrency(number: int, version: tuple[int, ...]) -> list[str]:
-    """The options of ``spack install`` for so many jobs.
+def concurrency(number: int, version: tuple[int, ...], parallel: bool = True) -> list[str]:
+    """The options of ``spack install`` for so many jobs, of one package at a time where not ``parallel``.
 
     One job server for all packages came with 1.2. In 1.1 each of several packages has jobs of its own; before that
     there is one package at a time.
     """
+    if not parallel and version >= CONCURRENT_PACKAGES:
+        return ["-p1", f"-j{number}"]
     if version >= NEW_INSTALLER or version < CONCURRENT_PACKAGES:
         return [f"-j{number}"]
     each = min(2, number)
@@ -145,7 +149,7 @@ def compiler_apart(wanted: Wanted, probe: Probe) -> Wanted | None:
     """The environment that has to be installed before this one can be solved: that of a compiler to be built, where
     one environment cannot have both.
     """
-    if wanted.compiler is None or probe.external or not _is_new(probe, COMPILERS_ARE_PACKAGES):
+    if wanted.compiler is None or probe.external:
         return None
     if _is_new(probe, HAS_GROUPS) and not probe.older:
         return None
@@ -173,24 +177,22 @@ def with_compiler_built(wanted: Wanted, probe: Probe, compiler: Package) -> tupl
     return built, replace(probe, external=True, built=(json.dumps(external),), languages=tuple(GCC_COMMANDS))
 
 
-def spack_yaml(wanted: Wanted, probe: Probe) -> str:
+def spack_yaml(wanted: Wanted, probe: Probe, unify: bool | str = True) -> str:
     """The spack.yaml of an environment, as JSON, which is YAML.
 
-    One solution for all specs (unify): one version of each package, as users of modules expect. A compiler that has
-    to be built makes a group of its own, which the rest needs.
+    One solution for all specs (unify): one version of each package, as users of modules expect, unless the specs need
+    several. A compiler that has to be built makes a group of its own, which the rest needs.
     """
     environment: dict[str, Any] = {
         "view": False,
-        "concretizer": {"unify": True},
+        "concretizer": {"unify": unify},
         "config": {"deprecated": wanted.deprecated},
     }
     packages: dict[str, Any] = {}
     if wanted.target:
         packages["all"] = {"require": [f"target={wanted.target}"]}
-    if wanted.compiler is None or not _is_new(probe, COMPILERS_ARE_PACKAGES):
+    if wanted.compiler is None:
         environment["specs"] = list(wanted.specs)
-        if wanted.compiler is not None:
-            packages.setdefault("all", {}).setdefault("require", []).append(f"%{wanted.compiler}")
     elif probe.external:
         environment["specs"] = list(wanted.specs)
         packages.update(_compiler_rules(wanted, probe))
@@ -302,6 +304,11 @@ def _package(node: Node, place: Place, before: Brought | None) -> Package:
         explicit=node.root is not None,
         license=place.license,
     )
+
+
+def of_system(nodes: Mapping[str, Node]) -> list[str]:
+    """What was asked for and is the operating system's own, as ``cmake@3.25.1``."""
+    return sorted(node.label for node in nodes.values() if node.root is not None and node.external in SYSTEM)
 
 
 def listing(packages_: Sequence[Package]) -> str:

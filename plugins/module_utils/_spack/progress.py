@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Read what an installation prints: Spack's new installer (1.2), and the one before it (0.23, 1.0, 1.1).
+"""Read what an installation prints: Spack's new installer (1.2), and the one before it (1.0, 1.1).
 
 Neither writes anything else for programs while it runs. The new installer, when it does not write to a terminal,
 prints one line at each change of a package; the old one prints headings.

@@ -1,14 +1,15 @@
 # Copyright (c) 2026, petal.hpc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks Spack about its Lmod hierarchy; run as ``spack python modules.py JSON`` (Spack 0.23 to 1.2).
+"""Asks Spack about its Lmod hierarchy; run as ``spack python modules.py JSON`` (Spack 1.0 to 1.2).
 
 JSON: roots (hashes of the packages that somebody asked for), state (file in which the last answer is kept),
 commands (name of an external -> its command on a node), describe (whether to answer in full).
 
 Prints one line of JSON: current (whether the module tree fits what is installed), mark (hashes of compilers whose
 modules users must see), clashes (specs whose modules would have the same name; those that begin with a slash shall have
-none), and, where it is current or asked for, modules and requires as a manifest has them.
+none), circular (file and level of modules that open the level in which they are themselves), and, where it is current
+or asked for, modules and requires as a manifest has them.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ QUESTIONS = (("--version",), ("--help",), ("-h",))
 SECONDS = 20
 PROGRAMS = 8
 NOBODY = 65534
+#: Prefixes of the operating system's own.
+SYSTEM = ("/", "/usr")
 
 
 class Module:
@@ -62,6 +65,30 @@ class Module:
     def file(self) -> str:
         return self.layout.filename
 
+    @property
+    def level(self) -> str:
+        """The directory by which the module is found."""
+        return self.file[: -len(f"/{self.name}.lua")]
+
+    @property
+    def opens(self) -> list:
+        """The directories that the module opens."""
+        return [str(Path(*parts)) for parts in self.layout.unlocked_paths[None]]
+
+    @property
+    def is_circular(self) -> bool:
+        """Whether it opens the level in which it is: Lmod takes it for the way to all that is there, and to itself."""
+        return self.level in self.opens
+
+    @property
+    def is_needless(self) -> bool:
+        """Whether it is of the operating system and leads nowhere, whatever its hash and whoever compiled it.
+
+        The core compiler opens the first level, which everybody has. What else is below /usr is on everybody's PATH: a
+        module matters only where it opens a level, as that of another compiler of the host or of an MPI does.
+        """
+        return self.spec.external and (self.is_circular or (str(self.spec.prefix) in SYSTEM and not self.opens))
+
     def compiler(self):
         """What compiled it, None for a compiler of the first level."""
         value = self.conf.requires["compiler"]
@@ -81,15 +108,12 @@ class Tree:
         #: Externals that stand for a package of this very store, such as a compiler that was built before the rest.
         self.twins = {h: own.get(str(m.spec.prefix)) for h, m in self.modules.items() if m.spec.external}
         self.twins = {h: m for h, m in self.twins.items() if m is not None}
+        #: Those that shall have no module.
+        self.without = {*self.twins, *(h for h, m in self.modules.items() if m.is_needless)}
 
     def find(self, spec):
-        """The module of a concrete package, or of a compiler by name and version (before Spack 1.0)."""
-        if getattr(spec, "concrete", False) and hasattr(spec, "dag_hash"):
-            return self.twins.get(spec.dag_hash()) or self.modules.get(spec.dag_hash())
-        for module in self.modules.values():
-            if module.spec.name == spec.name and str(module.spec.version) == str(spec.version):
-                return module
-        return None
+        """The module of a concrete package."""
+        return self.twins.get(spec.dag_hash()) or self.modules.get(spec.dag_hash())
 
     def load(self, module, seen=()) -> list:
         """Names in the order in which they must be loaded."""
@@ -113,12 +137,12 @@ class Tree:
 
     def marks(self) -> list:
         openers = [opener.spec.dag_hash() for opener in self.compilers()]
-        return sorted(h for h in {*openers, *self.roots} if not self.recorded[h] and h not in self.twins)
+        return sorted(h for h in {*openers, *self.roots} if not self.recorded[h] and h not in self.without)
 
     def clashes(self) -> list:
         alike = defaultdict(list)
         for h, module in self.modules.items():
-            if module.visible and h not in self.twins:
+            if module.visible and h not in self.without:
                 where = (str(Path(module.file).parent), module.spec.name, str(module.spec.version))
                 alike[where].append(module)
         found = set()
@@ -127,7 +151,12 @@ class Tree:
             ours = all(m.name.endswith("-" + m.spec.dag_hash(7)) for m in modules)
             if len(modules) > 1 and (len(named) < len(modules) or ours):
                 found.add(f"{name}@={version}")
-        return sorted({*found, *(f"/{h}" for h in self.twins)})
+        return sorted({*found, *(f"/{h}" for h in self.without)})
+
+    def circular(self) -> list:
+        """Built compilers that stand for the one which built them: they are not needed to see what is beside them."""
+        found = [m for h, m in self.modules.items() if h not in self.without and not m.conf.excluded and m.is_circular]
+        return [{"file": m.file, "level": m.level} for m in sorted(found, key=lambda m: m.file)]
 
     def digest(self) -> str:
         """Changes with what is installed and with how modules are made of it."""
@@ -137,7 +166,8 @@ class Tree:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def complete(self) -> bool:
-        return all(Path(m.file).is_file() for m in self.modules.values() if not m.conf.excluded)
+        there = all(Path(m.file).is_file() for m in self.modules.values() if not m.conf.excluded)
+        return there and not any(f'"{m["level"]}"' in Path(m["file"]).read_text() for m in self.circular())
 
     def requires(self, commands) -> list:
         """What a node must have of its own for what was asked for, and for the compilers of the hierarchy."""
@@ -288,7 +318,14 @@ def main() -> None:
     state = Path(wanted["state"])
     tree = Tree(wanted["roots"])
     now = {"digest": tree.digest(), "roots": sorted(tree.roots)}
-    answer = {"current": False, "mark": tree.marks(), "clashes": tree.clashes(), "modules": [], "requires": []}
+    answer = {
+        "current": False,
+        "mark": tree.marks(),
+        "clashes": tree.clashes(),
+        "circular": tree.circular(),
+        "modules": [],
+        "requires": [],
+    }
     try:
         kept = json.loads(state.read_text())
     except (OSError, ValueError):

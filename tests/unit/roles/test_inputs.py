@@ -36,6 +36,7 @@ REASONS = {
     "spack_work_dir": OFF_VOLUME,
     "spack_package_cache_valid_time": PATIENCE,
     "spack_jobs": PATIENCE,
+    "spack_build_parallel": PATIENCE,
     "spack_timeout": PATIENCE,
     "spack_wait": PATIENCE,
     "spack_detach": PATIENCE,

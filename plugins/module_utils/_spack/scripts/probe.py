@@ -78,11 +78,8 @@ class Host:
 
 
 def values_of(variant: Any) -> set[str]:
-    """The values of a variant in a spec, as text; one API before and one after Spack 1.0."""
-    values = getattr(variant, "values", None)
-    if values is None:
-        values = variant.value if isinstance(variant.value, tuple) else (variant.value,)
-    return {str(value) for value in values}
+    """The values of a variant in a spec, as text."""
+    return {str(value) for value in variant.values}
 
 
 def defaults_of(package: Any) -> dict[str, set[str]]:
@@ -333,17 +330,13 @@ def main(arguments: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"version": version, "external": True, "languages": []}
     found["root"] = str(module("paths").prefix)
     found["repositories"] = [str(repository.root) for repository in host.repository.repos]
-    compilers_are_packages = int(version.partition(".")[0]) >= 1
-    if compilers_are_packages:
-        found["compiled"] = [
-            text for text, root in zip(arguments["specs"], roots) if root.name and compiled(host, root)
-        ]
-    if arguments.get("compiler") and compilers_are_packages:
+    found["compiled"] = [text for text, root in zip(arguments["specs"], roots) if root.name and compiled(host, root)]
+    if arguments.get("compiler"):
         compiler = host.spec(arguments["compiler"])
         roots.append(compiler)
         found["external"], found["languages"] = compiler_facts(host, compiler)
         found["older"] = not found["external"] and is_older(host, compiler)
-    if arguments.get("prune") and compilers_are_packages:
+    if arguments.get("prune"):
         # Legacy names of packages and specs by hash are left to the solver.
         found["closed"] = Closure(host, roots).close() if all(root.name for root in roots) else []
     return found

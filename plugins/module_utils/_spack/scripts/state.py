@@ -80,11 +80,7 @@ class Store:
 
 def binary_mirrors() -> Any:
     """The mirrors with binaries, in their order."""
-    try:
-        mirror = module("mirrors.mirror")
-    except ImportError:
-        mirror = module("mirror")
-    return mirror.MirrorCollection(binary=True)
+    return module("mirrors.mirror").MirrorCollection(binary=True)
 
 
 def cached(specs: list[Any]) -> set[str]:

@@ -8,7 +8,6 @@ import pytest
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache import model
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache.model import (
     BuildcacheError,
-    Contents,
     DisguisedError,
     Item,
     Package,
@@ -99,26 +98,20 @@ def test_no_lock(text: str) -> None:
         model.parse_lock(text, "/x/spack.lock")
 
 
-def test_listing_of_both_layouts() -> None:
+def test_listing() -> None:
     paths = [
         f"v3/manifests/spec/tree/tree-2.1.0-{A}.spec.manifest.json",
         "v3/manifests/index/index.manifest.json",
         f"v3/manifests/key/{'0A' * 20}.key.manifest.json",
         "blobs/sha256/ab/abcd",
         "petal/seeds/bio.json",
-        f"build_cache/linux-debian12-x86_64-gcc-12-zlib-1-{B}.spec.json",
-        f"build_cache/linux-debian12-x86_64-gcc-12-zlib-1-{B}.spec.json.sig",
-        f"build_cache/linux/gcc-12/zlib-1/linux-zlib-1-{B}.spack",
     ]
     items = [Item(path, 1, 0.0) for path in paths]
-    new = model.sort_listing(items, 3)
+    new = model.sort_listing(items)
     assert list(new.manifests) == [A]
     assert list(new.keys) == ["0A" * 20]
     assert list(new.seeds) == ["bio"]
     assert new.manifests[A].path == model.manifest_path(TREE)
-    old = model.sort_listing(items, 2)
-    assert old.manifests[B].path.endswith(".sig")
-    assert old.archives[B].path.endswith(".spack")
 
 
 def test_signed_payload() -> None:
@@ -145,9 +138,9 @@ def test_what_only_looks_signed(text: str) -> None:
         model.payload(text)
 
 
-def test_record_of_layout_3() -> None:
+def test_record() -> None:
     text = json.dumps({"version": 3, "data": [blob(ARCHIVE, "1" * 64, 11), blob(SPEC, "2" * 64)]})
-    record = model.parse_record(text, TREE, Contents(), 3)
+    record = model.parse_record(text)
     assert (record.archive, record.sha256, record.size) == (f"blobs/sha256/11/{'1' * 64}", "1" * 64, 11)
     assert (record.spec, record.spec_sha256) == (f"blobs/sha256/22/{'2' * 64}", "2" * 64)
 
@@ -164,18 +157,11 @@ def test_record_of_layout_3() -> None:
 )
 def test_broken_records(document: Any) -> None:
     with pytest.raises(BuildcacheError, match="its manifest cannot be read"):
-        model.parse_record(json.dumps(document), TREE, Contents(), 3)
+        model.parse_record(json.dumps(document))
 
 
 def spec(name: str = "tree", key: str = A) -> dict[str, Any]:
     return {"spec": {"nodes": [{"name": name, "hash": key}, {"name": "gcc", "hash": B}]}}
-
-
-def test_record_of_layout_2() -> None:
-    checksum = {"binary_cache_checksum": {"hash_algorithm": "sha256", "hash": "3" * 64}}
-    contents = Contents(archives={A: Item("build_cache/x.spack", 5, 0.0)})
-    record = model.parse_record(json.dumps({**spec(), **checksum}), TREE, contents, 2)
-    assert (record.archive, record.sha256, record.size, record.spec) == ("build_cache/x.spack", "3" * 64, -1, "")
 
 
 def test_identity() -> None:

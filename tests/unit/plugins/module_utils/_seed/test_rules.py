@@ -29,6 +29,10 @@ def environments(*entries: dict[str, Any]) -> dict[str, Any]:
     return changed(LOCAL, "software", "python_environments", list(entries))
 
 
+def packages(*specs: str) -> dict[str, Any]:
+    return changed(LOCAL, "software", "spack_packages", list(specs))
+
+
 def sources(*entries: dict[str, Any]) -> dict[str, Any]:
     return changed(LOCAL, "snapshot_sources", list(entries))
 
@@ -78,6 +82,35 @@ BROKEN: list[tuple[dict[str, Any], str, str]] = [
         "data.s3_mounts[1].mount_point",
         "already",
     ),
+    (packages("zlib target=aarch64"), "software.spack_packages[0]", "is for target=x86_64_v3"),
+    (
+        packages("zlib", "a ^zlib target=neoverse_v1:"),
+        "software.spack_packages[1]",
+        "zlib asks for target=neoverse_v1:",
+    ),
+    (packages("zlib target=ppc64le,aarch64"), "software.spack_packages[0]", "asks for target=ppc64le,aarch64"),
+    (packages("zlib os=rocky9"), "software.spack_packages[0]", "asks for os=rocky9, the volume is for os=debian12"),
+    (packages("zlib arch=linux-ubuntu22.04-x86_64"), "software.spack_packages[0]", "is for os=debian12"),
+    (packages("zlib platform=darwin"), "software.spack_packages[0]", "is for platform=linux"),
+    (packages("zlib os=fe"), "software.spack_packages[0]", "on every host"),
+    (
+        changed(LOCAL, "software", "build_from_source", ["zlib %gcc target=a64fx"]),
+        "software.build_from_source[0]",
+        "gcc asks for target=a64fx",
+    ),
+    (changed(LOCAL, "software", "compiler", "gcc@12 os=rocky8"), "software.compiler", "is for os=debian12"),
+    (
+        changed(packages("zlib target=zen3"), "cluster", "architecture", "arm64"),
+        "software.spack_packages[0]",
+        "is for target=aarch64",
+    ),
+    (
+        changed(LOCAL, "software", "spack", {"target": "neoverse_v1"}),
+        "software.spack.target",
+        "no x86_64 processor can run it",
+    ),
+    (changed(LOCAL, "software", "spack", {"version": "v0.23.1"}), "software.spack.version", "before 1.0"),
+    (changed(LOCAL, "software", "spack", {"version": "releases/v0.22"}), "software.spack.version", "before 1.0"),
     (changed(LOCAL, "software", "compiler", "clang@17"), "software.compiler", "no package of Spack 1.x"),
     (changed(LOCAL, "software", "compiler", "zlib"), "software.compiler", "no compiler"),
     (changed(LOCAL, "software", "compiler", "@12"), "software.compiler", "no Spack spec"),
@@ -220,6 +253,12 @@ WARNED: list[tuple[dict[str, Any], str, str]] = [
         "shared_storage[1]",
         "makes no other volumes",
     ),
+    (packages("hdf5 %gcc@12.2.0 +pic"), "software.spack_packages[0]", "asked of the compiler"),
+    (
+        changed(LOCAL, "software", "build_from_source", ["a ^hdf5 %c=gcc cflags=-O3"]),
+        "software.build_from_source[0]",
+        "asked of the compiler",
+    ),
     (changed(LOCAL, "software", "spack", {"version": "develop"}), "software.spack.version", "branch"),
     (
         changed(FULL, "data", "s3_mounts", 0, "mount_point", "/shared"),
@@ -320,6 +359,43 @@ def test_the_migration_guide_is_named() -> None:
 
 def test_ordinary_seeds_have_no_warnings() -> None:
     assert seed(LOCAL).warnings == ()
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "zlib target=x86_64_v4",
+        "zlib target=x86_64:",
+        "zlib target=aarch64,x86_64",
+        "zlib target=diamondlake",
+        "zlib os=debian12 platform=linux",
+        "zlib arch=linux-debian12-zen2",
+        "hdf5+pic %gcc@12.2.0",
+        "hdf5 %gcc@12 languages=c,fortran ^openmpi",
+        "hdf5 %cmake +ownlibs",
+    ],
+)
+def test_specs_that_fit_pass(spec: str) -> None:
+    assert seed(packages(spec)).warnings == ()
+
+
+def test_the_spec_that_is_meant_is_written_out() -> None:
+    (warning,) = seed(packages("hdf5 %gcc@12.2.0 +pic ^openmpi")).warnings
+    assert warning.hint.endswith("write: hdf5+pic %gcc@12.2.0 ^openmpi")
+
+
+def test_an_os_by_spacks_name_of_it() -> None:
+    for name, theirs in (("alinux2023", "amzn2023"), ("ubuntu2404", "ubuntu24.04"), ("rocky9", "rocky9")):
+        data = changed(packages(f"zlib os={theirs}"), "cluster", "os", name)
+        assert faults(data) == {}
+    assert "software.spack_packages[0]" in faults(
+        changed(packages("zlib os=alinux2023"), "cluster", "os", "alinux2023")
+    )
+
+
+def test_what_must_be_built_is_something_to_install() -> None:
+    data = {"cluster": {"name": "x"}, "software": {"build_from_source": ["zlib"]}}
+    assert seed(data).warnings == ()
 
 
 def test_every_rule_is_in_force() -> None:

@@ -160,6 +160,26 @@ def test_the_tree() -> None:
     assert (mpi.direct, str(mpi.spec)) == (False, "openmpi~cuda")
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("hdf5 %gcc@12.2.0 +pic", "hdf5+pic %gcc@12.2.0"),
+        ("hdf5 %c,cxx=gcc@12 +pic api=v18", "hdf5+pic api=v18 %c,cxx=gcc@12"),
+        ("hdf5 %gcc@12 target=zen3 cflags=-O3", "hdf5 cflags=-O3 target=zen3 %gcc@12"),
+        ("hdf5 %gcc@12 +binutils +pic", "hdf5+pic %gcc@12+binutils"),
+        ("hdf5 %clang +pic", "hdf5+pic %llvm"),
+        ("hdf5 ^zlib %gcc@12 +pic", "hdf5 ^zlib+pic %gcc@12"),
+        # What the package says itself stays as it is.
+        ("hdf5+pic target=zen2 %gcc ~pic target=zen3", "hdf5+pic target=zen2 %gcc~pic target=zen3"),
+        ("hdf5 %llvm +flang ^openmpi", "hdf5 %llvm+flang ^openmpi"),
+        ("hdf5 %cmake +ownlibs", "hdf5 %cmake+ownlibs"),
+    ],
+)
+def test_what_stands_behind_a_compiler_and_is_meant_for_the_package(text: str, meant: str) -> None:
+    assert str(spec.parse(text).with_compilers_last()) == meant
+    assert spec.parse(meant).with_compilers_last() == spec.parse(meant)
+
+
 @pytest.mark.parametrize("piece", ["a", "-", "a-", "a.", ":", "1,", "^a", "%[", "'", "\\\\'", "+ ", "@1:", "a=", " "])
 def test_no_text_takes_long(piece: str) -> None:
     start = time.process_time()

@@ -31,6 +31,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.plan import (
     jobs,
     listing,
     mirrors,
+    of_system,
     own_compilers,
     packages,
     source_order,
@@ -144,7 +145,6 @@ def test_when_a_compiler_is_built_apart() -> None:
     wanted = Wanted("x", ("tree",), "gcc@13")
     assert compiler_apart(wanted, Probe((1, 2, 0), external=False)) is None
     assert compiler_apart(wanted, Probe((1, 2, 0), external=True)) is None
-    assert compiler_apart(wanted, Probe((0, 23, 1), external=False)) is None
     assert compiler_apart(Wanted("x", ("tree",)), Probe((1, 1, 0), external=False)) is None
     assert compiler_apart(wanted, Probe((1, 1, 0), external=False)) is not None
     with pytest.raises(SpackError, match="would have to be built before the rest"):
@@ -164,10 +164,11 @@ def test_concurrency(number: int, version: tuple[int, ...], expected: list[str])
     assert concurrency(number, version) == expected
 
 
-def test_before_compilers_were_packages() -> None:
-    found = environment(Wanted("x", ("zlib",), "gcc@12.2.0"), Probe((0, 23, 1)))
-    assert found["packages"] == {"all": {"require": ["%gcc@12.2.0"]}}
-    assert found["specs"] == ["zlib"]
+@pytest.mark.parametrize(
+    ("version", "expected"), [((1, 2), ["-p1", "-j8"]), ((1, 1), ["-p1", "-j8"]), ((1, 0), ["-j8"])]
+)
+def test_one_package_at_a_time(version: tuple[int, ...], expected: list[str]) -> None:
+    assert concurrency(8, version, parallel=False) == expected
 
 
 def test_specs_and_compilers() -> None:
@@ -215,6 +216,16 @@ def test_where_packages_come_from() -> None:
     assert [item.origin for item in there] == ["external", "installed", "installed"]
 
 
+def test_what_the_system_has_of_what_was_asked_for() -> None:
+    asked = {
+        "a": Node("cmake", "3.25.1", "a", external="/usr", root="cmake"),
+        "b": Node("openmpi", "4.1.4", "b", external="/opt/openmpi", root="openmpi"),
+        "c": Node("perl", "5.36", "c", external="/usr"),
+        "d": Node("zlib", "1.3", "d", root="zlib"),
+    }
+    assert of_system(asked) == ["cmake@3.25.1"]
+
+
 def test_what_a_session_brought() -> None:
     lines = ["[e] ddddddd make@4 /usr (0s)", "[ ] aaaaaaa app@1 staging (0s)", "[+] aaaaaaa app@1 /p/a (3s)"]
     lines += ["[ ] bbbbbbb lib@2 build (1s)"]
@@ -235,6 +246,8 @@ def test_wanted_from_options() -> None:
         "target": "",
         "deprecated": False,
     }
-    assert Wanted.checked(given) == Wanted("x", ("hdf5+mpi api=v18",), "gcc@12", None, ("a",), False)
+    assert Wanted.checked(given) == Wanted("x", ("hdf5+mpi api=v18", "a"), "gcc@12", None, ("a",), False)
+    both = Wanted.checked({**given, "build_from_source": ["hdf5 api=v18 +mpi"]})
+    assert (both.specs, both.from_source) == (("hdf5+mpi api=v18",), ("hdf5+mpi api=v18",))
     with pytest.raises(SpackError, match=r"name '\.\./x' is not allowed"):
         Wanted.checked({**given, "name": "../x"})
