@@ -21,7 +21,7 @@ BUILD: dict[str, Any] = {
 
 def test_a_loop_of_which_one_item_met_the_network() -> None:
     """What counts is what the failed items say."""
-    result = {
+    result: dict[str, Any] = {
         "msg": "One or more items failed",
         "results": [{"msg": "ok"}, {"failed": True, "msg": "Connection reset"}],
     }
