@@ -88,6 +88,8 @@ EXTRA_VARIABLES = frozenset(
         "clone",
         "state",
         "description",
+        "stack_tags",
+        "official",
     ]
 )
 
