@@ -55,6 +55,7 @@ EXTRA_VARIABLES = frozenset(
         "owners",
         "file",
         "share_store",
+        "shared",
         "store_endpoint_url",
         "store_region",
         # clusters
