@@ -56,6 +56,18 @@ options:
   architecture:
     description: Only snapshots for this architecture.
     type: str
+  official:
+    description:
+      - For V(list), only stacks that the registry's maintainers have verified, or with V(false) only the others. All
+        without it.
+    type: bool
+  details:
+    description:
+      - For V(list), what the documents of the stacks tell beside the index, such as their Regions. At most 200 are
+        read, and as many as O(registry_timeout) allows.
+      - V(search) reads the documents of those stacks of whose packages the index tells nothing.
+    type: bool
+    default: false
   limit:
     description: How many stacks are returned at most, for V(list) and V(search).
     type: int
@@ -92,7 +104,10 @@ reason:
   type: str
   sample: the registry has 12 stacks
 stacks:
-  description: Stacks with C(name), C(fingerprint), C(description) and C(packages).
+  description:
+    - Stacks with C(name), C(fingerprint), C(description), C(packages) and C(tags).
+    - With O(details) or O(official) also C(regions), C(verified), C(public), C(aws_account) and C(updated). These are
+      null where the document was not read.
   returned: for V(list), V(search)
   type: list
   elements: dict
@@ -152,6 +167,8 @@ def main() -> None:
             "region": {"type": "str"},
             "os": {"type": "str"},
             "architecture": {"type": "str"},
+            "official": {"type": "bool"},
+            "details": {"type": "bool", "default": False},
             "limit": {"type": "int", "default": 1000},
         },
         required_if=[

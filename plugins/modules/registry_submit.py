@@ -38,7 +38,9 @@ options:
     type: str
     required: true
   state:
-    description: V(present) writes the contribution, V(validated) reads the whole registry and fails with all problems.
+    description:
+      - V(present) writes the contribution, V(validated) reads the whole registry and fails with all problems. What
+        could be better is a warning.
     type: str
     choices: [present, validated]
     default: present
@@ -55,6 +57,9 @@ options:
       packages:
         description: Commit of Spack's package repository.
         type: str
+  overrides:
+    description: What counts in place of the seed's own, as for M(petal.hpc.seed_info).
+    type: raw
   snapshots:
     description: Snapshots of the seed as M(petal.hpc.snapshot_info) returns them, one for each Region.
     type: list
@@ -71,6 +76,11 @@ options:
     description: What is on it. Without it what the snapshots' tags say, else what the seed asks for.
     type: list
     elements: str
+  tags:
+    description: Words by which it is found.
+    type: list
+    elements: str
+    default: []
   public:
     description: Whether everybody may use the snapshots.
     type: bool

@@ -114,6 +114,12 @@ options:
     type: list
     elements: str
     default: []
+  shared:
+    description:
+      - With the provider V(aws) and without O(sources), tell also with whom the own snapshots are shared, which takes a
+        call for each, and which ones other accounts share with this one. Nobody vouches for those.
+    type: bool
+    default: false
   registry_size_gb:
     description: Largest size in GiB that is used on a registry's word. Of what is vouched for by an account, any is.
     type: int
@@ -206,6 +212,12 @@ sources:
   returned: with O(sources)
   type: list
   elements: dict
+shared:
+  description:
+    - C(with) has C(accounts) and C(public) by the id of each own snapshot. C(others) are the records of what
+      other accounts share with this one, with the source V(shared). C(left_out) counts those beyond 500 of each.
+  returned: with O(shared)
+  type: dict
 progress:
   description:
     - How far the snapshot is that was asked for by its id, as C(done) of C(total) percent and C(item), its id.
@@ -221,6 +233,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._registry.options import ARGUMENTS
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._sharing.listing.api import with_whom
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.api import EbsSnapshots
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.lookup.api import find_in_sources
@@ -263,6 +276,7 @@ def main() -> None:
             },
             "all_sources": {"type": "bool", "default": False},
             "trusted_accounts": {"type": "list", "elements": "str", "default": []},
+            "shared": {"type": "bool", "default": False},
             "registry_size_gb": {"type": "int"},
             **ARGUMENTS,
         },
@@ -278,14 +292,16 @@ def main() -> None:
             host = Host(module.run_command)
             found = find_in_sources(module, criteria) if on_aws else find_in_stores(module, host, criteria)
             module.exit_json(changed=False, progress=found.selection().progress(criteria), **found.to_dict())
+        told = {}
         if module.params["provider"] == "aws":
             snapshots, damaged = EbsSnapshots(module).scan(criteria)
+            told = {"shared": with_whom(module, snapshots, criteria)} if module.params["shared"] else {}
         else:
             snapshots, damaged = SnapshotStore(Host(module.run_command), module.params["store"]).scan()
     except PetalError as error:
         module.fail_json(msg=str(error))
     selection = select(snapshots, criteria, damaged)
-    module.exit_json(changed=False, progress=selection.progress(criteria), **selection.to_dict())
+    module.exit_json(changed=False, progress=selection.progress(criteria), **selection.to_dict(), **told)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot, parse_snapshot
 from ansible_collections.petal.hpc.plugins.plugin_utils import seed_info
 from ansible_collections.petal.hpc.plugins.plugin_utils.controller import this_host
-from ansible_collections.petal.hpc.plugins.plugin_utils.seed_file import parse_seed, read_seed_file
+from ansible_collections.petal.hpc.plugins.plugin_utils.seed_file import parse_seed
 
 Parsed = TypeVar("Parsed")
 
@@ -42,9 +42,12 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "options": {"spack": {"type": "str"}, "packages": {"type": "str"}},
     },
     "snapshots": {"type": "list", "elements": "dict", "default": []},
+    # As seed_info has them.
+    "overrides": {"type": "raw"},
     "name": {"type": "str"},
     "description": {"type": "str", "default": ""},
     "packages": {"type": "list", "elements": "str"},
+    "tags": {"type": "list", "elements": "str", "default": []},
     "public": {"type": "bool", "default": False},
     "registry": {"type": "str"},
     "date": {"type": "str"},
@@ -165,8 +168,8 @@ def submit(clone: Clone, options: Mapping[str, Any], playbook_dir: str, check: b
     if not (clone.root / ".git").exists():
         raise RegistryError(f"{clone.root} is no Git clone: clone the registry first, then run again")
     path = seed_info.find_seed(options["seed"], playbook_dir)
-    asked = {"path": path, "resolved_refs": options.get("resolved_refs"), "inputs": options.get("inputs")}
-    described = seed_info.describe(asked, playbook_dir)
+    asked = {name: options.get(name) for name in ("overrides", "resolved_refs", "inputs")}
+    described = seed_info.describe({"path": path, **asked}, playbook_dir)
     snapshots = [parse_snapshot(value) for value in _with_defaults(options["snapshots"])]
     offer = Offer(
         name=record.checked_name(options.get("name") or described["name"]),
@@ -175,15 +178,19 @@ def submit(clone: Clone, options: Mapping[str, Any], playbook_dir: str, check: b
         packages=tuple(_packages(options.get("packages"), snapshots, described["seed"]["software"])),
         public=options["public"],
         date=options.get("date") or time.strftime("%Y-%m-%d", time.gmtime()),
+        tags=tuple(options.get("tags") or ()),
     )
     objections = contribution.objections(described["seed"], snapshots, offer)
     if objections:
         raise InvalidRegistryError(f"{offer.name} cannot be shared", objections)
-    seed = public_seed(read_seed_file(path).data, described, options.get("resolved_refs") or {})
+    seed = public_seed(seed_info.read_seed(asked, playbook_dir).data, described, options.get("resolved_refs") or {})
     index = clone.index()[0]
     if index.refused:
         raise RegistryError(f"{record.INDEX} of the clone has an entry that cannot be used: {index.refused[0]}")
     before = clone.stack(Entry(offer.name, _known(index, offer)))
+    if before and before[0].refused:
+        path = record.stack_path(offer.name)
+        raise RegistryError(f"{path} of the clone has a snapshot that cannot be used: {before[0].refused[0]}")
     stack = contribution.merged(before[0] if before else None, snapshots, offer)
     registry = index.registry or options.get("registry")
     if not registry:
@@ -275,8 +282,9 @@ def _written(clone: Clone, files: Mapping[str, bytes], check: bool) -> dict[str,
 
 
 def validate(clone: Clone) -> dict[str, Any]:
-    """``stacks`` and ``snapshots``, how many there are. Raises InvalidRegistryError with every problem."""
+    """``stacks`` and ``snapshots``, how many, and ``warnings``. Raises InvalidRegistryError with every problem."""
     problems: list[str] = []
+    remarks: list[str] = []
     stacks: dict[str, Stack] = {}
     try:
         index, content = clone.index()
@@ -286,27 +294,30 @@ def validate(clone: Clone) -> dict[str, Any]:
         raise InvalidRegistryError(str(clone.root), [f"there is no {record.INDEX}"])
     known = {entry.name: entry for entry in index.entries}
     for file_name in clone.names():
-        stack, found = _looked_at(clone, file_name, known)
+        stack, found, doubtful = _looked_at(clone, file_name, known)
         problems += found
+        remarks += doubtful
         if stack is not None:
             stacks[stack.name] = stack
     if index.registry is None:
         problems.append(f"{record.INDEX}: it names no registry")
-    problems += contribution.index_problems(index, content, index.registry or "", stacks)
+    problems += contribution.index_problems(index, stacks)
+    remarks += contribution.index_remarks(index, content, index.registry or "")
     if problems:
         raise InvalidRegistryError(str(clone.root), problems)
     snapshots = sum(len(stack.variants) for stack in stacks.values())
-    return {"changed": False, "stacks": len(stacks), "snapshots": snapshots}
+    return {"changed": False, "stacks": len(stacks), "snapshots": snapshots, "warnings": remarks[:PROBLEMS_LIMIT]}
 
 
-def _looked_at(clone: Clone, file_name: str, known: Mapping[str, Entry]) -> tuple[Stack | None, list[str]]:
+def _looked_at(clone: Clone, file_name: str, known: Mapping[str, Entry]) -> tuple[Stack | None, list[str], list[str]]:
     try:
         return _valid_stack(clone, file_name, known)
     except PetalError as error:
-        return None, [str(error)]
+        return None, [str(error)], []
 
 
-def _valid_stack(clone: Clone, file_name: str, known: Mapping[str, Entry]) -> tuple[Stack, list[str]]:
+def _valid_stack(clone: Clone, file_name: str, known: Mapping[str, Entry]) -> tuple[Stack, list[str], list[str]]:
+    """A stack, what is wrong about it and what is doubtful. Raises PetalError where it cannot be read."""
     path = f"{record.DIRECTORY}/{file_name}"
     stem = file_name[: -len(".json")] if file_name.endswith(".json") else file_name
     name = _named(path, lambda: record.checked_name(stem))
@@ -322,7 +333,7 @@ def _valid_stack(clone: Clone, file_name: str, known: Mapping[str, Entry]) -> tu
     problems = list(contribution.stack_problems(stack, content))
     if stack.seed_url is not None and not stack.seed_url.startswith("https://"):
         problems += _seed_problems(clone, stack)
-    return stack, problems
+    return stack, problems, list(contribution.stack_remarks(stack, content))
 
 
 def _seed_problems(clone: Clone, stack: Stack) -> Iterator[str]:

@@ -97,6 +97,38 @@ def other(lab: Client, tmp_path_factory: pytest.TempPathFactory) -> Account:
     return Account(tmp_path_factory.mktemp("other"), OTHER_ACCOUNT)
 
 
+def test_a_list_says_with_whom_and_what_others_share(lab: Client, own: Account, other: Account) -> None:
+    mine, nobodys, theirs, open_to_all = own.snap(90), own.snap(90), other.snap(91), other.snap(91)
+    own.cloud.ec2.modify_snapshot_attribute(
+        SnapshotId=mine, Attribute="createVolumePermission", OperationType="add", UserIds=[OTHER_ACCOUNT]
+    )
+    for snapshot_id, whom in ((theirs, {"UserIds": [ACCOUNT]}), (open_to_all, {"GroupNames": ["all"]})):
+        other.cloud.ec2.modify_snapshot_attribute(
+            SnapshotId=snapshot_id, Attribute="createVolumePermission", OperationType="add", **whom
+        )
+    lab.clear_calls()
+    found = run_module("snapshot_info", provider="aws", fingerprint=fingerprint(90), shared=True)
+    asked = [call["action"] for call in lab.calls()]
+    assert sorted(asked) == ["DescribeSnapshotAttribute"] * 2 + ["DescribeSnapshots"] * 3
+    assert found["shared"]["with"] == {
+        mine: {"accounts": [OTHER_ACCOUNT], "public": False},
+        nobodys: {"accounts": [], "public": False},
+    }
+    assert (found["shared"]["others"], found["shared"]["left_out"]) == ([], 0)
+    # What is public is no gift to this account, and what others share is chosen by nobody.
+    others = run_module("snapshot_info", provider="aws", fingerprint=fingerprint(91), shared=True)
+    assert [(one["snapshot_id"], one["owner"], one["source"]) for one in others["shared"]["others"]] == [
+        (theirs, OTHER_ACCOUNT, "shared")
+    ]
+    assert (others["snapshot"], others["snapshots"]) == (None, [])
+    run = play("list_volumes", provider="aws", region=HOME, shared="true")
+    assert run.rc == 0, run.output
+    assert f"{mine}  account {OTHER_ACCOUNT}" in run.output
+    assert f"{nobodys}  nobody" in run.output
+    assert f"by account {OTHER_ACCOUNT}" in run.output
+    assert open_to_all not in run.output
+
+
 def share(**arguments: Any) -> dict[str, Any]:
     return run_module("snapshot_share", **arguments)
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 from modules import fail_module, run_module
-from playing import play
+from playing import ROOT, play
 from registry_server import Handler, Server, certificate, fingerprint, index, redirect, serving, stack, write
 
 STACKS = [stack(name, fingerprint(number), "999888777666", f"snap-{number:017x}") for number, name in enumerate("abc")]
@@ -79,6 +79,11 @@ def test_every_question(server: Server, keys: tuple[Path, Path]) -> None:
         return run_module("registry_info", **arguments(server, keys, question, **more))
 
     assert [one["name"] for one in ask("list")["stacks"]] == ["a", "b", "c"]
+    assert "verified" not in ask("list")["stacks"][0]
+    whole = ask("list", details=True)["stacks"][1]
+    assert (whole["regions"], whole["verified"], whole["updated"]) == (["us-east-1"], False, "2026-02-01T12:00:00Z")
+    assert ask("list", official=True)["total"] == 0
+    assert ask("list", official=False)["total"] == 3
     assert ask("list", limit=2)["reason"].endswith("2 of 3 are shown")
     assert ask("search", text="SAMTOOLS the")["total"] == 3
     assert ask("search", text="b")["stacks"][0]["name"] == "b"
@@ -100,6 +105,49 @@ def test_the_short_form(server: Server, keys: tuple[Path, Path]) -> None:
     server.pages["/snapshots/a.json"] = {"us-east-1": "snap-" + "1" * 17, "eu-west-1": "snap-" + "2" * 17}
     found = run_module("registry_info", **arguments(server, keys, "check", fingerprint=A["fingerprint"]))
     assert [(one["region"], one["os"]) for one in found["variants"]] == [("eu-west-1", None), ("us-east-1", None)]
+
+
+def test_one_wrong_snapshot_is_a_warning(server: Server, keys: tuple[Path, Path]) -> None:
+    wrong = {"region": "us-west-2", "snapshot_id": "snap-0abc123"}
+    server.pages["/snapshots/a.json"] = {**A, "snapshots": [wrong] * 5 + A["snapshots"]}
+    found = run_module("registry_info", **arguments(server, keys, "check", fingerprint=A["fingerprint"]))
+    assert [one["region"] for one in found["variants"]] == ["us-east-1"]
+    assert len(found["warnings"]) == 4
+    assert "the stack a has a snapshot that is passed over: snapshots[0]: snapshot_id" in str(found["warnings"])
+    assert "and 2 more" in str(found["warnings"])
+
+
+EXAMPLE = ROOT / "tests" / "truth" / "examples" / "registry" / "snapshots"
+
+
+def test_a_registry_as_the_design_prints_it(server: Server, keys: tuple[Path, Path], tmp_path: Path) -> None:
+    """Over https below a branch, and as a clone: absolute addresses, no packages in the index, the community's form."""
+    below = "/petal-snapshots/main"
+    for path in EXAMPLE.iterdir():
+        text = path.read_text().replace("https://registry.example.org", server.url)
+        server.pages[f"{below}/snapshots/{path.name}"] = text.encode()
+    over_https = {**arguments(server, keys), "registry_url": server.url + below}
+    clone = {"registry_url": f"file://{EXAMPLE.parent}"}
+    for where in (over_https, clone):
+        found = run_module("registry_info", **{**where, "question": "search", "text": "samtools"})
+        assert [one["name"] for one in found["stacks"]] == ["bioinformatics-v1"], where
+        assert found["passed_over"] == []
+        listed = run_module("registry_info", **{**where, "question": "list", "official": False})
+        assert [(one["name"], one["regions"]) for one in listed["stacks"]] == [("my-custom-stack", ["us-east-1"])]
+        told = run_module("registry_info", **{**where, "question": "variants", "name": "my-custom-stack"})
+        assert [(one["snapshot_id"], one["size_gb"]) for one in told["variants"]] == [("snap-0aaaaaaaaaaaaaaa5", 300)]
+    assert files(tmp_path) == set()
+
+
+def test_documents_of_which_some_do_not_come(server: Server, keys: tuple[Path, Path]) -> None:
+    bare = [{key: one[key] for key in ("name", "fingerprint", "metadata_url")} for one in index(*STACKS)["snapshots"]]
+    server.pages["/snapshots/index.json"] = {**index(), "snapshots": bare}
+    server.pages["/snapshots/b.json"] = lambda handler: handler.answer(b"", 503)
+    found = run_module("registry_info", **arguments(server, keys, "search", text="samtools"))
+    assert [one["name"] for one in found["stacks"]] == ["a"]
+    assert found["reason"] == "1 stack of 3 found for 'samtools'; of 2 it is not known what packages they have"
+    assert "the documents of some stacks are not there" in str(found["warnings"])
+    assert "HTTP status 503" in str(found["warnings"])
 
 
 def test_a_copy_is_asked_about_and_taken_when_nobody_answers(server: Server, keys: tuple[Path, Path]) -> None:
@@ -344,13 +392,14 @@ def test_poison_in_a_stack(poison: Any, server: Server, keys: tuple[Path, Path],
         "packages": [[]],
         "public": [True],
         "verified": [True],
-        "snapshots": [[]],
+        # One wrong Region of the short form leaves the others.
+        "snapshots": [[], {"a": 1}],
         "size_gb": [7],
     }
     cases: list[Any] = [poison] if poison != {"a": 1} else []
     cases += [{**A, field: poison} for field in A if poison not in harmless.get(field, [])]
     snapshot = A["snapshots"][0]
-    cases += [
+    spoiled = [
         {**A, "snapshots": [{**snapshot, field: poison}]} for field in snapshot if poison not in harmless.get(field, [])
     ]
     # In one process: a module for each case would take minutes.
@@ -362,10 +411,15 @@ def test_poison_in_a_stack(poison: Any, server: Server, keys: tuple[Path, Path],
             parse_stack(json.dumps(case).encode(), entry)
         assert len(str(caught.value)) < 300
         assert str(caught.value).isprintable()
+    for case in spoiled:
+        found = parse_stack(json.dumps(case).encode(), entry)
+        assert found.variants == ()
+        assert len(str(found.refused[0])) < 300
+        assert str(found.refused[0]).isprintable()
     server.pages["/snapshots/a.json"] = cases[-1]
     assert "snapshots/a.json" in refused(server, keys, tmp_path, question="info", name="a")
-    found = run_module("registry_info", **arguments(server, keys, "check", fingerprint=A["fingerprint"]))
-    assert (found["available"], len(found["warnings"])) == (False, 1)
+    answer = run_module("registry_info", **arguments(server, keys, "check", fingerprint=A["fingerprint"]))
+    assert (answer["available"], len(answer["warnings"])) == (False, 1)
     assert files(tmp_path) == set()
 
 

@@ -23,7 +23,7 @@ import threading
 import time
 import urllib.error
 import urllib.parse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -51,6 +51,8 @@ BLOCK = 64 * 1024
 # Of the first line of a copy, which says where it is from.
 HEAD_LIMIT = 4096
 COPIES_LIMIT = 500
+# Snapshots of one stack that are told of when they are passed over.
+NOTES_LIMIT = 3
 _ETAG = re.compile(r'(W/)?"[!#-~]{0,256}"', re.ASCII)
 
 
@@ -195,7 +197,16 @@ class Registry:
         def parse(content: bytes) -> Stack:
             return record.parse_stack(content, entry)
 
-        return self._document(entry.path, record.STACK_LIMIT, parse, False)[1]
+        found = self._document(entry.path, record.STACK_LIMIT, parse, False)[1]
+        wrong = [str(one) for one in found.refused[:NOTES_LIMIT]]
+        if len(found.refused) > NOTES_LIMIT:
+            wrong.append(f"and {len(found.refused) - NOTES_LIMIT} more")
+        self._note(f"the stack {entry.name} has a snapshot that is passed over: {one}" for one in wrong)
+        return found
+
+    def _note(self, notes: Iterable[str]) -> None:
+        """What the user should know of, once."""
+        self.notes += [note for note in notes if note not in self.notes]
 
     def stacks(self, index: Index, fingerprint: str) -> list[Stack]:
         """The stacks that have a fingerprint; what cannot be used of them is noted."""
@@ -216,6 +227,19 @@ class Registry:
             self.notes.append(f"the stack {entry.name} is passed over: {error}")
             return None
 
+    def details(self, entries: Iterable[Entry]) -> dict[Entry, Stack]:
+        """The documents of the first of some entries, as many as the time allows; what cannot be used is noted."""
+        found: dict[Entry, Stack] = {}
+        for entry in list(entries)[: query.DETAILS_LIMIT]:
+            try:
+                stack = self._usable(entry)
+            except UnreachableError as error:
+                self._note([f"the documents of some stacks are not there: {error}"])
+                break
+            if stack is not None:
+                found[entry] = stack
+        return found
+
     def answer(self, question: Mapping[str, Any]) -> dict[str, Any]:
         """What registry_info returns.
 
@@ -232,7 +256,11 @@ class Registry:
         elif kind in ("info", "regions", "variants"):
             said = query.about(kind, self.stack(query.find(index, question["name"])), wanted)
         elif kind == "search":
-            said = query.listed(*query.search(index, question["text"]), question["limit"])
+            whole = query.told(index, self.details(query.silent(index)))
+            said = query.listed(*query.search(whole, question["text"]), question["limit"])
+        elif kind == "list" and (question["details"] or question["official"] is not None):
+            entries = query.listing(index)[0]
+            said = query.detailed(entries, self.details(entries), question["official"], question["limit"])
         elif kind == "list":
             said = query.listed(*query.listing(index), question["limit"])
         else:

@@ -69,6 +69,7 @@ class Offer:
     packages: tuple[str, ...]
     public: bool
     date: str
+    tags: tuple[str, ...] = ()
 
 
 def shared_part(data: Any) -> Any:
@@ -95,7 +96,7 @@ def objections(seed: Mapping[str, Any], snapshots: Sequence[Snapshot], offer: Of
     found = [*_of_snapshots(snapshots, offer), *_of_software(seed["software"], offer)]
     found += [
         f"{record.shown(text[:12])}… looks like a secret: take it out of the seed"
-        for text in _texts([shared_part(seed), offer.description, list(offer.packages)])
+        for text in _texts([shared_part(seed), offer.description, list(offer.packages), list(offer.tags)])
         if SECRETS.search(text)
     ]
     return list(dict.fromkeys(found))
@@ -184,6 +185,7 @@ def merged(before: Stack | None, snapshots: Sequence[Snapshot], offer: Offer) ->
         verified=False,
         created=offer.date,
         updated=offer.date,
+        tags=record.checked_tags(list(offer.tags)),
     )
     if before is None:
         return stack
@@ -211,7 +213,7 @@ def entries(stack: Stack) -> list[Entry]:
     """The index's lines of a stack: one for each of its fingerprints."""
     found = sorted({stack.fingerprint, *(variant.fingerprint for variant in stack.variants)})
     packages = stack.packages[:INDEX_PACKAGES] or None
-    return [Entry(stack.name, one, stack.description or None, packages) for one in found]
+    return [Entry(stack.name, one, stack.description or None, packages, stack.tags or None) for one in found]
 
 
 def reindexed(index: Index, stack: Stack) -> Index:
@@ -223,7 +225,7 @@ def reindexed(index: Index, stack: Stack) -> Index:
 # A whole registry
 
 
-def index_problems(index: Index, content: bytes, registry: str, stacks: Mapping[str, Stack]) -> Iterator[str]:
+def index_problems(index: Index, stacks: Mapping[str, Stack]) -> Iterator[str]:
     """What is wrong about an index beside its documents.
 
     :param stacks: those that could be read, by name.
@@ -239,6 +241,10 @@ def index_problems(index: Index, content: bytes, registry: str, stacks: Mapping[
             yield f"{record.INDEX}: {name} has no {fingerprint} in {record.stack_path(name)}"
         else:
             yield f"{record.INDEX}: {record.stack_path(name)} is missing or cannot be used"
+
+
+def index_remarks(index: Index, content: bytes, registry: str) -> Iterator[str]:
+    """What could be better about an index that can be used."""
     if content != record.dump_index(index, registry):
         yield f"{record.INDEX}: it is not in its one form (sorted, indented by two): submit writes it so"
 
@@ -246,15 +252,25 @@ def index_problems(index: Index, content: bytes, registry: str, stacks: Mapping[
 def stack_problems(stack: Stack, content: bytes) -> Iterator[str]:
     """What is wrong about a stack's document in itself."""
     path = record.stack_path(stack.name)
-    if not stack.variants:
+    for refused in stack.refused:
+        yield f"{path}: {refused}"
+    if not stack.variants and not stack.refused:
         yield f"{path}: it has no snapshot"
-    if stack.aws_account is None:
-        yield f"{path}: aws_account is missing, without which nobody can tell whether to trust it"
-    seen: set[tuple[str, str | None, str | None, str]] = set()
+    for key in record.unknown_keys(content)[: record.REFUSALS_LIMIT]:
+        yield f"{path}: the key {key} is unknown, and nobody would read it"
+    seen: set[Variant] = set()
     for variant in stack.variants:
-        key = (variant.region, variant.os, variant.architecture, variant.fingerprint)
+        # A smaller one beside the whole says so in its size or description.
+        key = replace(variant, snapshot_id="")
         if key in seen:
             yield f"{path}: two snapshots are for the same Region, system and architecture ({variant.snapshot_id})"
         seen.add(key)
+
+
+def stack_remarks(stack: Stack, content: bytes) -> Iterator[str]:
+    """What could be better about a stack's document that can be used."""
+    path = record.stack_path(stack.name)
+    if stack.aws_account is None:
+        yield f"{path}: aws_account is missing: nobody can tell from it whether to trust it, only AWS says whose it is"
     if content != record.dump_stack(stack):
-        yield f"{path}: it is not in its one form (sorted, indented by two, known keys): submit writes it so"
+        yield f"{path}: it is not in its one form (sorted, indented by two): submit writes it so"

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +22,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._registry.record import 
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import canonical_architecture, canonical_os
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import check_fingerprint
 
+# Documents that are read for a list or a search, of stacks of which the index does not tell enough.
+DETAILS_LIMIT = 200
 # Documents of one fingerprint that are read: an index can name one fingerprint as often as it likes.
 MATCHES_LIMIT = 10
 QUESTIONS = ("list", "search", "info", "regions", "variants", "check", "update")
@@ -77,15 +79,34 @@ def by_fingerprint(index: Index, fingerprint: str) -> list[Entry]:
     return [entry for entry in index.entries if entry.fingerprint == fingerprint][:MATCHES_LIMIT]
 
 
+def silent(index: Index) -> list[Entry]:
+    """The entries of whose packages the index tells nothing: it is in the stack's document."""
+    return [entry for entry in index.entries if entry.packages is None]
+
+
+def told(index: Index, stacks: Mapping[Entry, Stack]) -> Index:
+    """The index, with what the documents of some stacks tell that it does not."""
+
+    def whole(entry: Entry) -> Entry:
+        stack = stacks.get(entry)
+        if stack is None:
+            return entry
+        return entry._replace(
+            description=entry.description or stack.description, packages=stack.packages, tags=stack.tags
+        )
+
+    return replace(index, entries=tuple(whole(entry) for entry in index.entries))
+
+
 def search(index: Index, text: str) -> tuple[list[Entry], str]:
     """The stacks in which every word of a text is found, the nearest first, and one sentence about it."""
     words = text.lower().split()
     ranked = []
-    silent = 0
+    unknown = len(silent(index))
     for entry in index.entries:
-        silent += entry.packages is None and entry.description is None
         name = entry.name.lower()
-        whole = " ".join((name, entry.fingerprint, entry.description or "", *(entry.packages or ()))).lower()
+        more = (*(entry.packages or ()), *(entry.tags or ()))
+        whole = " ".join((name, entry.fingerprint, entry.description or "", *more)).lower()
         if all(word in whole for word in words):
             rank = 0 if name in words else 1 if any(name.startswith(word) for word in words) else 2
             rank = rank if rank < 2 or any(word in name for word in words) else 3
@@ -93,8 +114,8 @@ def search(index: Index, text: str) -> tuple[list[Entry], str]:
     ranked.sort(key=lambda pair: (pair[0], pair[1].name, pair[1].fingerprint))
     found = [entry for _rank, entry in ranked]
     reason = f"{_count(len(found), 'stack')} of {len(index.entries)} found for '{' '.join(words)}'"
-    if silent:
-        reason += f"; of {silent} the index tells only the name and fingerprint"
+    if unknown:
+        reason += f"; of {unknown} it is not known what packages they have"
     return found, reason
 
 
@@ -130,6 +151,47 @@ def listed(entries: Sequence[Entry], reason: str, limit: int) -> dict[str, Any]:
     if len(shown) < len(entries):
         reason += f"; {len(shown)} of {len(entries)} are shown"
     return {"reason": reason, "stacks": [entry.to_dict() for entry in shown], "total": len(entries)}
+
+
+def detailed(
+    entries: Sequence[Entry], stacks: Mapping[Entry, Stack], official: bool | None, limit: int
+) -> dict[str, Any]:
+    """The same with what the documents of some stacks tell.
+
+    :param stacks: those whose documents were read; of the others it is None what only a document tells.
+    :param official: only those that the registry's maintainers have verified, or (False) only the others; None for all.
+    """
+    rows = [_row(entry, stacks.get(entry)) for entry in entries]
+    if official is not None:
+        rows = [row for row in rows if row["verified"] is official]
+    reason = f"the registry has {_count(len(rows), 'stack')}"
+    if official is not None:
+        verified = "that is official" if official else "that is not official"
+        reason += f" {verified if len(rows) == 1 else verified.replace('is', 'are', 1)}"
+    unknown = sum(entry not in stacks for entry in entries)
+    if unknown:
+        reason += f"; of {unknown} the document was not read"
+    shown = rows[: max(0, limit)]
+    if len(shown) < len(rows):
+        reason += f"; {len(shown)} of {len(rows)} are shown"
+    return {"reason": reason, "stacks": shown, "total": len(rows)}
+
+
+def _row(entry: Entry, stack: Stack | None) -> dict[str, Any]:
+    row = entry.to_dict()
+    if stack is None:
+        return {**row, "regions": None, "verified": None, "public": None, "aws_account": None, "updated": None}
+    return {
+        **row,
+        "description": row["description"] or stack.description,
+        "packages": row["packages"] or list(stack.packages),
+        "tags": row["tags"] or list(stack.tags),
+        "regions": regions([stack]),
+        "verified": stack.verified,
+        "public": stack.public,
+        "aws_account": stack.aws_account,
+        "updated": stack.updated or stack.created,
+    }
 
 
 def about(kind: str, stack: Stack, wanted: Wanted) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, NoReturn
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed import grammar
@@ -39,6 +39,7 @@ VALUE_LIMIT = 1_000_000
 STACKS_LIMIT = 20_000
 VARIANTS_LIMIT = 1000
 PACKAGES_LIMIT = 500
+TAGS_LIMIT = 20
 DESCRIPTION_LIMIT = 500
 # Every refusal that is told of; a hostile index has one for each of its entries.
 REFUSALS_LIMIT = 20
@@ -53,6 +54,14 @@ _PACKAGE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9 @._+~=^%:,/*!<>\[\]-]{0,199}", re
 _TIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})?)?", re.ASCII
 )
+_TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,39}", re.ASCII)
+# What stands between a repository's address and its files: a branch, and what its host puts before that.
+_BRANCH = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]{0,99}/){1,3}", re.ASCII)
+# The address of any file of a repository on GitHub, and of its page.
+_ON_GITHUB = re.compile(
+    rf"https://(?:(?:www\.)?github\.com|{re.escape(grammar.RAW_HOST)})/(?P<repository>[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+)/",
+    re.ASCII,
+)
 _FILE = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}/){0,5}[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}", re.ASCII)
 # What a template or a shell would evaluate has no business in a description.
 _ACTIVE = re.compile(r"\{\{|\{%|\{#|`|\$\(|\$\{")
@@ -63,12 +72,13 @@ class RegistryError(PetalError):
 
 
 class Entry(NamedTuple):
-    """One line of the index. description, packages: None where the index does not tell."""
+    """One line of the index. description, packages, tags: None where the index does not tell."""
 
     name: str
     fingerprint: str
     description: str | None = None
     packages: tuple[str, ...] | None = None
+    tags: tuple[str, ...] | None = None
 
     @property
     def path(self) -> str:
@@ -82,6 +92,7 @@ class Entry(NamedTuple):
             "fingerprint": self.fingerprint,
             "description": self.description or "",
             "packages": list(self.packages or ()),
+            "tags": list(self.tags or ()),
         }
 
 
@@ -126,7 +137,10 @@ class Variant:
 
 @dataclass(frozen=True)
 class Stack:
-    """What a registry says of one stack: nothing of it is true because it stands here."""
+    """What a registry says of one stack: nothing of it is true because it stands here.
+
+    refused: its snapshots that cannot be used; at most REFUSALS_LIMIT.
+    """
 
     name: str
     fingerprint: str
@@ -139,11 +153,14 @@ class Stack:
     verified: bool = False
     created: str | None = None
     updated: str | None = None
+    tags: tuple[str, ...] = ()
+    refused: tuple[Refused, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, keys as in the document."""
-        told = {key: value for key, value in self.__dict__.items() if key != "variants"}
-        return {**told, "packages": list(self.packages), "snapshots": [item.to_dict() for item in self.variants]}
+        told = {key: value for key, value in self.__dict__.items() if key not in ("variants", "refused")}
+        lists = {"packages": list(self.packages), "tags": list(self.tags)}
+        return {**told, **lists, "snapshots": [item.to_dict() for item in self.variants]}
 
 
 def stack_path(name: str) -> str:
@@ -180,7 +197,8 @@ def checked_region(value: Any) -> str:
 
 
 def checked_url(url: str) -> str:
-    """A registry's address, ending with one slash. Raises RegistryError for what is none."""
+    """A registry's address, ending with one slash; in short for GitHub too. Raises RegistryError for what is none."""
+    url = grammar.registry_address(url)
     problem = grammar.registry_url(url) if len(url) <= 500 else "it is longer than 500 characters"
     if problem is None and {".", ".."} & set(url.lower().replace("%2e", ".").split("/")):
         problem = "'.' and '..' are no parts of it"
@@ -289,6 +307,16 @@ def checked_packages(value: Any, key: str = "packages") -> tuple[str, ...]:
     return tuple(value)
 
 
+def checked_tags(value: Any, key: str = "tags") -> tuple[str, ...]:
+    """Words by which a stack is found. Raises RegistryError for what is no list of them."""
+    if not isinstance(value, list) or len(value) > TAGS_LIMIT:
+        raise RegistryError(f"{key} is no list of at most {TAGS_LIMIT} words")
+    for item in value:
+        if not isinstance(item, str) or not _TAG.fullmatch(item):
+            raise RegistryError(f"{key} holds {shown(item)}, which is no word of letters, digits and . _ + -")
+    return tuple(dict.fromkeys(value))
+
+
 def _os(value: Any, key: str) -> str:
     return canonical_os(_text(_OS)(value, key))
 
@@ -325,7 +353,7 @@ def parse_index(content: bytes, base: str) -> Index:
         raise RegistryError(f"it has {len(items)} stacks, at most {STACKS_LIMIT} are read")
     registry = value.get("registry")
     home = None if registry is None else checked_url(registry if isinstance(registry, str) else str(registry)[:100])
-    roots = {"", base} | ({home} if home else set())
+    roots = [root for root in (base, home) if root]
     entries: list[Entry] = []
     refused: list[Refused] = []
     seen: set[tuple[str, str]] = set()
@@ -350,14 +378,35 @@ def _entry(value: Any, roots: Iterable[str]) -> Entry:
         _fingerprint(item.get("fingerprint"), "fingerprint"),
         _optional(item, "description", checked_description),
         _optional(item, "packages", checked_packages),
+        _optional(item, "tags", checked_tags),
     )
     # Where it is follows from its name. What stands there has to agree, and leads nowhere else.
     address = item.get("metadata_url")
-    if address is not None and address not in [root + entry.path for root in roots]:
+    if address not in (None, entry.path) and not _is_of(address, entry.path, roots):
         raise RegistryError(
             f"metadata_url {shown(address)} is not {entry.path} of this registry: nothing outside of it is read"
         )
     return entry
+
+
+def _is_of(address: Any, path: str, roots: Iterable[str]) -> bool:
+    """Whether an address is that of a document of one of these registries.
+
+    A registry is often named by its repository, and its files by a branch of it: they are the same here and in a clone.
+    """
+    if not isinstance(address, str) or len(address) > 500 or not address.endswith(f"/{path}"):
+        return False
+    place = address[: -len(path)]
+    repository = _ON_GITHUB.match(place)
+    for root in roots:
+        if place == root:
+            return True
+        same = _ON_GITHUB.match(root)
+        if repository and same and repository["repository"].lower() == same["repository"].lower():
+            return ".." not in place
+        if root.startswith("https://") and place.startswith(root) and _BRANCH.fullmatch(place[len(root) :]):
+            return True
+    return False
 
 
 def parse_stack(content: bytes, entry: Entry) -> Stack:
@@ -367,17 +416,17 @@ def parse_stack(content: bytes, entry: Entry) -> Stack:
     """
     value = _mapping(parse_json(content), "it")
     if value and all(_REGION.fullmatch(key) for key in value):
-        return Stack(
-            entry.name, entry.fingerprint, _short(value, entry.fingerprint), description=entry.description or ""
-        )
+        short, wrong = _variants(value, entry.fingerprint, None)
+        return Stack(entry.name, entry.fingerprint, short, description=entry.description or "", refused=wrong)
     name = checked_name(value.get("name"))
     if name != entry.name:
         raise RegistryError(f"it is of {shown(name)}, not of {entry.name}")
     fingerprint = _optional(value, "fingerprint", _fingerprint, entry.fingerprint)
+    variants, refused = _variants(value.get("snapshots"), fingerprint, _optional(value, "size_gb", _size))
     stack = Stack(
         name=name,
         fingerprint=fingerprint,
-        variants=_variants(value.get("snapshots"), fingerprint),
+        variants=variants,
         description=_optional(value, "description", checked_description, ""),
         seed_url=_optional(value, "seed_url", _seed_url),
         packages=_optional(value, "packages", checked_packages, ()),
@@ -386,48 +435,73 @@ def parse_stack(content: bytes, entry: Entry) -> Stack:
         verified=_optional(value, "verified", _flag, False),
         created=_optional(value, "created", _text(_TIME)),
         updated=_optional(value, "updated", _text(_TIME)),
+        tags=_optional(value, "tags", checked_tags, ()),
+        refused=refused,
     )
     if entry.fingerprint not in {fingerprint, *(variant.fingerprint for variant in stack.variants)}:
         raise RegistryError(f"it has another fingerprint ({fingerprint}) than the index says ({entry.fingerprint})")
     return stack
 
 
-def _short(value: Mapping[str, Any], fingerprint: str) -> tuple[Variant, ...]:
-    if len(value) > VARIANTS_LIMIT:
-        raise RegistryError(f"it has {len(value)} snapshots, at most {VARIANTS_LIMIT} are read")
-    return tuple(
-        Variant(checked_region(region), _text(SNAPSHOT_ID)(value[region], "snapshot_id"), fingerprint)
-        for region in sorted(value)
-    )
+def _variants(value: Any, fingerprint: str, size_gb: int | None) -> tuple[tuple[Variant, ...], tuple[Refused, ...]]:
+    """The snapshots of a stack that can be used, and those that cannot: one wrong id leaves the other Regions.
 
-
-def _variants(value: Any, fingerprint: str) -> tuple[Variant, ...]:
+    :param value: a list of mappings, or ``{"us-east-1": "snap-…"}``.
+    :param size_gb: of those that do not tell. Raises RegistryError for what is neither.
+    """
     if isinstance(value, dict):
-        return _short(value, fingerprint)
-    if not isinstance(value, list) or len(value) > VARIANTS_LIMIT:
-        raise RegistryError(f"snapshots is no list of at most {VARIANTS_LIMIT} mappings")
+        listed = [
+            (region, {"region": region, "snapshot_id": snapshot_id}) for region, snapshot_id in sorted(value.items())
+        ]
+    elif isinstance(value, list):
+        listed = list(enumerate(value))
+    else:
+        raise RegistryError("snapshots is neither a list of mappings nor a mapping of Regions")
+    if len(listed) > VARIANTS_LIMIT:
+        raise RegistryError(f"it has {len(listed)} snapshots, at most {VARIANTS_LIMIT} are read")
     variants: dict[str, Variant] = {}
-    for position, item in enumerate(value):
+    refused: list[Refused] = []
+    for place, item in listed:
         try:
-            variant = _variant(_mapping(item, "it"), fingerprint)
+            variant = _variant(_mapping(item, "it"), fingerprint, size_gb)
             if variant.snapshot_id in variants:
                 raise RegistryError(f"{variant.snapshot_id} stands there twice")
         except RegistryError as error:
-            raise RegistryError(f"snapshots[{position}]: {error}") from error
+            if len(refused) < REFUSALS_LIMIT:
+                where = place if isinstance(place, int) else place if _REGION.fullmatch(place) else shown(place)
+                refused.append(Refused(f"snapshots[{where}]", str(error)))
+            continue
         variants[variant.snapshot_id] = variant
-    return tuple(variants.values())
+    return tuple(variants.values()), tuple(refused)
 
 
-def _variant(item: Mapping[str, Any], fingerprint: str) -> Variant:
+def _variant(item: Mapping[str, Any], fingerprint: str, size_gb: int | None) -> Variant:
     return Variant(
         region=checked_region(item.get("region")),
         snapshot_id=_text(SNAPSHOT_ID)(item.get("snapshot_id"), "snapshot_id"),
         fingerprint=_optional(item, "fingerprint", _fingerprint, fingerprint),
         os=_optional(item, "os", _os),
         architecture=_optional(item, "architecture", _architecture),
-        size_gb=_optional(item, "size_gb", _size),
+        size_gb=_optional(item, "size_gb", _size, size_gb),
         description=_optional(item, "description", checked_description, ""),
     )
+
+
+def unknown_keys(content: bytes) -> list[str]:
+    """The keys of a stack's document, read before, that mean nothing here, each with its place."""
+    value = parse_json(content)
+    if not isinstance(value, dict) or all(_REGION.fullmatch(key) for key in value):
+        return []
+    items = value.get("snapshots")
+    found = [shown(key) for key in value if key not in STACK_KEYS]
+    for position, item in enumerate(items if isinstance(items, list) else []):
+        if isinstance(item, dict):
+            found += [f"{shown(key)} of snapshots[{position}]" for key in item if key not in VARIANT_KEYS]
+    return found
+
+
+STACK_KEYS = frozenset({"snapshots", "size_gb", *(key.name for key in fields(Stack))} - {"variants", "refused"})
+VARIANT_KEYS = frozenset(key.name for key in fields(Variant))
 
 
 # Writing
@@ -447,6 +521,8 @@ def dump_index(index: Index, registry: str) -> bytes:
             item["description"] = entry.description
         if entry.packages:
             item["packages"] = list(entry.packages)
+        if entry.tags:
+            item["tags"] = list(entry.tags)
         items.append(item)
     return dump({"version": VERSION, "registry": registry, "snapshots": items})
 
@@ -463,8 +539,8 @@ def dump_stack(stack: Stack) -> bytes:
             del item["fingerprint"]
         snapshots.append(item)
     keys = (
-        *("name", "description", "fingerprint", "seed_url", "packages"),
+        *("name", "description", "fingerprint", "seed_url", "packages", "tags"),
         *("aws_account", "public", "verified", "created", "updated"),
     )
-    told = stack.to_dict()
+    told = {**stack.to_dict(), "tags": list(stack.tags) or None}
     return dump({**{key: told[key] for key in keys if told[key] is not None}, "snapshots": snapshots})

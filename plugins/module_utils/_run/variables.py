@@ -55,6 +55,7 @@ EXTRA_VARIABLES = frozenset(
         "owners",
         "file",
         "share_store",
+        "shared",
         "store_endpoint_url",
         "store_region",
         # clusters
@@ -89,6 +90,8 @@ EXTRA_VARIABLES = frozenset(
         "clone",
         "state",
         "description",
+        "stack_tags",
+        "official",
     ]
 )
 

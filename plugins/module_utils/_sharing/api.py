@@ -23,7 +23,14 @@ from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import AwsEr
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.accounts import check_accounts, parse_accounts
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.keys import Key
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.kms.api import look_at_key
-from ansible_collections.petal.hpc.plugins.module_utils._sharing.plan import PRESENT, Permissions, Request, calls, read
+from ansible_collections.petal.hpc.plugins.module_utils._sharing.plan import (
+    PERMISSION,
+    PRESENT,
+    Permissions,
+    Request,
+    calls,
+    read,
+)
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.rules import Situation, judge
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.verdict import SharingError
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.api import EbsSnapshots
@@ -36,7 +43,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
 )
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria, select
 
-PERMISSION = "createVolumePermission"
 # Bytes of a list of accounts; an organization's has a few hundred for each.
 MOST_BYTES = 16 << 20
 

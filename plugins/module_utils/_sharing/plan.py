@@ -14,6 +14,8 @@ PRESENT, ABSENT = "present", "absent"
 EVERYBODY = "all"
 # Changes in one call of ModifySnapshotAttribute, EC2 API reference. It adds or removes, never both.
 MOST_CHANGES = 500
+#: The attribute of a snapshot that says who may make volumes of it.
+PERMISSION = "createVolumePermission"
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,22 @@ class EbsSnapshots:
         """The same of other accounts, by their Description. Raises as scan()."""
         return self._foreign(record.request_shared(criteria, accounts), criteria, accounts)
 
+    def of_others(self, criteria: Criteria) -> list[Snapshot]:
+        """What other accounts share with this one by name, whoever they are: to be seen, not to be used.
+
+        Raises as scan().
+        """
+
+        def read(entries: Iterable[Any]) -> tuple[list[Snapshot], list[Refusal]]:
+            whole = list(entries)
+            owners = [str(entry.get("OwnerId")) for entry in whole if isinstance(entry, dict)]
+            return record.read_foreign(whole, self.region, owners, criteria)
+
+        own = {one.snapshot_id for one in self._ask(record.request_shared(criteria, ["self"]), read)[0]}
+        # The own ones are among those that the own account can restore.
+        restorable = self._ask(record.request_restorable(criteria), read)[0]
+        return [one for one in restorable if one.snapshot_id not in own]
+
     def by_id(
         self, snapshot_ids: Sequence[str], criteria: Criteria, accounts: Sequence[str]
     ) -> tuple[list[Snapshot], list[Refusal]]:

@@ -80,6 +80,15 @@ def request_shared(criteria: Criteria, accounts: Sequence[str]) -> dict[str, Any
     return _request(accounts, filters)
 
 
+def request_restorable(criteria: Criteria) -> dict[str, Any]:
+    """Parameters of DescribeSnapshots that bring what the own account may use because its owner, or another, says so.
+
+    What is public is not among it. Raises SnapshotError for what is no fingerprint or id.
+    """
+    shared = request_shared(criteria, ["self"])
+    return {"RestorableByUserIds": shared["OwnerIds"], "Filters": shared["Filters"]}
+
+
 def request_ids(snapshot_ids: Sequence[str], accounts: Sequence[str]) -> dict[str, Any]:
     """Parameters of DescribeSnapshots that bring these snapshots if they belong to these accounts, in any state.
 

@@ -14,10 +14,13 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.petal.hpc.plugins.module_utils._registry import contribution
 from ansible_collections.petal.hpc.plugins.module_utils._registry.record import RegistryError
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import parse_snapshot
 from ansible_collections.petal.hpc.plugins.plugin_utils import seed_info
 from ansible_collections.petal.hpc.plugins.plugin_utils.registry_clone import InvalidRegistryError, run
 
+ROOT = Path(__file__).parents[4]
 SEED: dict[str, Any] = {
     "cluster": {"name": "bio", "region": "us-east-1", "os": "al2023"},
     "compute": {"head_node": "t3.large", "queues": [{"name": "c", "instance_types": ["c6i.large"], "max_count": 2}]},
@@ -109,7 +112,7 @@ def test_a_contribution_is_valid_and_made_once(case: Case) -> None:
     assert not (case.clone / "snapshots").exists()
     first = case.submit()
     assert first["files"] == ["seeds/bio.yaml", "snapshots/bio.json", "snapshots/index.json"]
-    assert case.validate() == {"changed": False, "stacks": 1, "snapshots": 1}
+    assert case.validate() == {"changed": False, "stacks": 1, "snapshots": 1, "warnings": []}
     again = case.submit(date="2026-03-01")
     assert (again["changed"], again["files"]) == (False, [])
 
@@ -181,6 +184,16 @@ def test_software_that_cannot_be_shared(case: Case, software: dict[str, Any], me
     assert message in case.refused()
 
 
+def test_software_in_an_image_is_not_in_the_snapshot(case: Case) -> None:
+    seed = seed_info.describe({"path": str(case.seed)}, "/")["seed"]
+    offer = contribution.Offer("bio", case.fingerprint, "", (), True, "2026-02-01")
+    snapshots = [parse_snapshot({**case.snapshot(), "sha256": "0" * 64})]
+    assert contribution.objections(seed, snapshots, offer) == []
+    seed["software"]["in_ami"] = ["cmake@3.24"]
+    (said,) = contribution.objections(seed, snapshots, offer)
+    assert "in an AMI" in said
+
+
 def test_every_reason_at_once(case: Case) -> None:
     text = case.refused(case.snapshot(encrypted=True, state="error"), description="key AKIAIOSFODNN7EXAMPLE")
     assert text.count("\n") == 3
@@ -236,17 +249,64 @@ def test_everything_that_is_wrong_with_a_registry(case: Case) -> None:
     (case.clone / "snapshots" / "unknown.json").write_text("{}")
     (case.clone / "snapshots" / "notes.txt").write_text("x")
     (case.clone / "seeds" / "bio.yaml").write_text("cluster: {name: x, region: us-east-1, os: rhel9}\n")
-    case.stack(aws_account=None, verified=True)
+    snapshots = json.loads((case.clone / "snapshots" / "bio.json").read_text())["snapshots"]
+    case.stack(licence="MIT", snapshots=[*snapshots, {"region": "eu-west-1", "snapshot_id": "snap-0abc123"}])
     text = case.problems()
     for expected in (
         "snapshots/other.json is missing",
         "snapshots/index.json: the stack unknown is missing",
         "snapshots/notes.txt: the name",
         "seeds/bio.yaml",
-        "aws_account is missing",
-        "snapshots/bio.json: it is not in its one form",
+        "snapshots/bio.json: snapshots[1]: snapshot_id 'snap-0abc123' is not of the expected form",
+        "snapshots/bio.json: the key 'licence' is unknown",
     ):
         assert expected in text, text
+
+
+def test_what_could_be_better_is_a_warning(case: Case) -> None:
+    case.submit()
+    case.stack(aws_account=None)
+    said = "\n".join(case.validate()["warnings"])
+    assert "snapshots/bio.json: aws_account is missing" in said
+    assert "snapshots/bio.json: it is not in its one form" in said
+    path = case.clone / "snapshots" / "index.json"
+    path.write_text(json.dumps(json.loads(path.read_text())))
+    assert "snapshots/index.json: it is not in its one form" in str(case.validate()["warnings"])
+
+
+def test_a_registry_as_the_design_prints_it_is_valid_and_can_be_contributed_to(case: Case) -> None:
+    shutil.copytree(ROOT / "tests" / "truth" / "examples" / "registry", case.clone, dirs_exist_ok=True)
+    found = case.validate()
+    assert (found["stacks"], found["snapshots"]) == (2, 5)
+    case.submit(tags=["genomics"])
+    assert case.validate()["stacks"] == 3
+    index = json.loads((case.clone / "snapshots" / "index.json").read_text())
+    assert [(one["name"], one["metadata_url"]) for one in index["snapshots"]] == [
+        (name, f"snapshots/{name}.json") for name in ("bio", "bioinformatics-v1", "my-custom-stack")
+    ]
+    assert index["snapshots"][0]["tags"] == ["genomics"]
+    # Two of one system that differ in size are two variants; two that differ in nothing are a mistake.
+    path = case.clone / "snapshots" / "bioinformatics-v1.json"
+    stack = json.loads(path.read_text())
+    again = {**stack["snapshots"][0], "snapshot_id": "snap-" + "b" * 17}
+    path.write_text(json.dumps({**stack, "snapshots": [*stack["snapshots"], again]}))
+    assert "two snapshots are for the same Region" in case.problems()
+
+
+def test_a_contribution_of_an_overridden_seed(case: Case) -> None:
+    overrides = {"os": "ubuntu2404", "cluster_name": "research-1", "name": "bio-v1"}
+    fingerprint = seed_info.describe({"path": str(case.seed), "overrides": overrides}, "/")["fingerprint"]
+    snapshot = case.snapshot(fingerprint=fingerprint, os="ubuntu2404")
+    assert case.submit(snapshot, overrides=overrides)["name"] == "bio-v1"
+    published = yaml.safe_load((case.clone / "seeds" / "bio-v1.yaml").read_text())
+    assert (published["cluster"]["name"], published["cluster"]["os"]) == ("research-1", "ubuntu2404")
+    assert case.validate()["stacks"] == 1
+
+
+def test_a_snapshot_of_others_that_cannot_be_used_is_not_dropped(case: Case) -> None:
+    case.submit()
+    case.stack(snapshots=[{"region": "us-east-1", "snapshot_id": "snap-0abc123"}])
+    assert "has a snapshot that cannot be used: snapshots[0]" in case.refused()
 
 
 def test_a_seed_of_another_fingerprint(case: Case) -> None:

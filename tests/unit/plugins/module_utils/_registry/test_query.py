@@ -33,7 +33,36 @@ def test_search_puts_names_first() -> None:
     assert reason == "2 stacks of 3 found for 'samtools'"
     assert query.search(INDEX, "samtools climate")[0] == []
     bare = Index((Entry("genomics", fingerprint(1)),))
-    assert query.search(bare, "samtools")[1].endswith("of 1 the index tells only the name and fingerprint")
+    assert query.search(bare, "samtools")[1].endswith("of 1 it is not known what packages they have")
+    # What only the documents tell.
+    document = parse_stack(json.dumps({**STACKS[1], "tags": ["short-read"]}).encode(), bare.entries[0])
+    whole = query.told(bare, {bare.entries[0]: document})
+    for words in ("samtools", "short-read", "stack genomics"):
+        assert query.search(whole, words)[1] == f"1 stack of 1 found for '{words}'"
+    assert query.silent(whole) == []
+
+
+def test_a_list_with_what_documents_tell() -> None:
+    entries = query.listing(INDEX)[0]
+    documents = [{**one, "verified": one["name"] == "genomics"} for one in STACKS]
+    stacks = {entry: parse_stack(json.dumps(one).encode(), entry) for one, entry in zip(documents, INDEX.entries)}
+    said = query.detailed(entries, stacks, None, 1000)
+    assert [(one["name"], one["verified"], one["regions"]) for one in said["stacks"]] == [
+        ("climate", False, ["us-east-1"]),
+        ("genomics", True, ["us-east-1"]),
+        ("samtools-only", False, ["us-east-1"]),
+    ]
+    assert said["stacks"][0]["updated"] == "2026-02-01T12:00:00Z"
+    official = query.detailed(entries, stacks, True, 1000)
+    assert (official["total"], official["reason"]) == (1, "the registry has 1 stack that is official")
+    assert query.detailed(entries, stacks, False, 1)["reason"] == (
+        "the registry has 2 stacks that are not official; 1 of 2 are shown"
+    )
+    # Nobody takes for official, or for none, what nobody has looked at.
+    unread = query.detailed(entries, {}, True, 1000)
+    assert unread["reason"] == "the registry has 0 stacks that are official; of 3 the document was not read"
+    assert query.detailed(entries, {}, False, 1000)["total"] == 0
+    assert query.detailed(entries, {}, None, 1000)["stacks"][0]["verified"] is None
 
 
 def test_a_list_that_is_cut_says_so() -> None:

@@ -75,8 +75,108 @@ def refusal(value: Any, entry: Entry = ENTRY) -> str:
 
 def test_what_the_index_says_is_what_the_document_has_to_be() -> None:
     assert "it is of 'a', not of b" in refusal(A, Entry("b", fingerprint(1)))
-    assert "stands there twice" in refusal({**A, "snapshots": A["snapshots"] * 2})
-    assert "snapshots[0]: " in refusal({**A, "snapshots": [{}]})
+
+
+def passed_over(snapshots: Any, **more: Any) -> tuple[list[str], list[str]]:
+    """The ids of a stack that can be used, and what is said of the others."""
+    found = parse_stack(encoded({**A, "snapshots": snapshots, **more}), ENTRY)
+    return [one.snapshot_id for one in found.variants], [str(one) for one in found.refused]
+
+
+def test_one_wrong_snapshot_leaves_the_others() -> None:
+    good = A["snapshots"][0]
+    ids, wrong = passed_over([{**good, "snapshot_id": "snap-0abc123"}, good, {}, 7, {**good, "region": "mars"}, good])
+    assert ids == [good["snapshot_id"]]
+    assert wrong == [
+        "snapshots[0]: snapshot_id 'snap-0abc123' is not of the expected form",
+        "snapshots[2]: the region 'null' is none: expected one such as us-east-1",
+        "snapshots[3]: it is no mapping",
+        "snapshots[4]: the region 'mars' is none: expected one such as us-east-1",
+        f"snapshots[5]: {good['snapshot_id']} stands there twice",
+    ]
+    assert len(passed_over([{}] * 900)[1]) == record.REFUSALS_LIMIT
+    assert "at most 1000" in refusal({**A, "snapshots": [{}] * 1001})
+    assert "neither a list" in refusal({**A, "snapshots": "snap-x"})
+
+
+def test_one_wrong_region_of_the_short_form_leaves_the_others() -> None:
+    there = {"us-east-1": "snap-0abc123", "us-west-2": "snap-" + "2" * 17, "\x1b[2J": "snap-" + "3" * 17}
+    ids, wrong = passed_over(there, size_gb=300)
+    assert ids == ["snap-" + "2" * 17]
+    assert [one.partition(":")[0] for one in wrong] == ["snapshots['\\x1b[2J']", "snapshots[us-east-1]"]
+    del there["\x1b[2J"]
+    bare = parse_stack(encoded(there), ENTRY)
+    assert ([one.region for one in bare.variants], len(bare.refused)) == (["us-west-2"], 1)
+
+
+def test_what_a_whole_stack_says_holds_for_its_snapshots() -> None:
+    found = parse_stack(encoded({**A, "snapshots": {"us-east-1": "snap-" + "2" * 17}, "size_gb": 300}), ENTRY)
+    assert found.variants[0].size_gb == 300
+
+
+HOME = "https://registry.example.org/petal-snapshots/"
+RAW = "https://raw.githubusercontent.com/lab/petal-snapshots"
+
+
+@pytest.mark.parametrize(
+    ("registry", "base", "address"),
+    [
+        (HOME, "file:///srv/clone/", f"{HOME}main/snapshots/a.json"),
+        (HOME.rstrip("/"), "file:///srv/clone/", f"{HOME}snapshots/a.json"),
+        (HOME, f"{HOME}main/", f"{HOME}main/snapshots/a.json"),
+        (HOME, "https://mirror.example.org/x/", f"{HOME}raw/main/snapshots/a.json"),
+        (None, f"{HOME}main/", f"{HOME}main/snapshots/a.json"),
+        ("lab/petal-snapshots", "file:///srv/clone/", f"{RAW}/main/snapshots/a.json"),
+        ("https://github.com/lab/petal-snapshots", "file:///srv/clone/", f"{RAW}/v2/snapshots/a.json"),
+        (
+            "https://github.com/Lab/petal-snapshots",
+            "file:///srv/clone/",
+            "https://github.com/lab/petal-snapshots/blob/main/snapshots/a.json",
+        ),
+    ],
+)
+def test_absolute_addresses_of_the_same_registry_are_read_where_it_is(
+    registry: str | None, base: str, address: str
+) -> None:
+    entry = {**index(A)["snapshots"][0], "metadata_url": address}
+    found = parse_index(encoded({**index(), "registry": registry, "snapshots": [entry]}), base)
+    assert ([one.path for one in found.entries], found.refused) == (["snapshots/a.json"], ())
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://evil.example.org/petal-snapshots/main/snapshots/a.json",
+        f"{HOME}../other/snapshots/a.json",
+        f"{HOME}a/b/c/d/snapshots/a.json",
+        f"{HOME}main/snapshots/b.json",
+        f"{HOME}main/snapshots/../snapshots/a.json",
+        f"{HOME}main/xsnapshots/a.json",
+        f"{RAW}/main/snapshots/a.json",
+        "http://registry.example.org/petal-snapshots/main/snapshots/a.json",
+        "file:///srv/other/snapshots/a.json",
+        7,
+    ],
+)
+def test_absolute_addresses_of_others_are_passed_over(address: Any) -> None:
+    entry = {**index(A)["snapshots"][0], "metadata_url": address}
+    found = parse_index(encoded({**index(), "registry": HOME, "snapshots": [entry]}), "file:///srv/clone/")
+    assert (found.entries, len(found.refused)) == ((), 1)
+    assert "nothing outside of it is read" in found.refused[0].reason
+
+
+def test_tags() -> None:
+    found = parse_stack(encoded({**A, "tags": ["genomics", "short-read"]}), ENTRY)
+    assert json.loads(dump_stack(found))["tags"] == ["genomics", "short-read"]
+    assert "tags" not in json.loads(dump_stack(parse_stack(encoded(A), ENTRY)))
+    for wrong in ("genomics", ["a b"], ["{{ 1 }}"], [7], ["x"] * 21):
+        assert "tags" in refusal({**A, "tags": wrong})
+
+
+def test_unknown_keys_have_a_place() -> None:
+    value = {**A, "licence": "MIT", "snapshots": [{**A["snapshots"][0], "pattern": 1}], "size_gb": 3, "tags": []}
+    assert record.unknown_keys(encoded(value)) == ["'licence'", "'pattern' of snapshots[0]"]
+    assert record.unknown_keys(encoded({"us-east-1": "snap-" + "2" * 17})) == []
 
 
 @given(JSON)
@@ -127,6 +227,7 @@ def test_addresses_that_are_none(url: str) -> None:
 
 
 def test_addresses() -> None:
+    assert checked_url("lab/petal-snapshots") == f"{RAW}/main/"
     assert checked_url("https://registry.example.org") == BASE
     assert checked_url("file:///srv/registry/") == "file:///srv/registry/"
 
