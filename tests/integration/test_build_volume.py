@@ -169,7 +169,7 @@ def test_a_single_host_goes_back_to_what_was_before(store: Path, mount_seed: Pat
 
     def deployed() -> str:
         manifest = json.loads(Path("/petal-test/.petal/manifest.json").read_text())
-        return next(package["version"] for package in manifest["packages"] if package["name"] == "packaging")
+        return str(next(package["version"] for package in manifest["packages"] if package["name"] == "packaging"))
 
     try:
         for version in packaging.values():

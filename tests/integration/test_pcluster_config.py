@@ -52,12 +52,13 @@ def test_a_mistake_of_ours_would_be_seen() -> None:
     """The check is none if it cannot fail."""
     if reason := pcluster_check.provide():
         pytest.skip(reason)
-    config = pcluster_samples.Sample("x").configure().config
+    sample = pcluster_samples.Sample("x")
+    config = sample.configure().config
     broken = copy.deepcopy(config)
     broken["HeadNode"]["CustomAction"] = broken["HeadNode"].pop("CustomActions")
     small = copy.deepcopy(config)
     small["SharedStorage"][0]["EbsSettings"]["Size"] = 4
-    verdicts = pcluster_check.judge([("x", "x86_64", one) for one in (config, broken, small)])
+    verdicts = pcluster_check.judge([("x", one, sample.snapshot_size) for one in (config, broken, small)])
     assert [verdict.accepted for verdict in verdicts] == [True, False, False]
     assert verdicts[1].schema == ["HeadNode.CustomAction: Unknown field."]
     assert "IOPS to volume size ratio" in verdicts[2].validators[0]

@@ -261,10 +261,10 @@ def stack_problems(stack: Stack, content: bytes) -> Iterator[str]:
     seen: set[Variant] = set()
     for variant in stack.variants:
         # A smaller one beside the whole says so in its size or description.
-        key = replace(variant, snapshot_id="")
-        if key in seen:
+        kind = replace(variant, snapshot_id="")
+        if kind in seen:
             yield f"{path}: two snapshots are for the same Region, system and architecture ({variant.snapshot_id})"
-        seen.add(key)
+        seen.add(kind)
 
 
 def stack_remarks(stack: Stack, content: bytes) -> Iterator[str]:

@@ -100,7 +100,7 @@ class LabEC2(InstanceEC2):
 
     def __init__(self, region_name: str, account_id: str) -> None:
         """moto's start, with the lab's images."""
-        self.tokens: dict[tuple[str, str], tuple[Any, object]] = {}
+        self.tokens: dict[tuple[str, str], tuple[Any, Any]] = {}
         self.spot_extra: dict[str, Any] = {}
         super().__init__(region_name, account_id)
         self.loading = False
