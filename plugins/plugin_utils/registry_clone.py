@@ -167,9 +167,9 @@ def submit(clone: Clone, options: Mapping[str, Any], playbook_dir: str, check: b
     """Write what is contributed; ``changed``, ``files``, ``stack``, ``diff``."""
     if not (clone.root / ".git").exists():
         raise RegistryError(f"{clone.root} is no Git clone: clone the registry first, then run again")
-    path = seed_info.find_seed(options["seed"], playbook_dir)
     asked = {name: options.get(name) for name in ("overrides", "resolved_refs", "inputs")}
-    described = seed_info.describe({"path": path, **asked}, playbook_dir)
+    asked["path"] = options["seed"]
+    described = seed_info.describe(asked, playbook_dir)
     snapshots = [parse_snapshot(value) for value in _with_defaults(options["snapshots"])]
     offer = Offer(
         name=record.checked_name(options.get("name") or described["name"]),
