@@ -184,16 +184,6 @@ def test_software_that_cannot_be_shared(case: Case, software: dict[str, Any], me
     assert message in case.refused()
 
 
-def test_software_in_an_image_is_not_in_the_snapshot(case: Case) -> None:
-    seed = seed_info.describe({"path": str(case.seed)}, "/")["seed"]
-    offer = contribution.Offer("bio", case.fingerprint, "", (), True, "2026-02-01")
-    snapshots = [parse_snapshot({**case.snapshot(), "sha256": "0" * 64})]
-    assert contribution.objections(seed, snapshots, offer) == []
-    seed["software"]["in_ami"] = ["cmake@3.24"]
-    (said,) = contribution.objections(seed, snapshots, offer)
-    assert "in an AMI" in said
-
-
 def test_every_reason_at_once(case: Case) -> None:
     text = case.refused(case.snapshot(encrypted=True, state="error"), description="key AKIAIOSFODNN7EXAMPLE")
     assert text.count("\n") == 3
