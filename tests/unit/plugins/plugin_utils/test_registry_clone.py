@@ -14,9 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.petal.hpc.plugins.module_utils._registry import contribution
 from ansible_collections.petal.hpc.plugins.module_utils._registry.record import RegistryError
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import parse_snapshot
 from ansible_collections.petal.hpc.plugins.plugin_utils import seed_info
 from ansible_collections.petal.hpc.plugins.plugin_utils.registry_clone import InvalidRegistryError, run
 
