@@ -19,8 +19,8 @@ READY = "ready"
 WAIT = "wait"
 GONE = "gone"
 FAILED = "failed"
-# AWS has it under this name, or made it for this token, and its lists may not know it yet.
-THERE = frozenset({"IdempotentParameterMismatch", "InvalidGroup.Duplicate"})
+# AWS has it under this name or with these addresses, or made it for this token, and its lists may not know it yet.
+THERE = frozenset({"IdempotentParameterMismatch", "InvalidGroup.Duplicate", "InvalidSubnet.Conflict"})
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ KINDS: Mapping[str, Kind] = {
     "security_group": Kind(
         "create_security_group", "describe_security_groups", "SecurityGroups", "GroupId", "GroupIds", "security-group"
     ),
+    "subnet": Kind("create_subnet", "describe_subnets", "Subnets", "SubnetId", "SubnetIds", "subnet"),
 }
 
 
