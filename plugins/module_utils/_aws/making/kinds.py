@@ -29,7 +29,7 @@ class Kind:
 
     make, describe: methods of boto3's client. found: where the answer to describe has the list. identifier: the key of
     the id. ids: the parameter that asks for ids. resource_type: in TagSpecifications. token: whether the call that
-    makes one takes a client token.
+    makes one takes a client token. within: the key under which its answer has the resource; empty: it is the answer.
     """
 
     make: str
@@ -39,6 +39,7 @@ class Kind:
     ids: str
     resource_type: str
     token: bool = False
+    within: str = ""
 
 
 KINDS: Mapping[str, Kind] = {
@@ -46,7 +47,7 @@ KINDS: Mapping[str, Kind] = {
     "security_group": Kind(
         "create_security_group", "describe_security_groups", "SecurityGroups", "GroupId", "GroupIds", "security-group"
     ),
-    "subnet": Kind("create_subnet", "describe_subnets", "Subnets", "SubnetId", "SubnetIds", "subnet"),
+    "subnet": Kind("create_subnet", "describe_subnets", "Subnets", "SubnetId", "SubnetIds", "subnet", within="Subnet"),
 }
 
 
