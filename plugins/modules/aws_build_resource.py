@@ -7,14 +7,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: aws_build_resource
-short_description: Provide the volume or the security group of a build on AWS
+short_description: Provide the volume, the security group or the subnet of a build on AWS
 version_added: "0.1.0"
 author:
   - petal.hpc contributors (@petal-hpc)
 description:
   - Finds the resource by filters, or makes it, and waits until AWS shows it and it is ready.
   - What AWS has just made may be missing from its lists for a while. The module follows the id that AWS gave, and makes
-    nothing twice because it is not listed. A volume has a client token, a security group a name of which there is one.
+    nothing twice because it is not listed. A volume has a client token, a security group a name of which there is one,
+    a subnet its addresses.
   - To be called by the one who holds the lock of M(petal.hpc.aws_build_lock).
 extends_documentation_fragment:
   - amazon.aws.common.modules
@@ -31,14 +32,14 @@ options:
   kind:
     description: What to provide.
     type: str
-    choices: [volume, security_group]
+    choices: [volume, security_group, subnet]
     required: true
   filters:
     description: Filters that find it, as EC2's Describe calls take them.
     type: dict
     required: true
   parameters:
-    description: Parameters of EC2's CreateVolume or CreateSecurityGroup. Empty ones are left out.
+    description: Parameters of EC2's CreateVolume, CreateSecurityGroup or CreateSubnet. Empty ones are left out.
     type: dict
     default: {}
   tags:
@@ -81,10 +82,10 @@ resource:
   type: dict
   contains:
     availability_zone:
-      description: The zone of a volume; else empty.
+      description: The zone of a volume or a subnet; else empty.
       type: str
     vpc_id:
-      description: The VPC of a security group; else empty.
+      description: The VPC of a security group or a subnet; else empty.
       type: str
     size_gb:
       description: The size of a volume in GiB; else null.

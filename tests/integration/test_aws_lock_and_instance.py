@@ -622,7 +622,8 @@ class TestResource:
         }
         for options in (group, volume):
             lab.fault("late", action="Create*", after=after)
-            given = {"tags": TAGS, "token_seed": "b1", **options}
+            # One that is gone would be given back for its token.
+            given = {"tags": TAGS, "token_seed": f"b{after}", **options}
             made = Module("aws_build_resource", tmp_path, False, given).end()
             assert made["changed"], made
             again = Module("aws_build_resource", tmp_path, False, given).end()

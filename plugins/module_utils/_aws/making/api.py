@@ -97,7 +97,7 @@ class Made:
             if error.code not in THERE:
                 raise
             return None
-        return str(made[self._kind.identifier])
+        return str((made[self._kind.within] if self._kind.within else made)[self._kind.identifier])
 
     def _found(self, wanted: list[dict[str, Any]]) -> Mapping[str, Any] | None:
         """What the filters find within the patience, ready; None when they find nothing."""

@@ -19,8 +19,8 @@ READY = "ready"
 WAIT = "wait"
 GONE = "gone"
 FAILED = "failed"
-# AWS has it under this name, or made it for this token, and its lists may not know it yet.
-THERE = frozenset({"IdempotentParameterMismatch", "InvalidGroup.Duplicate"})
+# AWS has it under this name or with these addresses, or made it for this token, and its lists may not know it yet.
+THERE = frozenset({"IdempotentParameterMismatch", "InvalidGroup.Duplicate", "InvalidSubnet.Conflict"})
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Kind:
 
     make, describe: methods of boto3's client. found: where the answer to describe has the list. identifier: the key of
     the id. ids: the parameter that asks for ids. resource_type: in TagSpecifications. token: whether the call that
-    makes one takes a client token.
+    makes one takes a client token. within: the key under which its answer has the resource; empty: it is the answer.
     """
 
     make: str
@@ -39,6 +39,7 @@ class Kind:
     ids: str
     resource_type: str
     token: bool = False
+    within: str = ""
 
 
 KINDS: Mapping[str, Kind] = {
@@ -46,6 +47,7 @@ KINDS: Mapping[str, Kind] = {
     "security_group": Kind(
         "create_security_group", "describe_security_groups", "SecurityGroups", "GroupId", "GroupIds", "security-group"
     ),
+    "subnet": Kind("create_subnet", "describe_subnets", "Subnets", "SubnetId", "SubnetIds", "subnet", within="Subnet"),
 }
 
 

@@ -73,6 +73,16 @@ class Cloud:
         self.made.append({"GroupId": "sg-0", "VpcId": asked["VpcId"], "seen": self.now + self.late})
         return {"GroupId": "sg-0"}
 
+    def create_subnet(self, **asked: Any) -> dict[str, Any]:
+        if self.made:
+            raise ClientError({"Error": {"Code": "InvalidSubnet.Conflict", "Message": "no"}}, "CreateSubnet")
+        self.made.append({"SubnetId": "subnet-0", "VpcId": asked["VpcId"], "State": "pending", "seen": self.now})
+        return {"Subnet": {**self.made[0]}}
+
+    def describe_subnets(self, **_: Any) -> dict[str, Any]:
+        seen = [one for one in self.made if self.now >= one["seen"] + self.late]
+        return {"Subnets": [{**one, "State": "available"} for one in seen]}
+
     def describe_security_groups(self, **_: Any) -> dict[str, Any]:
         return {"SecurityGroups": [one for one in self.made if self.now >= one["seen"]]}
 
@@ -135,6 +145,18 @@ def test_a_security_group_that_is_seen_late(late: float) -> None:
     cloud.made[0]["seen"] = cloud.now + late
     # Refused as a duplicate, and found a little later.
     assert group(cloud)["changed"] is False
+
+
+@pytest.mark.parametrize("late", [0.0, 4.0, 40.0])
+def test_a_subnet_that_is_seen_late(late: float) -> None:
+    cloud = Cloud(late)
+    for changed in (True, False):
+        made = Made(Client(cloud), "subnet", 300, sleep=cloud.sleep, clock=lambda: cloud.now)
+        given = {"VpcId": "vpc-1", "CidrBlock": "10.73.0.0/24"}
+        result = made.present({"vpc-id": "vpc-1", "cidr-block": "10.73.0.0/24"}, given, TAGS, "b1")
+        assert (result["changed"], result["resource_id"]) == (changed, "subnet-0")
+        assert result["resource"]["vpc_id"] == "vpc-1"
+        cloud.made[0]["seen"] = cloud.now
 
 
 def test_what_does_not_become_ready() -> None:
