@@ -22,7 +22,7 @@ import pytest
 
 pytest.importorskip("moto.server", reason="the lab's API is moto, which is not in this environment")
 
-from aws_build import WHEELS, Site, without_default_vpc
+from aws_build import SEED, WHEELS, Site, without_default_vpc
 from ec2lab import roots
 from ec2lab.client import Client
 from ec2lab.settings import CONTROLLER_ADDRESS, Delays, Settings
@@ -47,11 +47,11 @@ def lab() -> Iterator[Client]:
 class Started:
     """A playbook that runs, and that can be killed."""
 
-    def __init__(self, site: Site, playbook: str = "build_volume") -> None:
+    def __init__(self, site: Site, playbook: str = "build_volume", **more: str) -> None:
         self._path = site.directory / f"{playbook}-{time.monotonic_ns()}.log"
         with self._path.open("w") as output:
             self._process = subprocess.Popen(
-                command(playbook, **site.variables()),
+                command(playbook, **site.variables(**more)),
                 cwd=ROOT,
                 env=environment(),
                 stdin=subprocess.DEVNULL,
@@ -284,3 +284,26 @@ def test_what_is_killed_is_gone_on_with_or_cleaned_up(lab: Client, tmp_path: Pat
     assert len(lab.calls(action="CreateSnapshot", region="us-west-2")) == 1
     assert left.look() == ""
     assert left.leaks() == {}
+
+
+@pytest.mark.usefixtures("lab")
+def test_a_host_of_another_system_builds_nothing_and_leaves_nothing(tmp_path: Path) -> None:
+    """An image that is not what the seed says, and one that is not what its name says: the lab has no Arm machine."""
+    other = Site(tmp_path, "other-os", region="us-east-2")
+    arm = Site(tmp_path, "arm", SEED.replace("t3.xlarge", "t4g.xlarge").replace("c5.", "c6g."), region="us-west-2")
+    images = other.cloud.ec2.describe_images(
+        Owners=["amazon"], Filters=[{"Name": "name", "Values": ["aws-parallelcluster-*-ubuntu-2404-lts-hvm-x86_64-*"]}]
+    )["Images"]
+    runs = [Started(other, ami_id=images[0]["ImageId"]), Started(arm)]
+    system, architecture = (run.end() for run in runs)
+    assert system.rc != 0
+    assert architecture.rc != 0
+    cannot = r"cannot be built on i-[0-9a-f]+: its"
+    assert re.search(f"other-os {cannot} operating system is ubuntu2404, not ubuntu2204, as", system.output), (
+        system.output
+    )
+    assert re.search(f"arm {cannot} architecture is x86_64, not arm64, as", architecture.output), architecture.output
+    for site, done in ((other, system), (arm, architecture)):
+        assert "Install the software" not in done.output
+        assert site.snapshots() == []
+        assert site.leaks() == {}
