@@ -125,8 +125,6 @@ def _of_snapshots(snapshots: Sequence[Snapshot], offer: Offer) -> Iterator[str]:
 
 
 def _of_software(software: Mapping[str, Any], offer: Offer) -> Iterator[str]:
-    if software["in_ami"]:
-        yield "a part of its software is in an AMI (software.in_ami) and not in the snapshot: build without it"
     for environment in software["python_environments"]:
         for package in environment["packages"]:
             if "file://" in package:
