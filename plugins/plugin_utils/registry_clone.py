@@ -24,6 +24,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._registry.contribution i
 from ansible_collections.petal.hpc.plugins.module_utils._registry.record import Entry, Index, RegistryError, Stack
 from ansible_collections.petal.hpc.plugins.module_utils._seed import fingerprint as fingerprints
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError, SeedError
+from ansible_collections.petal.hpc.plugins.module_utils._seed.inputs import default_lmod_method
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot, parse_snapshot
 from ansible_collections.petal.hpc.plugins.plugin_utils import seed_info
@@ -173,7 +174,7 @@ def submit(clone: Clone, options: Mapping[str, Any], playbook_dir: str, check: b
     snapshots = [parse_snapshot(value) for value in _with_defaults(options["snapshots"])]
     offer = Offer(
         name=record.checked_name(options.get("name") or described["name"]),
-        fingerprint=described["fingerprint"],
+        fingerprint=_borne(snapshots, described),
         description=options["description"],
         packages=tuple(_packages(options.get("packages"), snapshots, described["seed"]["software"])),
         public=options["public"],
@@ -209,6 +210,13 @@ def _known(index: Index, offer: Offer) -> str:
     return next((entry.fingerprint for entry in index.entries if entry.name == offer.name), offer.fingerprint)
 
 
+def _borne(snapshots: list[Snapshot], described: Mapping[str, Any]) -> str:
+    """What the volumes bear: the seed's fingerprint, or one of an older version that all of them have."""
+    there = {snapshot.fingerprint for snapshot in snapshots}
+    older: list[str] = [fingerprint for fingerprint in described["older_fingerprints"] if there == {fingerprint}]
+    return str((older or [described["fingerprint"]])[0])
+
+
 def _with_defaults(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
     # Records of snapshot_info for AWS have no digest, which those of a store need.
     return [{**value, "sha256": value.get("sha256") or "0" * 64} for value in values]
@@ -236,25 +244,28 @@ def public_seed(data: Any, described: Mapping[str, Any], resolved_refs: Mapping[
         shared["software"] = {**shared["software"], "spack": told}
     text = yaml.safe_dump(shared, sort_keys=False, default_flow_style=False, allow_unicode=False, width=110)
     content = ("---\n" + str(text)).encode()
-    found = _fingerprint_of(content, "the seed that is published")
+    found = _fingerprints_of(content, "the seed that is published")[0]
     if found != described["fingerprint"]:
         raise RegistryError(
             f"the seed without what is this site's own has the fingerprint {found}, not {described['fingerprint']}: "
-            f"{_own(described['inputs']) or 'pin the branches of Spack that it names (resolved_refs)'}"
+            f"{_own(described['inputs'], cluster['os']) or 'pin the branches of Spack that it names (resolved_refs)'}"
         )
     return content
 
 
-def _own(site: Mapping[str, Any]) -> str:
+def _own(site: Mapping[str, Any], os_name: str) -> str:
     """What a site has decided of the volume, which no seed tells others; empty where that is nothing."""
     told = [*site["settings"], *(["spack_repositories"] if site["recipes"] else [])]
+    told += ["lmod_method"] if site["lmod_method"] != default_lmod_method(os_name) else []
     told += ["lmod_source_url"] if site["lmod_source"] else []
     return f"it was built with {', '.join(told)}, which no seed carries to others: build without" if told else ""
 
 
-def _fingerprint_of(content: bytes, name: str) -> str:
+def _fingerprints_of(content: bytes, name: str) -> list[str]:
+    """The fingerprint of a seed, and those of older versions that stand for the same bytes."""
     document = parse_seed(content, name)
-    return fingerprints.fingerprint(Seed.from_mapping(document.data, this_host(), document.source))
+    seed = Seed.from_mapping(document.data, this_host(), document.source)
+    return [fingerprints.fingerprint(seed), *fingerprints.older(seed)]
 
 
 def _written(clone: Clone, files: Mapping[str, bytes], check: bool) -> dict[str, Any]:
@@ -346,11 +357,11 @@ def _seed_problems(clone: Clone, stack: Stack) -> Iterator[str]:
         yield f"{path}: it is missing"
         return
     try:
-        found = _fingerprint_of(content, path)
+        found = _fingerprints_of(content, path)
     except SeedError as error:
         yield str(error)
         return
-    if found != stack.fingerprint:
-        yield f"{path}: its fingerprint is {found}, {record.stack_path(stack.name)} says {stack.fingerprint}"
+    if stack.fingerprint not in found:
+        yield f"{path}: its fingerprint is {found[0]}, {record.stack_path(stack.name)} says {stack.fingerprint}"
     if contribution.SECRETS.search(content.decode(errors="replace")):
         yield f"{path}: it holds what looks like a secret"

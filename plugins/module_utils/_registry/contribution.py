@@ -20,6 +20,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._registry.record import 
     Variant,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._seed import spec
+from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Unquoted
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import COMPLETED, Snapshot
 
 # What of a seed is published. The rest is the site's own: users, data, keys, caches, images, sources.
@@ -78,12 +79,15 @@ def shared_part(data: Any) -> Any:
 
 
 def _part(data: Any, keys: Any) -> Any:
-    if keys is True:
-        return data
+    if isinstance(data, Unquoted):
+        # Of these a seed takes days alone.
+        return data.text
     if isinstance(data, list):
         return [_part(item, keys) for item in data]
     if not isinstance(data, Mapping):
         return data
+    if keys is True:
+        return {key: _part(value, True) for key, value in data.items()}
     return {key: _part(data[key], keys[key]) for key in keys if key in data}
 
 

@@ -297,6 +297,30 @@ def test_a_snapshot_of_others_that_cannot_be_used_is_not_dropped(case: Case) -> 
     assert "has a snapshot that cannot be used: snapshots[0]" in case.refused()
 
 
+def test_a_volume_of_version_1_can_be_offered(case: Case) -> None:
+    (older,) = seed_info.describe({"path": str(case.seed)}, "/")["older_fingerprints"]
+    assert case.submit(case.snapshot(fingerprint=older))["stack"]["fingerprint"] == older
+    assert case.validate()["stacks"] == 1
+
+
+def test_a_day_without_quotes_is_published(case: Case) -> None:
+    case.write(SEED)
+    case.seed.write_text(case.seed.read_text().replace("- name: py", "- as_of: 2026-11-01\n    name: py"))
+    case.fingerprint = seed_info.describe({"path": str(case.seed)}, "/")["fingerprint"]
+    assert case.submit()["changed"]
+    assert case.validate()["stacks"] == 1
+
+
+@pytest.mark.parametrize(
+    ("inputs", "name"),
+    [({"lmod_method": "package"}, "lmod_method"), ({"spack_config": {"config": {"x": 1}}}, "spack_config")],
+)
+def test_what_a_site_alone_knows_is_not_offered(case: Case, inputs: dict[str, Any], name: str) -> None:
+    fingerprint = seed_info.describe({"path": str(case.seed), "inputs": inputs}, "/")["fingerprint"]
+    with pytest.raises(RegistryError, match=f"it was built with {name}, which no seed carries"):
+        case.submit(case.snapshot(fingerprint=fingerprint), inputs=inputs)
+
+
 def test_a_seed_of_another_fingerprint(case: Case) -> None:
     case.submit()
     path = case.clone / "seeds" / "bio.yaml"
