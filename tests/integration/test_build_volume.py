@@ -133,7 +133,7 @@ def test_a_deployed_volume_works_in_login_shells_and_goes_away_again(store: Path
         in_script = "bash -c 'module load small && command -v python'"
         job = subprocess.run(
             ["sh", "-c", f". /etc/profile.d/z00_petal.sh; echo $LMOD_RC; {in_script}"],
-            env={"PATH": "/usr/bin:/bin", "LMOD_RC": "/site/lmodrc.lua", "BASH_ENV": "/not/there"},
+            env={"PATH": "/usr/bin:/bin", "HOME": "/root", "LMOD_RC": "/site/lmodrc.lua", "BASH_ENV": "/not/there"},
             capture_output=True,
             text=True,
             check=True,
