@@ -43,8 +43,10 @@ def test_parallelcluster_accepts_the_right_ones_and_the_wrong_ones_are_caught(
     status = pcluster_check.main([])
     output = capsys.readouterr().out
     assert status == 0, output
-    wrong = len(pcluster_samples.OURS) + len(pcluster_samples.SCHEMAS) + 1
-    good = len(pcluster_samples.shipped()) + len(pcluster_samples.MODES)
+    # One of a local seed, and one of all mixes undivided.
+    groups = (pcluster_samples.OURS, pcluster_samples.OF_SEEDS, pcluster_samples.SCHEMAS)
+    wrong = sum(map(len, groups)) + 2
+    good = len(pcluster_samples.good()) + len(pcluster_check.mixed_clusters())
     assert output.splitlines()[-1] == f"accepted={good} rejected=0 wrong_cases={wrong} caught={wrong}"
 
 
