@@ -61,6 +61,12 @@ options:
     description: Seconds between two renewals with O(state=renewing).
     type: int
     default: 30
+  even_if_full:
+    description:
+      - For a clean-up, which makes room. Where nobody has the lock and a full disk does not let it be written, go on
+        without it, with a warning.
+    type: bool
+    default: false
   waited:
     description: Seconds that were waited before, for messages.
     type: int
@@ -144,6 +150,7 @@ def main() -> None:
             "timeout": {"type": "int", "default": 3600},
             "ttl": {"type": "int", "default": 300},
             "interval": {"type": "int", "default": 30},
+            "even_if_full": {"type": "bool", "default": False},
             "waited": {"type": "int", "default": 0},
         },
         required_if=[
@@ -162,7 +169,7 @@ def main() -> None:
         elif p["state"] == "renewing":
             result = locks.renew(p["fingerprint"], holder, module.check_mode)
         else:
-            request = LockRequest(holder, p["build_id"], p["timeout"], p["ttl"], p["waited"])
+            request = LockRequest(holder, p["build_id"], p["timeout"], p["ttl"], p["waited"], p["even_if_full"])
             result = locks.acquire(p["fingerprint"], request, module.check_mode)
     except LockHeldError as error:
         lock = error.record.to_dict() if error.record else None

@@ -151,6 +151,26 @@ def test_on_a_full_disk_a_lock_changes_hands_and_is_given_back(tmp_path: Path, o
         subprocess.run(["umount", store], check=True)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_clean_up_goes_on_where_a_full_disk_has_no_room_for_its_lock(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    store.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "petal-test", store], check=True)
+    try:
+        (store / "locks").mkdir()
+        with contextlib.suppress(OSError), (store / "filler").open("wb") as stream:
+            while True:
+                stream.write(b"x" * 4096)
+                stream.flush()
+        mine = arguments(store, os.getpid(), "mine", timeout=0)
+        assert "is full" in fail_module("build_lock", **mine)
+        result = run_module("build_lock", **mine, even_if_full=True)
+        assert "goes on without a lock" in str(result["warnings"])
+        assert not run_module("build_lock", **{**mine, "state": "absent"})["changed"]
+    finally:
+        subprocess.run(["umount", store], check=True)
+
+
 PLAY = """
 - hosts: localhost
   gather_facts: false

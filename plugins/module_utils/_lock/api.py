@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, explained, store_directory
+from ansible_collections.petal.hpc.plugins.module_utils._host.api import FULL, Host, explained, store_directory
 from ansible_collections.petal.hpc.plugins.module_utils._lock.model import (
     RENEW,
     TAKE_OVER,
@@ -43,6 +43,7 @@ class LockRequest:
     """Who wants to build what.
 
     timeout: seconds to wait. ttl: seconds until one that cannot be seen counts as dead. waited: seconds before.
+    even_if_full: for a clean-up, which makes room: where nobody has the lock and it cannot be written, go on without.
     """
 
     holder: Holder
@@ -50,6 +51,7 @@ class LockRequest:
     timeout: float
     ttl: float
     waited: float = 0.0
+    even_if_full: bool = False
 
 
 class BuildLocks:
@@ -152,8 +154,17 @@ class BuildLocks:
                     renewed=now,
                     ttl=request.ttl,
                 )
-                self._host.write_json(path, record.to_dict(), in_place=True)
+                self._write(path, record, request.even_if_full and found is None)
                 return verdict, record
+
+    def _write(self, path: Path, record: LockRecord, even_if_full: bool) -> None:
+        try:
+            self._host.write_json(path, record.to_dict(), in_place=True)
+        except OSError as error:
+            if not (even_if_full and error.errno in FULL):
+                raise
+            # Nobody else can write it either, so no build begins before there is room again.
+            self._warnings.append(f"the disk with {path} is full: the clean-up goes on without a lock")
 
     def _judge(self, found: LockRecord | None, request: LockRequest) -> tuple[Verdict, LockRecord | None]:
         here = Here(**self._host.identity())
