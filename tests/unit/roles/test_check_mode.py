@@ -50,7 +50,7 @@ STATS = [
 
 
 @pytest.mark.parametrize(
-    ("path", "task"), STATS, ids=[f"{path.parent.parent.name}-{path.stem}-{n}" for n, (path, _) in enumerate(STATS)]
+    ("path", "task"), STATS, ids=[f"{path.parent.parent.name}-{path.stem}-{n}" for n, (path, _task) in enumerate(STATS)]
 )
 def test_results_are_handed_on_where_something_happened_and_plans_where_it_would(
     path: Path, task: dict[str, Any]
