@@ -289,8 +289,8 @@ def test_what_is_killed_is_gone_on_with_or_cleaned_up(lab: Client, tmp_path: Pat
 @pytest.mark.usefixtures("lab")
 def test_a_host_of_another_system_builds_nothing_and_leaves_nothing(tmp_path: Path) -> None:
     """An image that is not what the seed says, and one that is not what its name says: the lab has no Arm machine."""
-    other = Site(tmp_path, "other-os", region="us-east-2")
-    arm = Site(tmp_path, "arm", SEED.replace("t3.xlarge", "t4g.xlarge").replace("c5.", "c6g."), region="us-west-2")
+    other = Site(tmp_path, "other-os", region="eu-central-1")
+    arm = Site(tmp_path, "arm", SEED.replace("t3.xlarge", "t4g.xlarge").replace("c5.", "c6g."), region="ap-southeast-2")
     images = other.cloud.ec2.describe_images(
         Owners=["amazon"], Filters=[{"Name": "name", "Values": ["aws-parallelcluster-*-ubuntu-2404-lts-hvm-x86_64-*"]}]
     )["Images"]
