@@ -40,7 +40,7 @@ BUILD: dict[str, Any] = {
         "OSError: [Errno 30] Read-only file system: '/shared/.petal'",
         "g++: fatal error: Killed signal terminated program cc1plus",
         "fatal: unable to access 'https://github.com/': Could not resolve host: github.com",
-        "error sending request for url (https://pypi.org/simple/numpy/)",
+        "error sending request for url (https://index.example.org/simple/numpy/)",
         "curl: (28) Operation timed out after 10001 milliseconds",
         "The installation of the environment x was ended after its time-out of 60 s. Everything that was finished",
     ],
