@@ -123,6 +123,9 @@ class Site:
     @contextmanager
     def restored(self, snapshot_id: str) -> Iterator[Callable[[str], str]]:
         """An instance with a volume of the snapshot at /shared; gives what runs a script there as root."""
+        bare = default_vpcs(self) == []
+        if bare:
+            self.cloud.ec2.create_default_vpc()
         self.cloud.set_up()
         host = self.cloud.launch()
         volume = self.cloud.volume(SnapshotId=snapshot_id, AvailabilityZone=host["Placement"]["AvailabilityZone"])
@@ -138,6 +141,8 @@ class Site:
             self.cloud.ec2.delete_security_group(GroupId=self.cloud.group)
             self.cloud.ec2.delete_key_pair(KeyName="test")
             self.cloud.key.unlink()
+            if bare:
+                without_default_vpc(self)
 
 
 def build(site: Site) -> int:
@@ -271,10 +276,16 @@ class Watch:
         return [root for namespace, root in found.items() if namespace != own]
 
 
+def default_vpcs(site: Site) -> list[Any]:
+    """The default VPC of a Region, where it has one."""
+    found: list[Any] = site.cloud.ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
+    return found
+
+
 def without_default_vpc(site: Site) -> None:
     """Take the default VPC of a Region away, as careful administrators do."""
     ec2 = site.cloud.ec2
-    for vpc in ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]:
+    for vpc in default_vpcs(site):
         mine = [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]
         for subnet in ec2.describe_subnets(Filters=mine)["Subnets"]:
             ec2.delete_subnet(SubnetId=subnet["SubnetId"])
