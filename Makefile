@@ -114,8 +114,8 @@ lab-build: setup-dev ## in an EC2 lab: one build and a second run, with the API 
 lab-kill: setup-dev ## in an EC2 lab: SIGKILL at RUNS moments of a build, each run again
 	$(LAB) kill $(or $(RUNS),20)
 
-lab-faults: setup-dev ## in an EC2 lab: every fault that there is, or FAULTS='late-*,lost-*'
-	$(LAB) faults $(if $(FAULTS),'$(FAULTS)')
+lab-faults: setup-dev ## in EC2 labs, LABS side by side: every fault that there is, or FAULTS='late-*,lost-*'
+	$(LAB) faults --labs $(or $(LABS),2) $(if $(FAULTS),'$(FAULTS)')
 
 lab-share: setup-dev ## in an EC2 lab: build, share with another account, copy to two Regions, take back
 	@$(SUDO) env HOME="$$HOME" PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH=tests/lab $(BIN)/python -B tests/lab/aws_share.py

@@ -41,7 +41,7 @@ def look(arguments: Mapping[str, Any], extra: Iterable[str], variables: Mapping[
     if judgement.errors:
         wrong.append("A variable of your own stands in the inventory, or has a name that is less like one of these.")
     wrong += [
-        f"{name} is {str(path)!r}, and must be an absolute path: it is on the host that keeps it, wherever this runs."
+        f"{name} is {str(path)!r}, and must be an absolute path: what uses it does not run in your working directory."
         for name, path in arguments["paths"].items()
         if not os.path.expandvars(str(path)).startswith(("/", "~"))
     ]

@@ -1,9 +1,10 @@
 """build_volume on AWS in a lab of its own: once and again, killed at many moments, and with every fault there is.
 
-usage: aws_build.py build | kill [RUNS] | faults [PATTERN,…]
+usage: aws_build.py build | kill [RUNS] | faults [PATTERN,…] | faults --labs N [PATTERN,…]
 
-Each command makes a lab, plays the playbooks there as a user would, restores the snapshot onto another instance to look
-at its content, and counts what is left in the account. The last line of each is for machines.
+Each command makes a lab (faults: N labs side by side, which share the faults out among them), plays the playbooks there
+as a user would, restores the snapshot onto another instance to look at its content, and counts what is left in the
+account. The last line of each is for machines.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -77,6 +78,8 @@ class Site:
     def variables(self, **more: str) -> dict[str, str]:
         """The extra variables of every playbook here."""
         keys = {"ssh_key_dir": str(self.directory / "keys"), "logs_dir": str(self.directory / "logs")}
+        # The hosts of two labs have the same addresses: a connection that is kept open belongs to one of them.
+        keys["ansible_control_path_dir"] = str(self.directory / "cp")
         return {"seed": str(self.seed), **keys, **SETTINGS, **more}
 
     def build(self, **more: str) -> Run:
@@ -305,7 +308,7 @@ FAULTS = {
     "spot host withdrawn before it is ready": Fault(order("interrupt", after=12)),
     "spot host withdrawn while it installs": Fault(order("interrupt", after=42)),
     "both hosts withdrawn before they are ready": Fault(
-        order("interrupt", after=12, times=2), says="is terminated", either=True
+        order("interrupt", after=4, times=2), says="is terminated", either=True
     ),
     "both hosts withdrawn while they install": Fault(
         order("interrupt", after=42, times=2), says="went away", either=True, kept=True
@@ -316,7 +319,9 @@ FAULTS = {
     "volume stuck attaching": Fault(order("stuck-attaching", times=5), says="attach"),
     "snapshot ends in error once": Fault(order("snapshot-error")),
     "snapshot ends in error twice": Fault(order("snapshot-error", times=2), says="state error", kept=True),
-    "snapshot in error at once, twice": Fault(order("snapshot-error", times=2, after=0), says="state error", kept=True),
+    "snapshot in error at once both times": Fault(
+        order("snapshot-error", times=2, after=0), says="state error", kept=True
+    ),
     "not allowed to launch": Fault(
         order("error", action="RunInstances", code="UnauthorizedOperation", status=403, message="no", times=50),
         says="UnauthorizedOperation",
@@ -417,15 +422,16 @@ def suffer(site: Site, fault: Fault, watch: Watch) -> tuple[str, str]:
     return wrong or (site.look() if last.rc == 0 else f"the last run ended with {last.rc}:\n{last.output}"), shown
 
 
-def faults(site: Site, bare: Site, patterns: list[str]) -> int:
-    """Every fault of the matrix, or those whose names fit a pattern, one after another."""
+def fitting(patterns: Sequence[str]) -> list[str]:
+    """The faults of the matrix whose names fit a pattern; all of them without one."""
+    return [name for name in FAULTS if not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)]
+
+
+def faults(site: Site, bare: Site, names: Sequence[str]) -> int:
+    """These faults, one after another."""
     handled = leaked = lost = 0
-    chosen = {
-        name: fault
-        for name, fault in FAULTS.items()
-        if not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
-    }
-    for name, fault in chosen.items():
+    for name in names:
+        fault = FAULTS[name]
         where, started = bare if fault.bare else site, time.monotonic()
         with Watch() as watch:
             wrong, shown = suffer(where, fault, watch)
@@ -439,8 +445,36 @@ def faults(site: Site, bare: Site, patterns: list[str]) -> int:
             f"finished {len(watch.finished)}, lost {watch.lost}",
             flush=True,
         )
-    print(f"faults={len(chosen)} handled={handled} leaked={leaked} lost={lost}")
-    return 0 if handled == len(chosen) and not leaked and not lost else 1
+    return summary([{"faults": len(names), "handled": handled, "leaked": leaked, "lost": lost}])
+
+
+def summary(counts: Sequence[dict[str, int]]) -> int:
+    """Print the last line, and the status of it."""
+    total = {key: sum(one[key] for one in counts) for key in ("faults", "handled", "leaked", "lost")}
+    print(" ".join(f"{key}={number}" for key, number in total.items()), flush=True)
+    return 0 if total["handled"] == total["faults"] and not total["leaked"] and not total["lost"] else 1
+
+
+def in_labs(labs: int, names: Sequence[str]) -> int:
+    """These faults shared out among several labs; a lab that dies has handled nothing."""
+    parts = [part for part in (list(names[first::labs]) for first in range(labs)) if part]
+    running = [subprocess.Popen(lab_command("faults", *part), stdout=subprocess.PIPE, text=True) for part in parts]
+    counts = [{"faults": len(part), "handled": 0, "leaked": 0, "lost": 0} for part in parts]
+
+    def follow(process: subprocess.Popen[str], count: dict[str, int]) -> None:
+        for line in process.stdout or ():
+            if line.startswith("faults="):
+                count.update({key: int(number) for key, number in (pair.split("=") for pair in line.split())})
+            else:
+                print(line, end="", flush=True)
+        process.wait()
+
+    readers = [threading.Thread(target=follow, args=pair) for pair in zip(running, counts, strict=True)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    return summary(counts)
 
 
 def inside(command: str, arguments: list[str]) -> int:
@@ -453,7 +487,13 @@ def inside(command: str, arguments: list[str]) -> int:
             return kill(site, int(arguments[0]) if arguments else 20)
         bare = Site(Path(directory), name="lab-bare", region="eu-west-1")
         without_default_vpc(bare)
-        return faults(site, bare, [pattern for argument in arguments for pattern in argument.split(",")])
+        return faults(site, bare, arguments)
+
+
+def lab_command(*words: str) -> list[str]:
+    """This command in a lab of its own, as an argument list."""
+    wheels = [word for requirements in WHEELS for word in ("--wheels", requirements)]
+    return [sys.executable, "-B", "-m", "ec2lab", "run", *wheels, "--", sys.executable, "-B", __file__, *words]
 
 
 def main() -> int:
@@ -464,9 +504,14 @@ def main() -> int:
         return 2
     if "PETAL_LAB" in os.environ:
         return inside(command, arguments)
-    wheels = [word for requirements in WHEELS for word in ("--wheels", requirements)]
-    lab = [sys.executable, "-B", "-m", "ec2lab", "run", *wheels, "--", sys.executable, "-B", __file__]
-    return subprocess.run([*lab, command, *arguments], check=False).returncode
+    if command == "faults":
+        labs, rest = (int(arguments[1]), arguments[2:]) if arguments[:1] == ["--labs"] else (1, arguments)
+        names = fitting([pattern for argument in rest for pattern in argument.split(",")])
+        if not names:
+            print(f"no fault fits {' '.join(rest)}; there are: {', '.join(FAULTS)}")
+            return 2
+        return in_labs(labs, names)
+    return subprocess.run(lab_command(command, *arguments), check=False).returncode
 
 
 if __name__ == "__main__":

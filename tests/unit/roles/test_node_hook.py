@@ -162,9 +162,13 @@ def hook(root: Path, *arguments: str, **variables: Any) -> subprocess.CompletedP
 
 #: What stands around mount_bucket in the hook, as far as it needs it: it says what it would do.
 AROUND = """set -eu
-begin=x end=y tool=s3fs written=no
+begin=x end=y tool=s3fs
 problem() { echo "problem: $*"; }
-block() { echo "fstab: $2"; }
+unmount() { :; }
+entry() { :; }
+share() { echo "fstab: $2"; }
+owners() { :; }
+volume=/shared
 mountpoint() { return 1; }
 mount() { echo "mounted: $1"; }
 timeout() { shift; "$@"; }
@@ -234,6 +238,65 @@ def test_a_volume_that_goes_leaves_the_profile_of_another(tmp_path: Path) -> Non
         assert run(left, "--remove") == "changed"
         assert not list((tmp_path / "etc" / "profile.d").iterdir())
         assert "petal" not in lines.read_text()
+
+
+def test_a_volume_that_goes_leaves_the_buckets_of_another(tmp_path: Path) -> None:
+    """Also where both have one bucket at one place; what an earlier release wrote bears no volume, and goes."""
+    fstab = tmp_path / "etc" / "fstab"
+    fstab.parent.mkdir(parents=True)
+
+    def entry(directory: str, *volumes: str) -> str:
+        owners = "".join(f"# for the volume at {volume}\n" for volume in volumes)
+        return f"# >>> petal.hpc {directory}\n{owners}lab {directory} fuse.s3fs ro 0 0\n# <<< petal.hpc\n"
+
+    def remove(volume: str) -> str:
+        done = hook(tmp_path, "--remove", software_volume_mount_dir=volume, software_volume_requires=[])
+        return done.stdout.strip()
+
+    root = "UUID=1 / ext4 defaults 0 1\n"
+    fstab.write_text(root + entry("/old") + entry("/both", "/a", "/b") + entry("/mine", "/b") + entry("/other", "/a"))
+    assert remove("/b") == "changed"
+    assert fstab.read_text() == root + entry("/other", "/a") + entry("/both", "/a")
+    assert remove("/b") == "unchanged"
+    assert remove("/a") == "changed"
+    assert fstab.read_text() == root
+
+
+def test_a_bucket_bears_the_volumes_that_want_it(tmp_path: Path) -> None:
+    """As often as each of them is set up, and in whatever order, the file changes once for each."""
+    fstab = tmp_path / "fstab"
+    fstab.write_text("UUID=1 / ext4 defaults 0 1\n")
+    said = [
+        subprocess.run(
+            ["sh", "-c", mounting(software_volume_mount_dir=volume).replace("/etc/fstab", str(fstab))],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for volume in ("/b", "/a", "/b", "/a")
+    ]
+    assert said == [f"mounted {tmp_path}\nchanged=yes\n", "changed=yes\n", "changed=no\n", "changed=no\n"]
+    assert re.findall(r"(?<=^# for the volume at ).*", fstab.read_text(), re.MULTILINE) == ["/a", "/b"]
+    assert fstab.read_text().count("fuse.s3fs") == 1
+
+
+def mounting(**variables: Any) -> str:
+    """The functions of the hook that mount a bucket, and one that is mounted at the first time."""
+    script = render(HOOK, **variables)
+    start, end = script.index("inside() {"), script.index("\nlink petal.sh")
+    buckets = script[script.index("# Several volumes may want") : script.index('\nif [ -n "$mounts" ]')]
+    head = script[script.index("volume=") : script.index("lmod_init=")]
+    return f"""set -eu
+{head}begin='# >>> petal.hpc' end='# <<< petal.hpc' root='' remove=no changed=no tool=s3fs
+{script[start:end]}
+{buckets}
+problem() {{ echo "problem: $*"; }}
+unmount() {{ :; }}
+mountpoint() {{ grep -q mounted /etc/fstab.mounted 2>/dev/null; }}
+timeout() {{ echo "mounted $3"; echo mounted >/etc/fstab.mounted; }}
+mount_bucket "lab:$(dirname /etc/fstab):ro" 2>&1
+echo "changed=$changed"
+"""
 
 
 def test_a_volume_that_is_gone_does_not_come_back(tmp_path: Path) -> None:
