@@ -27,7 +27,7 @@ class ActionModule(ActionBase):
         extra = load_extra_vars(self._loader)
         try:
             arguments = seed_info.with_inputs(arguments, task_vars or {}, self._templar.template, extra)
-            info = seed_info.describe(arguments, self._loader.get_basedir())
+            info = seed_info.describe(arguments, self._loader.get_basedir(), extra)
         except SeedError as error:
             problems = [problem.to_dict() for problem in error.problems]
             return {"failed": True, "changed": False, "msg": str(error), "problems": problems}

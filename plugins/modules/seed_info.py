@@ -115,11 +115,13 @@ name:
   returned: success
   type: str
   sample: bio-cluster
-overridden:
-  description: O(overrides) as a command line has them, each with a blank before it; empty where there are none.
+arguments:
+  description:
+    - What names this seed on a command line, with O(overrides), and with those extra variables of the run without which
+      the volume would be another one, or elsewhere. Passwords in addresses are left out.
   returned: success
   type: str
-  sample: " -e cluster_name=research-1"
+  sample: -e seed=bio.yaml -e cluster_name=research-1
 seed:
   description: The seed with every default filled in. Spack specs are in canonical form.
   returned: success

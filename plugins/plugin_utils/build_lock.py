@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._lock.model import farewell, parse_holder, waiting
+from ansible_collections.petal.hpc.plugins.module_utils._run.variables import command_line
 from ansible_collections.petal.hpc.plugins.plugin_utils import keeper
 from ansible_collections.petal.hpc.plugins.plugin_utils.running import Note
 
@@ -64,7 +65,7 @@ def keep(run: Run, note: Note, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Note the build, and see to it that its lock is renewed as long as this run of the playbook lives."""
     store = str(arguments.get("store", "/var/lib/petal"))
     left = f"what it has made stays in {store}, and an install of Spack packages goes on by itself."
-    note.write(goodbye(arguments, left, f"-e provider=local -e store={store}"))
+    note.write(goodbye(arguments, left, command_line({"provider": "local", "store": store})))
 
     def beat() -> str:
         result = run(arguments)
@@ -82,7 +83,9 @@ def keep(run: Run, note: Note, arguments: Mapping[str, Any]) -> dict[str, Any]:
 def watch(run: Run, note: Note, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Note the build on AWS, and see to it that somebody says what stays when this run is ended."""
     region = str(arguments.get("region", "REGION"))
-    note.write(goodbye(arguments, f"what it has made in {region} stays, at AWS's price.", f"-e region={region}"))
+    note.write(
+        goodbye(arguments, f"what it has made in {region} stays, at AWS's price.", command_line({"region": region}))
+    )
     keeper.start(note, process(arguments))
     return run(arguments)
 

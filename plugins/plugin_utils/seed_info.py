@@ -8,11 +8,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shlex
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._run.variables import command_line
 from ansible_collections.petal.hpc.plugins.module_utils._seed import fingerprint, inputs, site
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import Problem, SeedError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed, Storage
@@ -39,6 +39,13 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "inputs": {"type": "dict"},
 }
 
+#: Extra variables that say where volumes lie, and where and from what they are built.
+PLACES = (
+    *("store", "software_volume_store", "snapshot_sources", "registry", "spack_mirror_dir", "build_host"),
+    *("subnet_id", "subnet_ids", "controller_cidr", "private_address", "build_connection", "ssm_bucket"),
+    *("ami_id", "iam_instance_profile", "ssh_key_dir"),
+)
+
 
 def with_inputs(
     arguments: Mapping[str, Any],
@@ -59,10 +66,11 @@ def with_inputs(
     return {**arguments, "inputs": {name: template(variables[name]) for name in inputs.NAMES if name in variables}}
 
 
-def describe(arguments: Mapping[str, Any], playbook_dir: str) -> dict[str, Any]:
+def describe(arguments: Mapping[str, Any], playbook_dir: str, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The action's result, in plain JSON types. Raises SeedError.
 
-    arguments: as ARGUMENTS describes them, of whatever types templating made of them.
+    arguments: as ARGUMENTS describes them, of whatever types templating made of them. extra: the extra variables of
+    the run, of which the result repeats those without which the volume would be another one, or elsewhere.
     """
     # Values that went through templating carry Ansible's own types: make them plain, once, here.
     options = json.loads(json.dumps(arguments))
@@ -81,9 +89,10 @@ def describe(arguments: Mapping[str, Any], playbook_dir: str) -> dict[str, Any]:
     refs = {name: commit for name, commit in (options.get("resolved_refs") or {}).items() if commit}
     decided = inputs.resolve(options.get("inputs") or {}, seed)
     wanted = Host(seed.cluster.os, seed.cluster.architecture)
+    again = {name: value for name, value in (extra or {}).items() if name in (*inputs.NAMES, *PLACES)}
     return {
         "name": name or seed.cluster.name,
-        "overridden": overridden(options.get("overrides") or {}),
+        "arguments": command_line({"seed": options["path"], **(options.get("overrides") or {}), **again}),
         "seed": seed.to_dict(),
         "fingerprint": fingerprint.fingerprint(seed, refs, decided),
         "older_fingerprints": fingerprint.older(seed, refs, decided),
@@ -126,11 +135,6 @@ def _from_command_line(value: Any) -> Any:
         with contextlib.suppress(ValueError, RecursionError):
             return json.loads(value)
     return value
-
-
-def overridden(given: Mapping[str, Any]) -> str:
-    """The extra variables that override a seed, as a command line has them; empty where there are none."""
-    return "".join(f" -e {name}={shlex.quote(str(value))}" for name, value in given.items() if value not in (None, ""))
 
 
 def find_seed(path: str, playbook_dir: str) -> str:

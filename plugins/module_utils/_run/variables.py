@@ -5,9 +5,14 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.petal.hpc.plugins.module_utils._seed.inputs import without_credentials
 
 #: Extra variables (``-e NAME=…``) that enter a role without its prefix. A new one is a word here; a test finds those
 #: that playbooks, documents and defaults name. What bears a role's prefix is read from the roles.
@@ -180,3 +185,22 @@ def missing_hosts(
             "the hosts of this run. Add those that are meant to --limit."
         )
     return ""
+
+
+def command_line(variables: Mapping[str, Any]) -> str:
+    """Extra variables as a command line has them; those that are empty are left out, and passwords in addresses.
+
+    >>> print(command_line({"seed": "my seed.yaml", "name": "bio-v1", "os": ""}))
+    -e '{"seed": "my seed.yaml"}' -e name=bio-v1
+    """
+    given = {name: value for name, value in variables.items() if value not in (None, "")}
+    said = (without_credentials(_extra_variable(*one)) for one in given.items())
+    return " ".join(f"-e {shlex.quote(text)}" for text in said)
+
+
+def _extra_variable(name: str, value: Any) -> str:
+    # Ansible splits NAME=VALUE at blanks and takes quotes and backslashes away, but not in JSON.
+    plain = (
+        isinstance(value, (str, int)) and not isinstance(value, bool) and re.fullmatch(r"[\w./:@%+,~-]+", str(value))
+    )
+    return f"{name}={value}" if plain else json.dumps({name: value}, default=str)

@@ -109,6 +109,11 @@ class Inputs:
         }
 
 
+def without_credentials(text: str) -> str:
+    """A text with addresses, without the user names and passwords in them."""
+    return _CREDENTIALS.sub("", text)
+
+
 def default_lmod_method(os: str) -> str:
     """How Lmod comes onto a volume for a system where nobody says."""
     return _LMOD_METHOD.get(os, "package")
@@ -178,8 +183,8 @@ def _canonical(name: str, value: Any) -> Any:
     if isinstance(value, bool) or isinstance(VARIABLES[name], bool):
         return str(value).lower() in ("true", "yes", "on", "1")
     if isinstance(value, str):
-        return _CREDENTIALS.sub("", value)
+        return without_credentials(value)
     if isinstance(value, list):
-        plain = [_CREDENTIALS.sub("", entry) if isinstance(entry, str) else entry for entry in value]
+        plain = [without_credentials(entry) if isinstance(entry, str) else entry for entry in value]
         return plain if name in ORDERED else sorted(plain, key=lambda entry: json.dumps(entry, sort_keys=True))
     return value

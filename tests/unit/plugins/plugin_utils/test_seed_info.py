@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,8 @@ def test_extra_variables_override_the_seed(path: Path) -> None:
         "architecture": "x86_64",
     }
     assert info["name"] == "bio-v1"
-    assert info["overridden"] == " -e cluster_name=research-1 -e os=ubuntu24.04 -e region=eu-west-1 -e name=bio-v1"
+    said = f"-e seed={path} -e cluster_name=research-1 -e os=ubuntu24.04 -e region=eu-west-1 -e name=bio-v1"
+    assert info["arguments"] == said
     # As if it stood there; names and Regions decide no bytes.
     path.write_text(SEED.replace("rocky9", "ubuntu2404"))
     assert info["fingerprint"] == describe(path)["fingerprint"]
@@ -104,8 +106,22 @@ def test_extra_variables_override_the_seed(path: Path) -> None:
 
 def test_one_that_is_empty_overrides_nothing(path: Path) -> None:
     info = describe(path, overrides={"cluster_name": "", "os": None, "region": "", "name": ""})
-    assert (info["fingerprint"], info["overridden"]) == (describe(path)["fingerprint"], "")
+    assert (info["fingerprint"], info["arguments"]) == (describe(path)["fingerprint"], f"-e seed={path}")
     assert info["name"] == "bio"
+
+
+def test_the_advice_repeats_what_makes_another_volume_of_it_or_puts_it_elsewhere(path: Path) -> None:
+    extra = {"seed": "x", "force": True, "store": "/srv/my store", "lmod_method": "source", "spack_config": {"a": True}}
+    info = seed_info.describe({"path": str(path)}, "/", {**extra, "lmod_source_url": "https://me:secret@h/l.tar.gz"})
+    given = shlex.split(info["arguments"])
+    assert given[::2] == ["-e"] * 5
+    assert given[1::2] == [
+        f"seed={path}",
+        '{"store": "/srv/my store"}',
+        "lmod_method=source",
+        '{"spack_config": {"a": true}}',
+        "lmod_source_url=https://h/l.tar.gz",
+    ]
 
 
 def test_a_region_makes_a_seed_without_provider_one_for_aws(path: Path) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.parsing.splitter import parse_kv
 
 from ansible_collections.petal.hpc.plugins.module_utils._run.variables import (
     EXTRA_VARIABLES,
+    command_line,
     distance,
     judge,
     missing_hosts,
@@ -127,3 +131,9 @@ def test_a_run_in_which_nothing_would_happen_is_known(
     found = missing_hosts(groups, wanted, [needed], hosts)
     assert says in found
     assert bool(found) == bool(says)
+
+
+@pytest.mark.parametrize("value", ["/a b/s.yaml", "it's.yaml", 'a"b.yaml', "a\\b.yaml", "{x}.yaml", "s.yaml", "ü.yaml"])
+def test_ansible_reads_in_it_what_was_given(value: str) -> None:
+    [_, said] = shlex.split(command_line({"seed": value}))
+    assert DataLoader().load(said) == {"seed": value} if said[0] == "{" else parse_kv(said) == {"seed": value}
