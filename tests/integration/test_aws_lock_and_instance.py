@@ -380,6 +380,30 @@ class TestLock:
         cloud.ec2.delete_volume(VolumeId=volume)
         ours.lock(state="absent", build_id="b1")
 
+    def test_what_is_kept_is_spared_though_its_lock_was_lost_in_a_take_over(
+        self, lab: Client, cloud: Cloud, controllers: Make
+    ) -> None:
+        tags = [{"Key": key, "Value": value} for key, value in {**TAGS, "Name": NAME}.items()]
+        volume = cloud.volume(Size=1, TagSpecifications=[{"ResourceType": "volume", "Tags": tags}])
+        failed, next_run, clean_up = controllers(), controllers("b2"), controllers("b3")
+        failed.lock()
+        failed.lock(state="kept", keep_for=3600)
+        lab.fault("error", action="ImportKeyPair", code="UnauthorizedOperation", status=403, message="no", times=50)
+        assert "UnauthorizedOperation" in next_run.lock()["msg"]
+        assert key_pairs(cloud) == []
+        lab.clear_faults()
+        spared = clean_up.lock(spare_kept=True, timeout=0)
+        assert spared["held"], spared
+        assert "has finished is kept until" in spared["msg"]
+        assert spared["lock"].items() >= {"build_id": "b1", "holder": "kept"}.items()
+        # Whoever goes on with it keeps it as long; whoever wants it removed may.
+        assert next_run.lock()["lock"]["build_id"] == "b1"
+        assert key_pairs(cloud)[0]["Tags"]["petal:keep-until"] == spared["lock"]["keep_until"]
+        next_run.lock(state="absent", build_id="b1")
+        assert clean_up.lock(timeout=0)["lock"]["build_id"] == "b1"
+        cloud.ec2.delete_volume(VolumeId=volume)
+        clean_up.lock(state="absent", build_id="b1")
+
     def test_a_lost_answer(self, lab: Client, cloud: Cloud, controllers: Make) -> None:
         lab.fault("lost-answer", action="ImportKeyPair")
         ours = controllers()

@@ -90,6 +90,10 @@ class KeyLock:
         """Whether the build should have ended by now."""
         return now >= (moment(self.deadline) or 0.0)
 
+    def spared(self, now: float) -> bool:
+        """Whether a clean-up spares what was finished."""
+        return now < (moment(self.keep_until) or 0.0)
+
     def over(self, now: float) -> bool:
         """Whether its time is over for whoever takes it over: it died or failed long ago, or its host is gone.
 
@@ -195,7 +199,7 @@ def judge_key(
     if lock is None:
         return Verdict(TAKE, "it is free")
     verdict = _judge(lock, asker, here, running, now=now, ttl=ttl, spare=spare)
-    if spare_kept and verdict.action == TAKE_OVER and now < (moment(lock.keep_until) or 0.0):
+    if spare_kept and verdict.action == TAKE_OVER and lock.spared(now):
         return Verdict(WAIT, f"what the build {lock.build_id} has finished is kept until {lock.keep_until}")
     return verdict
 

@@ -150,7 +150,7 @@ class KeyLocks:
         """Take the lock, or wait for it; renew it when it is ours. Raises KeyHeldError when it does not come free."""
         began, poll = time.monotonic(), POLL
         while True:
-            lock = self._find(request)
+            lock = self._find(request) or self._kept_without_lock(request)
             verdict = self._judge(lock, request)
             waited = time.monotonic() - began
             if check:
@@ -205,7 +205,11 @@ class KeyLocks:
         if changed and not check:
             now = time.time()
             until = {KEEP_UNTIL: stamp(now + request.keep_for)} if kept and request.keep_for else {}
-            self._tag(lock, {HOLDER: holder_tag(None, kept=kept), RENEWED: stamp(now), **until})
+            # On the volume too: a controller that takes the lock over makes another key pair, and may fail at it.
+            if until:
+                for volume in self._volumes(request):
+                    self._tag(str(volume["VolumeId"]), until)
+            self._tag(lock.lock_id, {HOLDER: holder_tag(None, kept=kept), RENEWED: stamp(now), **until})
         return {"changed": changed, "lock": replace(lock, holder=None, kept=kept).to_dict()}
 
     def keep_renewed(self, request: KeyRequest, check: bool = False) -> dict[str, Any]:
@@ -226,7 +230,7 @@ class KeyLocks:
                 elif lock.holder != holder:
                     reason = f"{lock.holder or 'nobody'} holds it now"
                 else:
-                    self._tag(lock, {RENEWED: stamp(time.time())})
+                    self._tag(lock.lock_id, {RENEWED: stamp(time.time())})
                     renewed += 1
             except AwsError:
                 # As long as the build lives it may get through again; the build says what is wrong.
@@ -301,7 +305,7 @@ class KeyLocks:
             lock, kept = replace(lock, started=stamp(now), deadline=self._deadline(request)), False
         if lock is not None and verdict.action == RENEW and kept:
             if now - lock.renewed > request.ttl / 4:
-                self._tag(lock, {RENEWED: stamp(now)})
+                self._tag(lock.lock_id, {RENEWED: stamp(now)})
             return {"changed": False, "lock": self._result(lock, verdict, request, waited, key_kept=True)}
         wanted = lock or self._left_behind(request) or self._fresh(request)
         if wanted.build_id != request.build_id and lock is None:
@@ -328,17 +332,27 @@ class KeyLocks:
 
     def _left_behind(self, request: KeyRequest) -> KeyLock | None:
         """A build whose lock went with a controller that died while it took it over: its volume still names it."""
+        for volume in self._volumes(request):
+            tags = from_aws(volume.get("Tags"))
+            build_id = tags.get(BUILD_ID, "")
+            if BUILD_ID_PATTERN.fullmatch(build_id):
+                return replace(self._fresh(request), build_id=build_id, keep_until=tags.get(KEEP_UNTIL, ""))
+        return None
+
+    def _kept_without_lock(self, request: KeyRequest) -> KeyLock | None:
+        """For who spares what is kept: the build whose volume says that it is, where its lock is gone."""
+        left = self._left_behind(request) if request.spare_kept else None
+        return replace(left, holder=None, kept=True) if left is not None and left.spared(time.time()) else None
+
+    def _volumes(self, request: KeyRequest) -> list[dict[str, Any]]:
+        """The build's volumes, the newest first."""
         filters = [
             *tag_filters({FINGERPRINT: request.fingerprint, "Name": request.name}),
             {"Name": "status", "Values": ["creating", "available", "in-use"]},
         ]
         with aws(f"looking for volumes of {request.name}"):
-            volumes = describe_volumes(self._client, Filters=filters)
-        for volume in sorted(volumes, key=lambda one: str(one.get("CreateTime", "")), reverse=True):
-            build_id = from_aws(volume.get("Tags")).get(BUILD_ID, "")
-            if BUILD_ID_PATTERN.fullmatch(build_id):
-                return replace(self._fresh(request), build_id=build_id)
-        return None
+            volumes: list[dict[str, Any]] = describe_volumes(self._client, Filters=filters)
+        return sorted(volumes, key=lambda one: str(one.get("CreateTime", "")), reverse=True)
 
     def _deadline(self, request: KeyRequest) -> str:
         return stamp(time.time() + request.build_timeout)
@@ -401,13 +415,13 @@ class KeyLocks:
         with aws(f"deleting the key pair {lock.name}"):
             delete_key_pair(self._client, key_id=lock.lock_id)
 
-    def _tag(self, lock: KeyLock, tags: Mapping[str, str]) -> None:
+    def _tag(self, resource_id: str, tags: Mapping[str, str]) -> None:
         call(
             EC2KeyErrorHandler,
-            f"tagging the key pair {lock.name}",
+            f"tagging {resource_id}",
             self._client.create_tags,
             aws_retry=True,
-            Resources=[lock.lock_id],
+            Resources=[resource_id],
             Tags=to_aws(tags),
         )
 
