@@ -209,7 +209,8 @@ class Fault:
 
     withdrawn: the host is taken back as soon as something is finished on the volume; ``then`` is ordered just before.
     kept: it ends with the error and keeps its volume; run again, with ``again`` if that is given, and at last without
-    faults, it ends with a snapshot. bare: in a Region without a default VPC.
+    faults, it ends with a snapshot. complete: it ends with the error, and its snapshot is there; run again, it clears
+    up. bare: in a Region without a default VPC.
     """
 
     orders: Orders = ()
@@ -219,6 +220,7 @@ class Fault:
     withdrawn: bool = False
     then: Orders = ()
     kept: bool = False
+    complete: bool = False
     again: Orders = ()
     bare: bool = False
 
@@ -331,6 +333,11 @@ FAULTS = {
         says="UnauthorizedOperation",
         kept=True,
     ),
+    "not allowed to clear up": Fault(
+        order("error", action="DeleteVolume", code="UnauthorizedOperation", status=403, message="no", times=50),
+        says="is complete and can be deployed",
+        complete=True,
+    ),
     # What was finished is kept, whatever AWS does.
     "lost-host-replaced": Fault(withdrawn=True),
     "lost-host-no-capacity": Fault(
@@ -410,16 +417,21 @@ def suffer(site: Site, fault: Fault, watch: Watch) -> tuple[str, str]:
         return site.look() if done.rc == 0 else f"ended with {done.rc}:\n{done.output}", shown
     if done.rc == 0 or fault.says not in done.output:
         return f"ended with {done.rc}:\n{done.output}", shown
-    if not fault.kept:
-        return "a snapshot is left" if site.snapshots() else "", shown
-    wrong = what_is_kept(site, done.output, fault.says)
+    return gone_on(site, fault, done.output), shown
+
+
+def gone_on(site: Site, fault: Fault, output: str) -> str:
+    """Run again after a fault that ended a build with an error; what is wrong, or an empty string."""
+    if not (fault.kept or fault.complete):
+        return "a snapshot is left" if site.snapshots() else ""
+    wrong = what_is_kept(site, output, fault.says) if fault.kept else ""
     if fault.again and not wrong:
         ordered(site, fault.again)
         again = site.build(**fault.variables)
         site.client.clear_faults()
         wrong = what_is_kept(site, again.output, "") if again.rc else "the second run met no fault"
     last = site.build()
-    return wrong or (site.look() if last.rc == 0 else f"the last run ended with {last.rc}:\n{last.output}"), shown
+    return wrong or (site.look() if last.rc == 0 else f"the last run ended with {last.rc}:\n{last.output}")
 
 
 def fitting(patterns: Sequence[str]) -> list[str]:
