@@ -19,7 +19,7 @@ options:
     required: true
   build:
     description:
-      - The build, with the keys C(build_id), C(region), C(seed) (as a command line names it), C(size_gb),
+      - The build, with the keys C(build_id), C(region), C(seed) (as extra variables name it), C(size_gb),
         C(volume_type), C(iops), C(throughput), C(volume_id) and C(kept_days), for what is said.
     type: dict
     required: true

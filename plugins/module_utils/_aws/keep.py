@@ -86,7 +86,7 @@ def decide(cause: str, *, work: bool, running: bool, keep_on_failure: bool) -> F
 def say(fate: Fate, build: Mapping[str, Any]) -> str:
     """What is left, what it costs, and how to go on.
 
-    :param build: ``build_id``, ``region``, ``seed`` (as a command line names it), ``size_gb``, ``volume_type``,
+    :param build: ``build_id``, ``region``, ``seed`` (as extra variables name it), ``size_gb``, ``volume_type``,
         ``iops``, ``throughput``, ``volume_id`` (empty where nobody knows it), ``kept_days``.
     """
     where = f"-e region={shlex.quote(str(build['region']))}"
@@ -99,7 +99,7 @@ def say(fate: Fate, build: Mapping[str, Any]) -> str:
         str(build["volume_type"]), int(build["size_gb"]), build.get("iops") or None, build.get("throughput") or None
     )
     price = f"about {day:.2f} USD a day (us-east-1's price)" if day >= 0.01 else "less than a cent a day"
-    again = f"ansible-playbook petal.hpc.build_volume {build['seed']}"
+    again = f"ansible-playbook petal.hpc.build_volume -e {build['seed']}"
     if fate.because == WISH:
         return (
             f"Kept: everything tagged petal:build-id={build['build_id']} in {build['region']}, the host at AWS's "

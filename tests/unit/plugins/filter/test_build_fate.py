@@ -12,7 +12,7 @@ from ansible_collections.petal.hpc.plugins.filter.build_fate import build_fate
 BUILD: dict[str, Any] = {
     "build_id": "b1",
     "region": "us-east-1",
-    "seed": "-e seed=my.yaml",
+    "seed": "seed=my.yaml",
     "size_gb": 100,
     "volume_type": "gp3",
     "kept_days": 7,

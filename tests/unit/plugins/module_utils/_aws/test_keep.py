@@ -19,7 +19,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._aws.keep import (
 BUILD: dict[str, Any] = {
     "build_id": "20261126T010203Z-0123abcd",
     "region": "eu-west-1",
-    "seed": "-e seed=my.yaml -e os=rhel9",
+    "seed": "seed='seeds/my seed.yaml' -e os=rhel9",
     "size_gb": 500,
     "volume_type": "gp3",
     "iops": 3000,
@@ -89,7 +89,7 @@ def test_what_is_said_of_kept_work() -> None:
     # 500 GiB x 0.08 USD / 30
     assert "the volume vol-0123456789abcdef0 (500 GiB, about 1.33 USD a day (us-east-1's price))" in text
     assert "petal:build-id=20261126T010203Z-0123abcd in eu-west-1. No host is left." in text
-    assert "Go on: ansible-playbook petal.hpc.build_volume -e seed=my.yaml -e os=rhel9\n" in text
+    assert "Go on: ansible-playbook petal.hpc.build_volume -e seed='seeds/my seed.yaml' -e os=rhel9\n" in text
     assert "ansible-playbook petal.hpc.cleanup -e region=eu-west-1 -e kept=true" in text
     assert "spares it for 7 days" in text
 
