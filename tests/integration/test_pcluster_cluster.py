@@ -204,7 +204,7 @@ def test_from_creation_to_deletion(lab: Client, site: Site) -> None:
     # Its head node is known and answers; what stands in for it has no software.
     done = site.play("verify_cluster", head_node_key_file=str(site.cloud.key))
     assert done.rc != 0
-    assert "/shared/.petal/manifest.json" in done.output
+    assert "No software volume is mounted at /shared on " in done.output
     assert "fatal: [quickstart-head]" in done.output or "FAILED on quickstart-head" in done.output
 
     done = site.play("delete_cluster", "--check")

@@ -135,5 +135,6 @@ def test_a_run_in_which_nothing_would_happen_is_known(
 
 @pytest.mark.parametrize("value", ["/a b/s.yaml", "it's.yaml", 'a"b.yaml', "a\\b.yaml", "{x}.yaml", "s.yaml", "ü.yaml"])
 def test_ansible_reads_in_it_what_was_given(value: str) -> None:
-    [_, said] = shlex.split(command_line({"seed": value}))
+    option, said = shlex.split(command_line({"seed": value}))
+    assert option == "-e"
     assert DataLoader().load(said) == {"seed": value} if said[0] == "{" else parse_kv(said) == {"seed": value}
