@@ -94,7 +94,9 @@ options:
     type: bool
     default: false
   spare_detached:
-    description: With V(present) a build that was left to itself counts as alive until its deadline; for a clean-up.
+    description:
+      - With V(present) a build that was left to itself counts as alive until its deadline, and so does one whose
+        holder cannot be seen from here and has not renewed it for its O(ttl); for a clean-up.
     type: bool
     default: false
   spare_kept:
@@ -205,6 +207,11 @@ reason:
   description: Who holds the lock, and since when.
   returned: failure after O(timeout)
   type: str
+spared:
+  description:
+    - V(detached) or V(kept) where only O(spare_detached) or O(spare_kept) stands in the way; empty otherwise.
+  returned: failure after O(timeout)
+  type: str
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -244,7 +251,7 @@ def main() -> None:
     try:
         result = locks.run(module.params["state"], request_of(module.params), module.check_mode)
     except KeyHeldError as error:
-        module.fail_json(msg=str(error), held=True, lock=error.lock, reason=error.reason)
+        module.fail_json(msg=str(error), held=True, lock=error.lock, reason=error.reason, spared=error.spared)
     except PetalError as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)

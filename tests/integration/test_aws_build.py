@@ -206,7 +206,7 @@ def test_two_controllers_of_one_seed_make_one_snapshot_although_their_host_is_wi
 
 def test_the_clean_up_passes_over_a_build_that_lives(builds: Builds) -> None:
     assert builds.passed_over.rc == 0, builds.passed_over.output
-    assert "passed over, it is being built" in builds.passed_over.output
+    assert " is building since " in builds.passed_over.output
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from ec2lab.client import Client
 from ec2lab.settings import Delays, Settings
 from ec2lab.testing import inside, why_not
 
-from ansible_collections.petal.hpc.plugins.module_utils._aws.lock import DETACHED, KEPT
+from ansible_collections.petal.hpc.plugins.module_utils._aws.lock import DETACHED, KEPT, holder_tag
 from ansible_collections.petal.hpc.plugins.module_utils._aws.names import (
     DEADLINE,
     HOLDER,
@@ -28,6 +28,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._aws.names import (
     stamp,
     tag_specifications,
 )
+from ansible_collections.petal.hpc.plugins.module_utils._lock.model import Holder
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl left"
 
@@ -41,11 +42,15 @@ def lab() -> Iterator[Client]:
         yield client
 
 
-def leave(site: Site, digit: str, holder: str, remaining: float, kept: float = 0) -> str:
+# A controller that is not this host.
+ELSEWHERE = holder_tag(Holder("elsewhere", "b", "4026531836", 100, "5000"))
+
+
+def leave(site: Site, digit: str, holder: str, remaining: float, kept: float = 0, renewed: float = 0) -> str:
     """A volume and the lock of a build that nobody looks after; the volume's id."""
     now, fingerprint = time.time(), f"sha256:{digit * 64}"
     tags = build_tags(fingerprint, f"20260131T120000Z-{digit * 8}", "left", resource_name(fingerprint))
-    lock = {HOLDER: holder, RENEWED: stamp(now), STARTED: stamp(now - 3600), DEADLINE: stamp(now + remaining)}
+    lock = {HOLDER: holder, RENEWED: stamp(now - renewed), STARTED: stamp(now - 3600), DEADLINE: stamp(now + remaining)}
     if kept:
         lock[KEEP_UNTIL] = stamp(now + kept)
     site.cloud.ec2.import_key_pair(
@@ -56,25 +61,39 @@ def leave(site: Site, digit: str, holder: str, remaining: float, kept: float = 0
     return site.cloud.volume(Size=1, TagSpecifications=tag_specifications(["volume"], tags))
 
 
-def test_what_runs_on_its_own_is_spared_until_its_deadline(lab: Client, tmp_path: Path) -> None:
+def test_what_may_run_is_spared_until_its_deadline(lab: Client, tmp_path: Path) -> None:
     site = Site(tmp_path)
     running = leave(site, "a", DETACHED, 3600)
     leave(site, "b", DETACHED, -60)
     leave(site, "c", KEPT, 3600)
     kept = leave(site, "d", KEPT, -60, kept=86400)
+    # A controller whose token has expired renews nothing, and builds on.
+    silent = leave(site, "e", ELSEWHERE, 3600, renewed=3000)
+    leave(site, "f", ELSEWHERE, -60, renewed=3000)
+    shown = site.play("cleanup", "--check", region="us-east-1")
+    assert shown.rc == 0, shown.output
+    assert "unless it is being built, may run on its own (-e detached=true) or is kept (-e kept=true)" in shown.output
     done = site.play("cleanup", region="us-east-1")
     assert done.rc == 0, done.output
     for said in (
-        "aaaaaaaa: passed over, it runs on its own",
+        "aaaaaaaa: passed over: it runs on its own",
         "bbbbbbbb: removed",
         "cccccccc: removed",
-        "dddddddd: passed over, what it has finished is kept until",
+        "dddddddd: passed over: what the build 20260131T120000Z-dddddddd has finished is kept until",
+        "eeeeeeee: passed over: pid 100 on elsewhere has not renewed it for",
+        "ffffffff: removed",
+        "(-e detached=true removes it)",
+        "(-e kept=true removes it)",
     ):
         assert said in done.output, done.output
     assert {kind: [one["id"] for one in found] for kind, found in lab.leaks().items() if kind != "key_pairs"} == {
-        "volumes": [running, kept]
+        "volumes": [running, kept, silent]
     }
-    assert [one["name"] for one in lab.leaks()["key_pairs"]] == ["petal-aaaaaaaaaaaaaaaa", "petal-dddddddddddddddd"]
+    assert [one["name"] for one in lab.leaks()["key_pairs"]] == [
+        "petal-aaaaaaaaaaaaaaaa",
+        "petal-dddddddddddddddd",
+        "petal-eeeeeeeeeeeeeeee",
+    ]
     done = site.play("cleanup", region="us-east-1", detached="true", kept="true")
     assert done.rc == 0, done.output
     assert lab.leaks() == {}

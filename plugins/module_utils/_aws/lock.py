@@ -50,12 +50,16 @@ HOST, BOOT_ID, NUMBER = 64, 36, 20
 
 
 class KeyHeldError(LockError):
-    """A living build holds the lock; ``lock`` is what is known of it, ``reason`` who holds it and since when."""
+    """A living build holds the lock; ``lock`` is what is known of it, ``reason`` who holds it and since when.
 
-    def __init__(self, message: str, lock: dict[str, Any] | None, reason: str = "") -> None:
+    spared: what holds back who may have it otherwise, DETACHED or KEPT; empty for a build that surely lives.
+    """
+
+    def __init__(self, message: str, lock: dict[str, Any] | None, reason: str = "", spared: str = "") -> None:
         super().__init__(message)
         self.lock = lock
         self.reason = reason
+        self.spared = spared
 
 
 @dataclass(frozen=True)
@@ -192,7 +196,9 @@ def judge_key(
     """Decide whether the asker may have the lock; as for the locks of a local store, and what is detached is free.
 
     :param ttl: seconds after which a holder that cannot be seen from here counts as dead.
-    :param spare: what is detached counts as alive until its deadline, for who would not go on with it.
+    :param spare: what may still run counts as alive until its deadline, for who would not go on with it: what is
+        detached, and what is built by somebody who cannot be seen from here. A controller whose credentials have
+        expired, or that sleeps, renews nothing and lives.
     :param spare_kept: the same for finished work that an infrastructure error left, as long as it is kept, whoever
         went on with it and died since.
     """
@@ -200,17 +206,21 @@ def judge_key(
         return Verdict(TAKE, "it is free")
     verdict = _judge(lock, asker, here, running, now=now, ttl=ttl, spare=spare)
     if spare_kept and verdict.action == TAKE_OVER and lock.spared(now):
-        return Verdict(WAIT, f"what the build {lock.build_id} has finished is kept until {lock.keep_until}")
+        return Verdict(WAIT, f"what the build {lock.build_id} has finished is kept until {lock.keep_until}", KEPT)
     return verdict
 
 
 def _judge(lock: KeyLock, asker: Holder, here: Here, running: bool, *, now: float, ttl: float, spare: bool) -> Verdict:
     if lock.holder is None:
         if spare and not lock.kept and not lock.overdue(now):
-            return Verdict(WAIT, f"it runs on its own, until {lock.deadline} at most")
+            return Verdict(WAIT, f"it runs on its own, until {lock.deadline} at most", DETACHED)
         return Verdict(TAKE_OVER, f"the build {lock.build_id} was left to itself")
     record = LockRecord(lock.build_id, lock.holder, moment(lock.started) or lock.renewed, lock.renewed, ttl)
-    return judge(record, asker, here, running, now)
+    verdict = judge(record, asker, here, running, now)
+    known = here.can_see(lock.holder) or here.outlived(lock.holder)
+    if spare and verdict.action == TAKE_OVER and not known and not lock.overdue(now):
+        return Verdict(WAIT, f"{verdict.reason}, and may live: its time ends at {lock.deadline}", DETACHED)
+    return verdict
 
 
 def may_change(lock: KeyLock | None, holder: Holder | None, build_id: str | None, force: bool) -> bool:

@@ -91,10 +91,14 @@ class Here:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What to do (take, renew, take over, wait) and why, as a clause; for a wait also who holds it and since when."""
+    """What to do (take, renew, take over, wait) and why, as a clause; for a wait also who holds it and since when.
+
+    spared: for a wait that only who asked to spare something has to make, what it is.
+    """
 
     action: str
     reason: str
+    spared: str = ""
 
 
 def parse_holder(value: Any) -> Holder:

@@ -170,6 +170,7 @@ class KeyLocks:
                     "Wait for that build to end, or end it, and run again.",
                     lock.to_dict() if lock else None,
                     verdict.reason,
+                    verdict.spared,
                 )
             # Who was refused what is free has met somebody faster, or a list that lags behind.
             self._sleep(poll if verdict.action != WAIT else max(0.05, min(poll, request.timeout - waited)))

@@ -110,10 +110,17 @@ def test_who_may_have_it(lock: KeyLock | None, running: bool, action: str) -> No
         (replace(LOCK, holder=None, kept=True), TAKE_OVER),
         (LOCK, TAKE_OVER),
         (None, TAKE),
+        # A controller that cannot be seen may live without renewing: its token expired, or it sleeps.
+        (replace(LOCK, holder=replace(OTHER, host="elsewhere"), renewed=NOW - 4000), WAIT),
+        (replace(LOCK, holder=replace(OTHER, host="elsewhere"), renewed=NOW + 4000), WAIT),
+        (replace(LOCK, holder=replace(OTHER, pid_namespace="1"), renewed=NOW - 4000), WAIT),
+        (replace(LOCK, holder=replace(OTHER, host="elsewhere"), renewed=NOW - 4000, deadline=stamp(NOW - 1)), TAKE_OVER),
+        (replace(LOCK, holder=replace(OTHER, boot_id="boot-0"), renewed=NOW - 4000), TAKE_OVER),
     ],
 )
-def test_a_clean_up_spares_what_runs_on_its_own(lock: KeyLock | None, action: str) -> None:
-    assert judge_key(lock, OURS, HERE, False, now=NOW, ttl=300, spare=True).action == action
+def test_a_clean_up_spares_what_may_run(lock: KeyLock | None, action: str) -> None:
+    verdict = judge_key(lock, OURS, HERE, False, now=NOW, ttl=300, spare=True)
+    assert (verdict.action, verdict.spared) == (action, DETACHED if action == WAIT else "")
 
 
 def test_the_longest_holder_fits_into_a_tag() -> None:
