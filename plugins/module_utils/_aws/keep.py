@@ -18,28 +18,35 @@ SOFTWARE = "software"
 INFRASTRUCTURE = "infrastructure"
 WISH = "wish"
 
-# What a task on the host says when it was not the software that failed: the way to the host, AWS, the network, or the
-# host's own means. None of it is in the fingerprint, so the same build goes on when it is mended.
+# What an installing task says when it was not the software that failed: the way to the host, AWS, the network, or the
+# host's own means. None of it is in the fingerprint, so the same build goes on when it is mended. Of two mistakes the
+# one that keeps a volume for some cents a day is the better.
 _NOT_THE_SOFTWARE = tuple(
     re.compile(pattern)
     for pattern in (
-        # Ansible's connection plugins.
+        # Ansible's connection plugins, and a module that never answered.
         r"UNREACHABLE|Failed to connect to the host|Shared connection to \S+ closed|Connection to \S+ closed",
         r"SSM .{0,40}(timed out|exited)|Timeout \(\d+s\) waiting for privilege escalation",
+        r"MODULE FAILURE|Module result deserialization failed|No start of json char found",
         # botocore.
         r"An error occurred \([\w.]+\) when calling|Unable to locate credentials|Could not connect to the endpoint",
         r"\b(\w+LimitExceeded|Insufficient\w*Capacity|ExpiredToken|Throttling(Exception)?)\b",
         # errno(3), as programs and Python print it.
         r"No space left on device|Disk quota exceeded|Read-only file system|Input/output error",
-        r"Cannot allocate memory|Out of memory|Killed signal terminated program",
         r"Connection (refused|reset|timed out|aborted)|Network is unreachable|No route to host|Broken pipe",
-        r"[Tt]emporary failure in name resolution|Could not resolve host|Name or service not known|dns error",
-        # curl, pip, uv, git and apt.
-        r"[Oo]peration timed out|[Rr]ead timed out|TLS handshake timeout|[Ee]rror sending request",
-        r"Failed to fetch http|\b429 Too Many Requests",
+        r"[Tt]emporary failure in name resolution|Name or service not known|dns error",
+        # Memory: errno(3), GCC's driver, C++, Python, the shell, and what waited for a child.
+        r"Cannot allocate memory|[Oo]ut of memory|std::bad_alloc|MemoryError|Killed signal terminated",
+        r"[Ss]ignal 9\b|\bSIGKILL\b|(?m:^|[\s:])Killed\s*(?m:$)|\b(exit code|Error|status) 137\b",
+        # curl, Git, pip, uv, apt, and Python's and Spack's ways to fetch.
+        r"[Oo]peration timed out|[Rr]ead timed out|TLS handshake timeout|[Ee]rror sending request|[Cc]url error",
+        r"[Cc]ould not resolve host|Failed to connect to|early EOF|unexpected disconnect|RPC failed|IncompleteRead",
+        r"RemoteDisconnected|ConnectionError|ProtocolError|urlopen error|SSLError|SSL_ERROR_SYSCALL",
+        r"Failed to fetch|FetchError|All fetchers failed|All mirrors were tried|Could not get lock /var/lib",
+        r"\b429 Too Many Requests|\b(HTTP Error|HTTP status|status code|returned error:) ?(\w+ ){0,3}\(?(408|429|5\d\d)\b",
         r"\b50[0234] (Internal Server Error|Bad Gateway|Service Unavailable|Gateway Time-?out)",
-        # Our own time-outs (_spack/messages.py): it was not finished, and nothing was wrong.
-        r"was ended after its time-out of|was ended from outside",
+        # Our own (_spack/messages.py): it was not finished, and nothing was wrong.
+        r"was ended after its time-out of|was killed from outside|was ended from outside",
     )
 )
 
@@ -61,7 +68,7 @@ def cause_of(said: str, *, installing: bool, unreachable: bool = False) -> str:
     """Whose failure it is: of the SOFTWARE, or of the INFRASTRUCTURE that was to build it.
 
     :param said: what the failed task said.
-    :param installing: whether it was a task that puts software on the mounted volume. Nothing else can be its failure.
+    :param installing: whether it was a task that installs packages or environments. Nothing else can be its failure.
     :param unreachable: whether the host could not be reached.
     """
     if not installing or unreachable or any(pattern.search(said) for pattern in _NOT_THE_SOFTWARE):

@@ -38,7 +38,13 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import (
 )
 from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import probe as probe_script
 from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import state as state_script
-from ansible_collections.petal.hpc.plugins.module_utils._spack.session.api import KILLED, TIMEOUT, Outcome, Session
+from ansible_collections.petal.hpc.plugins.module_utils._spack.session.api import (
+    KILLED,
+    TERMINATED,
+    TIMEOUT,
+    Outcome,
+    Session,
+)
 
 PRESENT = "present"
 CONCRETIZED = "concretized"
@@ -305,7 +311,7 @@ class Environment:
         unmoved = _unmoved(found, logs)
         self._keep(outcome.seconds)
         self._books.died(True)
-        again = self._books.note_unmoved(unmoved) and len(unmoved) == len(logs) and outcome.reason != TIMEOUT
+        again = self._books.note_unmoved(unmoved) and len(unmoved) == len(logs) and outcome.reason not in (TIMEOUT, TERMINATED)
         told = self._books.unmoved
         if outcome.status == 0:
             self._books.forget_unmoved()
@@ -317,8 +323,10 @@ class Environment:
         if told:
             labels = [node.label for node in self._books.nodes.values() if node.name in told and not node.external]
             self._module.warn(messages.unmoved_message(sorted(labels), max(told.values())))
+        working = [item.label for item in found.in_state(BUILDING)]
+        if outcome.reason == TERMINATED:
+            raise self._error(messages.terminated_message(self._wanted.name, working, log))
         if outcome.reason == TIMEOUT:
-            working = [item.label for item in found.in_state(BUILDING)]
             raise self._error(messages.ended_message(self._wanted.name, working, log, self._options.timeout))
         if outcome.status == 0 and self._books.complete():
             self._changed = True

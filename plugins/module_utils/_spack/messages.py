@@ -195,8 +195,17 @@ def several_message(several: Sequence[str]) -> str:
     )
 
 
+def terminated_message(name: str, working: Sequence[str], log: str) -> str:
+    """One message for an installation that was told to end, as by a host that shuts down."""
+    doing = f" It was at work on {', '.join(working)}." if working else ""
+    return (
+        f"The installation of the environment {name} was ended from outside (SIGTERM), as by a host that shuts "
+        f"down.{doing} Everything that was finished stays: run again. The log is {log}."
+    )
+
+
 def ended_message(name: str, working: Sequence[str], log: str, seconds: int | None) -> str:
-    """One message for an installation that was ended: by its time-out (``seconds``), or from outside (None)."""
+    """One message for an installation that was ended: by its time-out (``seconds``), or killed (None)."""
     doing = f" It was at work on {', '.join(working)}." if working else ""
     if seconds is not None:
         return (

@@ -43,6 +43,7 @@ class Outcome:
 
 KILLED = "killed"
 TIMEOUT = runner.TIMEOUT
+TERMINATED = runner.TERMINATED
 
 
 class Session:

@@ -15,6 +15,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._aws.keep import (
     decide,
     say,
 )
+from ansible_collections.petal.hpc.plugins.module_utils._spack.messages import ended_message, terminated_message
 
 BUILD: dict[str, Any] = {
     "build_id": "20261126T010203Z-0123abcd",
@@ -43,6 +44,30 @@ BUILD: dict[str, Any] = {
         "error sending request for url (https://index.example.org/simple/numpy/)",
         "curl: (28) Operation timed out after 10001 milliseconds",
         "The installation of the environment x was ended after its time-out of 60 s. Everything that was finished",
+        ended_message("x", ["gcc@12.2.0"], "x.log", 60),
+        ended_message("x", ["gcc@12.2.0"], "x.log", None),
+        terminated_message("x", ["gcc@12.2.0"], "x.log"),
+        "==> Error: FetchError: All fetchers failed for spack-stage-zlib-1.3.1",
+        "==> Error: All mirrors were tried, and none had zlib-1.3.1.tar.gz",
+        "urllib.error.HTTPError: HTTP Error 503: Service Temporarily Unavailable",
+        "<urlopen error [Errno -3] Temporary failure>",
+        "http.client.RemoteDisconnected: Remote end closed connection without response",
+        "IncompleteRead(2048 bytes read, 512 more expected)",
+        "fatal: early EOF",
+        "error: RPC failed; curl 56 Recv failure",
+        "Curl error (28): Timeout was reached",
+        "curl: (6) Could not resolve host: index.example.org",
+        "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 812",
+        "HTTP status server error (502 Bad Gateway) for url (https://index.example.org/simple/numpy/)",
+        "HTTP status client error (429 Too Many Requests) for url",
+        "terminate called after throwing an instance of 'std::bad_alloc'",
+        "MemoryError",
+        "g++: fatal error: Killed signal terminated program cc1plus",
+        "collect2: fatal error: ld terminated with signal 9 [Killed]",
+        "make[2]: *** [Makefile:4: x.o] Killed",
+        "make: *** [Makefile:4: x.o] Error 137",
+        "MODULE FAILURE: No start of json char found",
+        "Module result deserialization failed: No start of json char found",
     ],
 )
 def test_what_is_no_failure_of_the_software(said: str) -> None:
@@ -56,6 +81,10 @@ def test_what_is_no_failure_of_the_software(said: str) -> None:
         "no solution found when resolving dependencies: numpy==9 is not there",
         "make: *** [Makefile:12: all] Error 2 (exit code 1)",
         "==> Error: concretization failed: zlib@1.2.13 and zlib@1.3.1",
+        "Python environment wrong/1: could not resolve: No solution found when resolving dependencies",
+        "HTTP status client error (404 Not Found) for url (https://index.example.org/simple/nosuchthing/)",
+        "error: 'Killed' was not declared in this scope",
+        "killed_by: undeclared identifier; error: 503 is not a constant",
         "",
     ],
 )
