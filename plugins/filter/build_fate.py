@@ -20,7 +20,7 @@ options:
   build:
     description:
       - The build, with the keys C(build_id), C(region), C(seed) (as extra variables name it), C(size_gb),
-        C(volume_type), C(iops), C(throughput), C(volume_id) and C(kept_days), for what is said.
+        C(volume_type), C(iops), C(throughput), C(volume_id), C(kept_days) and C(deadline), for what is said.
     type: dict
     required: true
   installing:
@@ -64,6 +64,9 @@ _value:
     says:
       description: What is left, what it costs, and how to go on.
       type: str
+    otherwise:
+      description: How to go on where the decision could not be carried out.
+      type: str
 """
 
 from collections.abc import Mapping
@@ -71,7 +74,7 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.petal.hpc.plugins.module_utils._aws.keep import cause_of, decide, say
+from ansible_collections.petal.hpc.plugins.module_utils._aws.keep import cause_of, decide, say, say_otherwise
 from ansible_collections.petal.hpc.plugins.plugin_utils.failure import cause
 
 
@@ -89,7 +92,7 @@ def build_fate(
         raise AnsibleFilterError(f"petal.hpc.build_fate takes a task's result, got {type(result).__name__}")
     whose = cause_of(cause(result), installing=installing, unreachable=bool(result.get("unreachable")))
     fate = decide(whose, work=work, running=running, keep_on_failure=keep_on_failure)
-    return {**fate.to_dict(), "says": say(fate, build)}
+    return {**fate.to_dict(), "says": say(fate, build), "otherwise": say_otherwise(build)}
 
 
 class FilterModule:

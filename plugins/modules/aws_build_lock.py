@@ -101,14 +101,15 @@ options:
     default: false
   spare_kept:
     description:
-      - With V(present) the finished work of a build that failed counts as alive for as long as O(keep_for) said; for a
-        clean-up.
+      - With V(present) what a build has finished counts as alive, for as long as the tag C(petal:keep-until) of its
+        key pair or of its volume says; for a clean-up.
     type: bool
     default: false
   keep_for:
-    description: With V(kept) the seconds for which a clean-up that asks for it (O(spare_kept)) spares what is there.
+    description:
+      - With V(kept) the seconds for which a clean-up that asks for it (O(spare_kept)) spares what is there, V(0) for
+        not at all. Without it that stays as the tag C(petal:keep-until) of the volume says.
     type: int
-    default: 0
 """
 
 EXAMPLES = r"""
@@ -242,7 +243,7 @@ def main() -> None:
             "force": {"type": "bool", "default": False},
             "spare_detached": {"type": "bool", "default": False},
             "spare_kept": {"type": "bool", "default": False},
-            "keep_for": {"type": "int", "default": 0},
+            "keep_for": {"type": "int"},
         },
         required_if=[("state", "present", ["holder", "build_id"]), ("state", "renewing", ["holder"])],
         supports_check_mode=True,

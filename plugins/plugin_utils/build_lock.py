@@ -65,7 +65,7 @@ def keep(run: Run, note: Note, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Note the build, and see to it that its lock is renewed as long as this run of the playbook lives."""
     store = str(arguments.get("store", "/var/lib/petal"))
     left = f"what it has made stays in {store}, and an install of Spack packages goes on by itself."
-    note.write(goodbye(arguments, left, command_line({"provider": "local", "store": store})))
+    note.write(goodbye(arguments, left, {"provider": "local", "store": store}))
 
     def beat() -> str:
         result = run(arguments)
@@ -83,9 +83,8 @@ def keep(run: Run, note: Note, arguments: Mapping[str, Any]) -> dict[str, Any]:
 def watch(run: Run, note: Note, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Note the build on AWS, and see to it that somebody says what stays when this run is ended."""
     region = str(arguments.get("region", "REGION"))
-    note.write(
-        goodbye(arguments, f"what it has made in {region} stays, at AWS's price.", command_line({"region": region}))
-    )
+    left = f"what it has made in {region} stays, at AWS's price."
+    note.write(goodbye(arguments, left, {"region": region, "kept": "true"}))
     keeper.start(note, process(arguments))
     return run(arguments)
 
@@ -96,7 +95,12 @@ def process(arguments: Mapping[str, Any]) -> tuple[int, str]:
     return holder.pid, holder.start_time
 
 
-def goodbye(arguments: Mapping[str, Any], left: str, place: str) -> str:
-    """What is said when this run is ended in the middle of the build."""
-    go_on = f"The same command goes on with it; ansible-playbook petal.hpc.cleanup {place} removes it."
-    return farewell(str(arguments.get("build_id", "")), left, go_on)
+def goodbye(arguments: Mapping[str, Any], left: str, place: Mapping[str, str]) -> str:
+    """What is said when this run is ended in the middle of the build.
+
+    :param place: what tells petal.hpc.cleanup where it is.
+    """
+    build_id = str(arguments.get("build_id", ""))
+    removal = f"ansible-playbook petal.hpc.cleanup {command_line({**place, 'build_id': build_id})}"
+    go_on = f"The same command goes on with it; {removal} removes it."
+    return farewell(build_id, left, go_on)

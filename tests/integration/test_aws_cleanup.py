@@ -46,8 +46,16 @@ def lab() -> Iterator[Client]:
 ELSEWHERE = holder_tag(Holder("elsewhere", "b", "4026531836", 100, "5000"))
 
 
-def leave(site: Site, digit: str, holder: str, remaining: float, kept: float = 0, renewed: float = 0) -> str:
-    """A volume and the lock of a build that nobody looks after; the volume's id."""
+def leave(
+    site: Site,
+    digit: str,
+    holder: str,
+    remaining: float,
+    kept: float = 0,
+    renewed: float = 0,
+    more: dict[str, str] | None = None,
+) -> str:
+    """A volume (with ``more`` tags) and the lock of a build that nobody looks after; the volume's id."""
     now, fingerprint = time.time(), f"sha256:{digit * 64}"
     tags = build_tags(fingerprint, f"20260131T120000Z-{digit * 8}", "left", resource_name(fingerprint))
     lock = {HOLDER: holder, RENEWED: stamp(now - renewed), STARTED: stamp(now - 3600), DEADLINE: stamp(now + remaining)}
@@ -58,7 +66,10 @@ def leave(site: Site, digit: str, holder: str, remaining: float, kept: float = 0
         PublicKeyMaterial=KEY.encode(),
         TagSpecifications=tag_specifications(["key-pair"], {**tags, **lock}),
     )
-    return site.cloud.volume(Size=1, TagSpecifications=tag_specifications(["volume"], tags))
+    zone = f"{site.region}a"
+    return site.cloud.volume(
+        Size=1, AvailabilityZone=zone, TagSpecifications=tag_specifications(["volume"], {**tags, **(more or {})})
+    )
 
 
 def test_what_may_run_is_spared_until_its_deadline(lab: Client, tmp_path: Path) -> None:
@@ -96,6 +107,46 @@ def test_what_may_run_is_spared_until_its_deadline(lab: Client, tmp_path: Path) 
     ]
     done = site.play("cleanup", region="us-east-1", detached="true", kept="true")
     assert done.rc == 0, done.output
+    assert lab.leaks() == {}
+
+
+def test_what_a_dead_controller_finished_is_spared_without_its_host(lab: Client, tmp_path: Path) -> None:
+    """Unless its snapshot is there: then nobody needs the volume any more."""
+    site, until = Site(tmp_path, region="us-west-1"), {KEEP_UNTIL: stamp(time.time() + 3600)}
+    finished = leave(site, "1", ELSEWHERE, -60, renewed=3000, more=until)
+    snapped = leave(site, "2", ELSEWHERE, -60, renewed=3000, more=until)
+    tags = site.cloud.ec2.describe_volumes(VolumeIds=[snapped])["Volumes"][0]["Tags"]
+    snapshot = site.cloud.ec2.create_snapshot(
+        VolumeId=snapped, TagSpecifications=[{"ResourceType": "snapshot", "Tags": tags}]
+    )["SnapshotId"]
+    site.cloud.ec2.get_waiter("snapshot_completed").wait(SnapshotIds=[snapshot], WaiterConfig={"Delay": 1})
+    own = {
+        tag["Key"]: tag["Value"] for tag in site.cloud.ec2.describe_volumes(VolumeIds=[finished])["Volumes"][0]["Tags"]
+    }
+    image = site.cloud.ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
+    site.cloud.ec2.run_instances(
+        ImageId=image,
+        InstanceType="t3.micro",
+        MinCount=1,
+        MaxCount=1,
+        TagSpecifications=tag_specifications(["instance"], own),
+    )
+    for again in range(2):
+        done = site.play("cleanup", region="us-west-1")
+        assert done.rc == 0, done.output
+        assert (
+            "11111111: passed over: what the build 20260131T120000Z-11111111 has finished is kept until" in done.output
+        )
+        assert ("22222222: removed" in done.output) == (again == 0)
+        assert {kind: [one["id"] for one in found] for kind, found in lab.leaks().items() if kind == "volumes"} == {
+            "volumes": [finished]
+        }
+        assert sorted(lab.leaks()) == ["key_pairs", "snapshots", "volumes"], "its host is ended"
+    other = site.play("cleanup", region="us-west-1", kept="true", build_id="20260131T120000Z-99999999")
+    assert "The build 20260131T120000Z-99999999 left nothing behind." in other.output
+    done = site.play("cleanup", region="us-west-1", kept="true", build_id="20260131T120000Z-11111111")
+    assert "11111111: removed" in done.output, done.output
+    site.cloud.ec2.delete_snapshot(SnapshotId=snapshot)
     assert lab.leaks() == {}
 
 

@@ -22,6 +22,7 @@ from ec2lab.client import Client
 from ec2lab.settings import Delays, Settings
 from ec2lab.testing import Cloud, inside, wait_for, why_not
 
+from ansible_collections.petal.hpc.plugins.module_utils._aws.names import stamp
 from ansible_collections.petal.hpc.plugins.plugin_utils.controller import process_identity
 
 DELAYS = Delays(
@@ -239,7 +240,8 @@ class TestLock:
         assert got["lock_id"] != first["lock_id"]
         for name in ("key_pair_id", "public_key", "started", "deadline"):
             assert got[name] == first[name], name
-        assert actions(lab) == {"DescribeKeyPairs": 1, "DeleteKeyPair": 1, "ImportKeyPair": 1}
+        # The volume may say for how long it is kept.
+        assert actions(lab) == {"DescribeKeyPairs": 1, "DescribeVolumes": 1, "DeleteKeyPair": 1, "ImportKeyPair": 1}
         # And once more: the key goes by its first name.
         heir.die()
         third = controllers("b3", like=dead)
@@ -401,6 +403,26 @@ class TestLock:
         assert key_pairs(cloud)[0]["Tags"]["petal:keep-until"] == spared["lock"]["keep_until"]
         next_run.lock(state="absent", build_id="b1")
         assert clean_up.lock(timeout=0)["lock"]["build_id"] == "b1"
+        cloud.ec2.delete_volume(VolumeId=volume)
+        clean_up.lock(state="absent", build_id="b1")
+
+    def test_a_volume_says_for_how_long_though_the_lock_does_not(self, cloud: Cloud, controllers: Make) -> None:
+        """As after a controller that died, or lost its way to AWS, before it could say so on the lock."""
+        until = stamp(time.time() + 3600)
+        tags = [{"Key": k, "Value": v} for k, v in {**TAGS, "Name": NAME, "petal:keep-until": until}.items()]
+        volume = cloud.volume(Size=1, TagSpecifications=[{"ResourceType": "volume", "Tags": tags}])
+        dead, clean_up = controllers(), controllers("b2")
+        dead.lock()
+        dead.die()
+        spared = clean_up.lock(spare_kept=True, timeout=0)
+        assert spared.items() >= {"held": True, "spared": "kept"}.items(), spared
+        # To end its host, and to leave it again as it was.
+        assert clean_up.lock(timeout=0)["lock"].items() >= {"build_id": "b1", "keep_until": until}.items()
+        clean_up.lock(state="kept", build_id="b1")
+        assert key_pairs(cloud)[0]["Tags"].items() >= {"petal:holder": "kept", "petal:keep-until": until}.items()
+        # Who says that it is not to be kept says so on the volume, too.
+        clean_up.lock(state="kept", build_id="b1", keep_for=0)
+        assert clean_up.lock(spare_kept=True, timeout=0)["lock"]["taken_over"]
         cloud.ec2.delete_volume(VolumeId=volume)
         clean_up.lock(state="absent", build_id="b1")
 

@@ -208,6 +208,7 @@ class Fault:
     """A fault, and how a build must end: with a snapshot, or with an error that says ``says`` (or either of them).
 
     withdrawn: the host is taken back as soon as something is finished on the volume; ``then`` is ordered just before.
+    expires: only ``then`` is ordered, and lasts until the build has ended; a clean-up comes before the next run.
     kept: it ends with the error and keeps its volume; run again, with ``again`` if that is given, and at last without
     faults, it ends with a snapshot. complete: it ends with the error, and its snapshot is there; run again, it clears
     up. bare: in a Region without a default VPC.
@@ -221,6 +222,7 @@ class Fault:
     then: Orders = ()
     kept: bool = False
     complete: bool = False
+    expires: bool = False
     again: Orders = ()
     bare: bool = False
 
@@ -350,6 +352,11 @@ FAULTS = {
         kept=True,
         again=order("throttle", action="RunInstances", times=500),
     ),
+    "session-expires-and-a-clean-up-comes": Fault(
+        expires=True,
+        then=order("error", code="RequestExpired", status=400, message="Request has expired", times=10000),
+        says="RequestExpired",
+    ),
     "lost-host-forgotten": Fault(
         order("forgotten", times=5),
         withdrawn=True,
@@ -385,12 +392,12 @@ def ordered(site: Site, orders: Orders) -> None:
         site.client.fault(kind, **values)
 
 
-def what_is_kept(site: Site, output: str, says: str) -> str:
+def what_is_kept(site: Site, output: str, *says: str) -> str:
     """What is wrong about a build that has ended and keeps its work; an empty string when nothing is."""
     left = {kind: found for kind, found in site.leaks().items() if kind in ("instances", "volumes", "key_pairs")}
     if {kind: len(found) for kind, found in left.items()} != {"volumes": 1, "key_pairs": 1}:
         return f"not its volume and its lock are left, but {left}"
-    missing = [text for text in (says, "Go on: ansible-playbook", " a day") if text not in output]
+    missing = [text for text in (*says, "Go on: ansible-playbook") if text not in output]
     return f"it does not say {missing}:\n{output}" if missing else ""
 
 
@@ -400,11 +407,11 @@ def suffer(site: Site, fault: Fault, watch: Watch) -> tuple[str, str]:
     def withdraw() -> None:
         ordered(site, fault.then)
         for one in site.client.instances():
-            if one["state"] == "running":
+            if one["state"] == "running" and fault.withdrawn:
                 site.client.interrupt(one["id"])
 
     ordered(site, fault.orders)
-    watch.when_first = withdraw if fault.withdrawn else None
+    watch.when_first = withdraw if fault.withdrawn or fault.expires else None
     done = site.build(**fault.variables)
     happened = sum(one["hits"] for one in site.client.faults()) + (fault.withdrawn and watch.when_first is None)
     site.client.clear_faults()
@@ -422,14 +429,19 @@ def suffer(site: Site, fault: Fault, watch: Watch) -> tuple[str, str]:
 
 def gone_on(site: Site, fault: Fault, output: str) -> str:
     """Run again after a fault that ended a build with an error; what is wrong, or an empty string."""
-    if not (fault.kept or fault.complete):
+    if not (fault.kept or fault.complete or fault.expires):
         return "a snapshot is left" if site.snapshots() else ""
-    wrong = what_is_kept(site, output, fault.says) if fault.kept else ""
+    if fault.expires:
+        cleaned = site.play("cleanup", region=site.region)
+        output += cleaned.output
+        if "has finished is kept until" not in cleaned.output:
+            return f"the clean-up does not say that it spares anything:\n{output}"
+    wrong = "" if fault.complete else what_is_kept(site, output, fault.says, *[" a day"] * fault.kept)
     if fault.again and not wrong:
         ordered(site, fault.again)
         again = site.build(**fault.variables)
         site.client.clear_faults()
-        wrong = what_is_kept(site, again.output, "") if again.rc else "the second run met no fault"
+        wrong = what_is_kept(site, again.output, " a day") if again.rc else "the second run met no fault"
     last = site.build()
     return wrong or (site.look() if last.rc == 0 else f"the last run ended with {last.rc}:\n{last.output}")
 

@@ -43,7 +43,8 @@ _NOT_THE_SOFTWARE = tuple(
         r"[Cc]ould not resolve host|Failed to connect to|early EOF|unexpected disconnect|RPC failed|IncompleteRead",
         r"RemoteDisconnected|ConnectionError|ProtocolError|urlopen error|SSLError|SSL_ERROR_SYSCALL",
         r"Failed to fetch|FetchError|All fetchers failed|All mirrors were tried|Could not get lock /var/lib",
-        r"\b429 Too Many Requests|\b(HTTP Error|HTTP status|status code|returned error:) ?(\w+ ){0,3}\(?(408|429|5\d\d)\b",
+        r"\b429 Too Many Requests|\b(HTTP Error|returned error:|status code) ?(408|429|5\d\d)\b",
+        r"HTTP status (client|server) error \((408|429|5\d\d)\b",
         r"\b50[0234] (Internal Server Error|Bad Gateway|Service Unavailable|Gateway Time-?out)",
         # Our own (_spack/messages.py): it was not finished, and nothing was wrong.
         r"was ended after its time-out of|was killed from outside|was ended from outside",
@@ -94,9 +95,8 @@ def say(fate: Fate, build: Mapping[str, Any]) -> str:
     """What is left, what it costs, and how to go on.
 
     :param build: ``build_id``, ``region``, ``seed`` (as extra variables name it), ``size_gb``, ``volume_type``,
-        ``iops``, ``throughput``, ``volume_id`` (empty where nobody knows it), ``kept_days``.
+        ``iops``, ``throughput``, ``volume_id`` (empty where nobody knows it), ``kept_days``, ``deadline``.
     """
-    where = f"-e region={shlex.quote(str(build['region']))}"
     if not fate.keep_volume:
         return (
             "Nothing is left behind; -e keep_on_failure=true keeps the host and the volume, and the next run goes on "
@@ -106,11 +106,10 @@ def say(fate: Fate, build: Mapping[str, Any]) -> str:
         str(build["volume_type"]), int(build["size_gb"]), build.get("iops") or None, build.get("throughput") or None
     )
     price = f"about {day:.2f} USD a day (us-east-1's price)" if day >= 0.01 else "less than a cent a day"
-    again = f"ansible-playbook petal.hpc.build_volume -e {build['seed']}"
     if fate.because == WISH:
         return (
-            f"Kept: everything tagged petal:build-id={build['build_id']} in {build['region']}, the host at AWS's "
-            f"price, the volume for {price}.\nGo on: {again}\nRemove it: ansible-playbook petal.hpc.cleanup {where}"
+            f"Kept: everything {_tagged(build)}, the host at AWS's price, the volume for {price}.\n"
+            f"Go on: {_again(build)}\nRemove it: {_removal(build)}"
         )
     volume = f"the volume {build['volume_id']}" if build.get("volume_id") else "the volume"
     host = (
@@ -120,8 +119,34 @@ def say(fate: Fate, build: Mapping[str, Any]) -> str:
     )
     return (
         f"This is no failure of the software, so what was finished is kept: {volume} ({build['size_gb']} GiB, "
-        f"{price}), tagged petal:build-id={build['build_id']} in {build['region']}. {host}\n"
-        f"Go on: {again}\n"
-        f"Remove it: ansible-playbook petal.hpc.cleanup {where} -e kept=true "
+        f"{price}), {_tagged(build)}. {host}\n"
+        f"Go on: {_again(build)}\n"
+        f"Remove it: {_removal(build, 'detached', 'kept') if fate.keep_host else _removal(build, 'kept')} "
         f"(without kept=true, cleanup spares it for {build['kept_days']} days)"
     )
+
+
+def say_otherwise(build: Mapping[str, Any]) -> str:
+    """How to go on where what was decided could not be done: nobody knows what is left then.
+
+    :param build: as for ``say``.
+    """
+    return (
+        f"Whatever is left is {_tagged(build)}; a host of it ends by itself an hour after {build['deadline']}, and a "
+        f"clean-up spares a volume with work on it.\n"
+        f"Go on: {_again(build)}\nRemove it: {_removal(build, 'detached', 'kept')}"
+    )
+
+
+def _tagged(build: Mapping[str, Any]) -> str:
+    return f"tagged petal:build-id={build['build_id']} in {build['region']}"
+
+
+def _again(build: Mapping[str, Any]) -> str:
+    return f"ansible-playbook petal.hpc.build_volume -e {build['seed']}"
+
+
+def _removal(build: Mapping[str, Any], *spared: str) -> str:
+    # Of this build alone: others keep something, too.
+    variables = [f"region={build['region']}", f"build_id={build['build_id']}", *(f"{one}=true" for one in spared)]
+    return f"ansible-playbook petal.hpc.cleanup {' '.join(f'-e {shlex.quote(one)}' for one in variables)}"

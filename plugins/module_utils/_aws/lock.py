@@ -199,13 +199,14 @@ def judge_key(
     :param spare: what may still run counts as alive until its deadline, for who would not go on with it: what is
         detached, and what is built by somebody who cannot be seen from here. A controller whose credentials have
         expired, or that sleeps, renews nothing and lives.
-    :param spare_kept: the same for finished work that an infrastructure error left, as long as it is kept, whoever
-        went on with it and died since.
+    :param spare_kept: the same for what a build has finished, as long as it is kept, whoever went on with it and died
+        since; but for what is detached where that shall not be spared.
     """
     if lock is None:
         return Verdict(TAKE, "it is free")
     verdict = _judge(lock, asker, here, running, now=now, ttl=ttl, spare=spare)
-    if spare_kept and verdict.action == TAKE_OVER and lock.spared(now):
+    unwanted = lock.holder is None and not lock.kept and not spare
+    if spare_kept and verdict.action == TAKE_OVER and lock.spared(now) and not unwanted:
         return Verdict(WAIT, f"what the build {lock.build_id} has finished is kept until {lock.keep_until}", KEPT)
     return verdict
 

@@ -78,6 +78,7 @@ EXTRA_VARIABLES = frozenset(
         "pcluster_python",
         # cleanup
         "older_than",
+        "build_id",
         "detached",
         "kept",
         # build caches

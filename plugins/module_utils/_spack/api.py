@@ -311,7 +311,11 @@ class Environment:
         unmoved = _unmoved(found, logs)
         self._keep(outcome.seconds)
         self._books.died(True)
-        again = self._books.note_unmoved(unmoved) and len(unmoved) == len(logs) and outcome.reason not in (TIMEOUT, TERMINATED)
+        again = (
+            self._books.note_unmoved(unmoved)
+            and len(unmoved) == len(logs)
+            and outcome.reason not in (TIMEOUT, TERMINATED)
+        )
         told = self._books.unmoved
         if outcome.status == 0:
             self._books.forget_unmoved()

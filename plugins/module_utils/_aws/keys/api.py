@@ -59,6 +59,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._lock.model import (
 )
 from ansible_collections.petal.hpc.plugins.module_utils._lock.model import (
     RENEW,
+    TAKE,
     TAKE_OVER,
     WAIT,
     Here,
@@ -83,7 +84,7 @@ class KeyRequest:
     key_file: where the private key is. timeout: seconds to wait. ttl: seconds until a holder that cannot be seen
     counts as dead. build_timeout: seconds that a build may take. interval: seconds between renewals. spare_detached:
     whether a build that runs on its own counts as alive; spare_kept: the same for the finished work of a failed one.
-    keep_for: seconds for which such work is spared. waited: seconds before.
+    keep_for: seconds for which such work is spared, None for as long as before. waited: seconds before.
     """
 
     name: str
@@ -100,7 +101,7 @@ class KeyRequest:
     spare_detached: bool = False
     waited: float = 0.0
     spare_kept: bool = False
-    keep_for: float = 0
+    keep_for: float | None = None
 
 
 def request_of(params: Mapping[str, Any]) -> KeyRequest:
@@ -150,8 +151,11 @@ class KeyLocks:
         """Take the lock, or wait for it; renew it when it is ours. Raises KeyHeldError when it does not come free."""
         began, poll = time.monotonic(), POLL
         while True:
-            lock = self._find(request) or self._kept_without_lock(request)
+            lock = self._find(request)
             verdict = self._judge(lock, request)
+            if verdict.action in (TAKE, TAKE_OVER):
+                lock = self._as_long_as_kept(lock, request)
+                verdict = self._judge(lock, request)
             waited = time.monotonic() - began
             if check:
                 return self._said(lock, verdict, request, waited)
@@ -202,14 +206,14 @@ class KeyLocks:
                 f"the lock {request.name} is not ours to detach: "
                 + (f"the build {lock.build_id} holds it ({holder_tag(lock.holder)})" if lock else "nobody holds it")
             )
-        changed = lock.holder is not None or lock.kept != kept
+        now, until = time.time(), {}
+        if kept and request.keep_for is not None:
+            until = {KEEP_UNTIL: stamp(now + request.keep_for) if request.keep_for else ""}
+        changed = lock.holder is not None or lock.kept != kept or bool(until)
         if changed and not check:
-            now = time.time()
-            until = {KEEP_UNTIL: stamp(now + request.keep_for)} if kept and request.keep_for else {}
             # On the volume too: a controller that takes the lock over makes another key pair, and may fail at it.
-            if until:
-                for volume in self._volumes(request):
-                    self._tag(str(volume["VolumeId"]), until)
+            for volume in self._volumes(request) if until else ():
+                self._tag(str(volume["VolumeId"]), until)
             self._tag(lock.lock_id, {HOLDER: holder_tag(None, kept=kept), RENEWED: stamp(now), **until})
         return {"changed": changed, "lock": replace(lock, holder=None, kept=kept).to_dict()}
 
@@ -218,22 +222,23 @@ class KeyLocks:
         holder = self._holder(request)
         if not self._here().can_see(holder):
             raise LockError(f"{holder} cannot be seen from here: keep the lock renewed on the host that builds")
-        renewed, missing, seen, reason = 0, 0, False, ""
-        began = time.monotonic()
+        renewed, reason = 0, ""
+        # A list may lag behind what was just made, and for minutes; once it was listed, a gap is shorter.
+        there, patience = time.monotonic(), PATIENCE
         while not reason and not check:
+            missing = False
             try:
                 lock = self._find(request)
-                missing, seen = (missing + 1, seen) if lock is None else (0, True)
+                missing = lock is None
                 if lock is None:
-                    # A list may lag behind what was just made, and for minutes.
-                    gone = missing > 1 if seen else time.monotonic() - began > PATIENCE
-                    reason = "the key pair is gone" if gone else ""
+                    reason = "the key pair is gone" if time.monotonic() - there > patience else ""
                 elif lock.holder != holder:
                     reason = f"{lock.holder or 'nobody'} holds it now"
                 else:
+                    there, patience = time.monotonic(), min(PATIENCE, 5 * request.interval)
                     self._tag(lock.lock_id, {RENEWED: stamp(time.time())})
                     renewed += 1
-            except AwsError:
+            except (AwsError, LockError):
                 # As long as the build lives it may get through again; the build says what is wrong.
                 reason = ""
             end = time.monotonic() + (min(request.interval, 5.0) if missing else request.interval)
@@ -340,10 +345,18 @@ class KeyLocks:
                 return replace(self._fresh(request), build_id=build_id, keep_until=tags.get(KEEP_UNTIL, ""))
         return None
 
-    def _kept_without_lock(self, request: KeyRequest) -> KeyLock | None:
-        """For who spares what is kept: the build whose volume says that it is, where its lock is gone."""
-        left = self._left_behind(request) if request.spare_kept else None
-        return replace(left, holder=None, kept=True) if left is not None and left.spared(time.time()) else None
+    def _as_long_as_kept(self, lock: KeyLock | None, request: KeyRequest) -> KeyLock | None:
+        """A lock with what the build's volume says of how long it is kept: a controller may die, or lose its way to
+        AWS, before it says so on the lock. For who spares what is kept also one whose lock is gone.
+        """
+        if lock is None and not request.spare_kept:
+            return None
+        left = self._left_behind(request)
+        if lock is None:
+            return replace(left, holder=None, kept=True) if left is not None and left.spared(time.time()) else None
+        if left is None or left.build_id != lock.build_id:
+            return lock
+        return replace(lock, keep_until=max(lock.keep_until, left.keep_until))
 
     def _volumes(self, request: KeyRequest) -> list[dict[str, Any]]:
         """The build's volumes, the newest first."""

@@ -16,6 +16,7 @@ BUILD: dict[str, Any] = {
     "size_gb": 100,
     "volume_type": "gp3",
     "kept_days": 7,
+    "deadline": "2026-11-26T13:02:03Z",
 }
 
 
@@ -29,6 +30,7 @@ def test_a_loop_of_which_one_item_met_the_network() -> None:
     result["results"][1]["msg"] = "numpy==99 does not exist"
     fate = build_fate(result, BUILD, installing=True, work=True)
     assert (fate["because"], fate["keep_volume"]) == ("software", False)
+    assert "petal:build-id=b1 in us-east-1" in fate["otherwise"]
 
 
 def test_a_host_that_cannot_be_reached() -> None:

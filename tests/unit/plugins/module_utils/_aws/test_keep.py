@@ -14,6 +14,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._aws.keep import (
     cause_of,
     decide,
     say,
+    say_otherwise,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._spack.messages import ended_message, terminated_message
 
@@ -27,6 +28,7 @@ BUILD: dict[str, Any] = {
     "throughput": 125,
     "volume_id": "vol-0123456789abcdef0",
     "kept_days": 7,
+    "deadline": "2026-11-26T13:02:03Z",
 }
 
 
@@ -119,7 +121,9 @@ def test_what_is_said_of_kept_work() -> None:
     assert "the volume vol-0123456789abcdef0 (500 GiB, about 1.33 USD a day (us-east-1's price))" in text
     assert "petal:build-id=20261126T010203Z-0123abcd in eu-west-1. No host is left." in text
     assert "Go on: ansible-playbook petal.hpc.build_volume -e seed='seeds/my seed.yaml' -e os=rhel9\n" in text
-    assert "ansible-playbook petal.hpc.cleanup -e region=eu-west-1 -e kept=true" in text
+    # Others keep something in the same Region.
+    removal = "ansible-playbook petal.hpc.cleanup -e region=eu-west-1 -e build_id=20261126T010203Z-0123abcd"
+    assert f"Remove it: {removal} -e kept=true (" in text
     assert "spares it for 7 days" in text
 
 
@@ -131,7 +135,17 @@ def test_what_is_said_of_the_rest() -> None:
     assert wish.startswith("Kept: everything tagged petal:build-id=20261126T010203Z-0123abcd")
     assert "Go on: ansible-playbook petal.hpc.build_volume" in wish
     assert "kept=true" not in wish
+    assert "-e build_id=20261126T010203Z-0123abcd" in wish
     assert say(Fate(False, False, SOFTWARE), BUILD).startswith("Nothing is left behind; -e keep_on_failure=true")
+
+
+def test_what_is_said_where_it_could_not_be_done() -> None:
+    text = say_otherwise(BUILD)
+    assert "tagged petal:build-id=20261126T010203Z-0123abcd in eu-west-1" in text
+    assert "an hour after 2026-11-26T13:02:03Z" in text
+    assert "No host is left" not in text
+    assert "Go on: ansible-playbook petal.hpc.build_volume -e seed='seeds/my seed.yaml' -e os=rhel9\n" in text
+    assert "-e build_id=20261126T010203Z-0123abcd -e detached=true -e kept=true" in text
 
 
 def test_iops_and_throughput_cost_too() -> None:

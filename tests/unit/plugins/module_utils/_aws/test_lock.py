@@ -114,7 +114,10 @@ def test_who_may_have_it(lock: KeyLock | None, running: bool, action: str) -> No
         (replace(LOCK, holder=replace(OTHER, host="elsewhere"), renewed=NOW - 4000), WAIT),
         (replace(LOCK, holder=replace(OTHER, host="elsewhere"), renewed=NOW + 4000), WAIT),
         (replace(LOCK, holder=replace(OTHER, pid_namespace="1"), renewed=NOW - 4000), WAIT),
-        (replace(LOCK, holder=replace(OTHER, host="elsewhere"), renewed=NOW - 4000, deadline=stamp(NOW - 1)), TAKE_OVER),
+        (
+            replace(LOCK, holder=replace(OTHER, host="elsewhere"), renewed=NOW - 4000, deadline=stamp(NOW - 1)),
+            TAKE_OVER,
+        ),
         (replace(LOCK, holder=replace(OTHER, boot_id="boot-0"), renewed=NOW - 4000), TAKE_OVER),
     ],
 )
@@ -199,6 +202,12 @@ def test_what_was_finished_is_spared_by_a_clean_up_for_its_time() -> None:
         assert (spared.action, spared.reason) == (WAIT, f"what the build b1 has finished is kept until {until}")
         assert judge_key(lock, OURS, HERE, False, now=NOW + 61, ttl=300, spare_kept=True).action == TAKE_OVER
         assert judge_key(lock, OURS, HERE, False, now=NOW, ttl=300).action == TAKE_OVER
+    detached = replace(LOCK, holder=None, keep_until=until)
+    assert judge_key(detached, OURS, HERE, False, now=NOW, ttl=300, spare=True, spare_kept=True).spared == DETACHED
+    over = replace(detached, deadline=stamp(NOW - 1))
+    assert judge_key(over, OURS, HERE, False, now=NOW, ttl=300, spare=True, spare_kept=True).spared == KEPT
+    # Who does not spare what is detached means what it has finished, too.
+    assert judge_key(detached, OURS, HERE, False, now=NOW, ttl=300, spare_kept=True).action == TAKE_OVER
     kept = replace(LOCK, holder=None, kept=True)
     assert judge_key(kept, OURS, HERE, False, now=NOW, ttl=300, spare_kept=True).action == TAKE_OVER
     ours = replace(LOCK, holder=OURS, keep_until=until)
