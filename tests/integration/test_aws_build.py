@@ -136,6 +136,7 @@ class Builds:
     pair: tuple[Site, Site]
     outputs: list[Run]
     passed_over: Run
+    asked: Run
 
 
 @pytest.fixture(scope="module")
@@ -155,11 +156,12 @@ def builds(lab: Client, tmp_path_factory: pytest.TempPathFactory) -> Builds:
         for host in pair[0].cloud.ec2.describe_instances()["Reservations"]:
             lab.interrupt(host["Instances"][0]["InstanceId"])
         passed_over = pair[0].play("cleanup", region="us-east-2")
+        asked = pair[0].play("build_status")
         done = first.end()
     outputs = [one.end() for one in both]
     calls = lab.calls()
     lab.clear_calls()
-    return Builds(site, spy, done, calls, pair, outputs, passed_over)
+    return Builds(site, spy, done, calls, pair, outputs, passed_over, asked)
 
 
 def test_check_mode_prints_the_plan_and_changes_nothing(lab: Client, tmp_path: Path) -> None:
@@ -207,6 +209,12 @@ def test_two_controllers_of_one_seed_make_one_snapshot_although_their_host_is_wi
 def test_the_clean_up_passes_over_a_build_that_lives(builds: Builds) -> None:
     assert builds.passed_over.rc == 0, builds.passed_over.output
     assert " is building since " in builds.passed_over.output
+
+
+def test_the_status_says_that_it_is_being_built(builds: Builds) -> None:
+    assert builds.asked.rc == 0, builds.asked.output
+    assert "is being built" in builds.asked.output
+    assert "  by        process " in builds.asked.output
 
 
 @pytest.mark.parametrize(

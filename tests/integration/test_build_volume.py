@@ -68,6 +68,13 @@ def test_two_builds_of_one_seed_at_once_end_in_one_snapshot(store: Path, seed: P
         )
         for _number in range(2)
     ]
+    while not list(store.glob("volumes/build-*.img")):
+        assert all(build.poll() is None for build in builds)
+        time.sleep(0.2)
+    asked = play("build_status", seed=seed, store=store)
+    assert asked.rc == 0, asked.output
+    assert "is being built" in asked.output
+    assert any(f"by        process {build.pid} on " in asked.output for build in builds), asked.output
     outputs = [build.communicate(timeout=600)[0] for build in builds]
     assert [build.returncode for build in builds] == [0, 0], "\n".join(outputs)
     assert sorted(word in output for output in outputs for word in ("Built: ", "Found: ")) == [False, False, True, True]

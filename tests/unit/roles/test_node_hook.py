@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import platform
 import re
+import resource
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -129,6 +131,44 @@ def test_a_node_of_another_system_is_refused_before_anything_is_written(
         assert "nothing was set up" in done.stderr
         assert done.returncode == 1
     assert (tmp_path / "etc" / "profile.d" / "z00_petal.sh").is_symlink() == (not says)
+
+
+def test_what_cannot_be_written_stays_as_it_was(tmp_path: Path) -> None:
+    """On a full disk, say; /etc/fstab and the shells' files have one way to be written."""
+    if os.geteuid() != 0:
+        pytest.skip("the hook wants root")
+    etc, script = tmp_path / "root" / "etc", tmp_path / "script"
+    etc.mkdir(parents=True)
+    (etc / "bash.bashrc").write_text("first=1\n")
+    (etc / "profile.d").write_text("no directory")
+    script.write_text(render(HOOK))
+
+    # No file may grow; what is written says so and is not killed for it.
+    limits, ignored = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        full = subprocess.run(
+            ["sh", str(script), "--root", str(tmp_path / "root")],
+            capture_output=True,
+            text=True,
+            check=False,
+            restore_signals=False,
+        )
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert "/etc/bash.bashrc could not be written, and is as it was" in full.stderr
+    assert "z00_petal.sh could not be made, so login shells have no modules of /shared" in full.stderr
+    assert (full.returncode, full.stdout) == (1, "")
+    assert (etc / "bash.bashrc").read_text() == "first=1\n"
+    assert sorted(path.name for path in etc.iterdir()) == ["bash.bashrc", "profile.d"]
+
+    (etc / "profile.d").unlink()
+    (etc / "bash.bashrc").chmod(0o640)
+    hook(tmp_path / "root")
+    assert (etc / "bash.bashrc").read_text().startswith("first=1\n# >>> petal.hpc\n")
+    assert (etc / "bash.bashrc").stat().st_mode & 0o777 == 0o640
+    assert (etc / "profile.d" / "z00_petal.sh").is_symlink()
 
 
 def test_a_node_of_another_architecture_is_refused_and_what_was_set_up_there_can_be_removed(tmp_path: Path) -> None:
