@@ -459,6 +459,16 @@ def test_a_copy_that_fails_again(lab: Client, own: Account) -> None:
     assert [one["State"] for one in own.copies(NEAR, 27)] == ["completed"]
 
 
+def test_a_copy_that_is_under_way_is_not_called_well(lab: Client, own: Account) -> None:
+    made = own.snap(39)
+    lab.fault("error", action="CopySnapshot", code="UnauthorizedOperation", status=403, message="no")
+    says = fail_module("snapshot_copy", snapshot_id=made, regions=[NEAR, FAR], wait=False)
+    lab.clear_faults()
+    assert f"{FAR}: the copy is under way there" in says
+    assert "all is well" not in says
+    copy(snapshot_id=made, regions=[NEAR, FAR], poll_interval=1)
+
+
 @pytest.mark.usefixtures("lab")
 def test_two_that_copy_at_the_same_moment(own: Account) -> None:
     made = own.snap(28)

@@ -105,6 +105,19 @@ def test_a_snapshot_of_which_a_cluster_has_a_volume_is_not_deleted_in_silence(vo
     assert "There was nothing to delete" in play("delete_volume", **one).output
 
 
+def test_a_snapshot_that_is_being_made_is_not_deleted_in_silence(lab: Client, volume: tuple[Cloud, str]) -> None:
+    cloud, volume_id = volume
+    lab.fault("snapshot-error", after=60)
+    made = snap(cloud, volume_id, "8", name="begun", wait=False)
+    one = {"provider": "aws", "region": cloud.ec2.meta.region_name, "snapshot_id": made}
+    refused = play("delete_volume", **one)
+    assert refused.rc != 0
+    assert f"still being made, so nothing was deleted: {made}." in refused.output
+    assert cloud.snapshot_now(made)["State"] == "pending"
+    deleted = play("delete_volume", **one, force="true")
+    assert f"Deleted {made}  begun  1 GiB" in deleted.output, deleted.output
+
+
 def look(letter: str = "", **arguments: Any) -> dict[str, Any]:
     """A look-up."""
     if letter:

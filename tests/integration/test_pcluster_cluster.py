@@ -202,9 +202,16 @@ def test_from_creation_to_deletion(lab: Client, site: Site) -> None:
     assert "quickstart in us-east-1: UPDATE_COMPLETE after" in done.output
 
     # Its head node is known and answers; what stands in for it has no software.
-    done = site.play("verify_cluster", head_node_key_file=str(site.cloud.key))
+    # The head of a site's own cluster in the inventory is another one.
+    inventory = site.directory / "site.ini"
+    inventory.write_text("[head]\nonprem.invalid\n")
+    done = site.play("verify_cluster", "-i", str(inventory), head_node_key_file=str(site.cloud.key))
     assert done.rc != 0
-    assert "No software volume is mounted at /shared on " in done.output
+    assert "No software volume is mounted at /shared on quickstart-head" in done.output
+    refused = site.play("verify_cluster", "-i", str(inventory))
+    assert refused.rc != 0
+    assert "name the private key of its key pair with -e head_node_key_file=FILE" in " ".join(refused.output.split())
+    assert "onprem" not in refused.output
     assert "fatal: [quickstart-head]" in done.output or "FAILED on quickstart-head" in done.output
 
     done = site.play("delete_cluster", "--check")

@@ -87,8 +87,11 @@ class Copies:
         outcomes = [worker.outcome for worker in workers]
         problems = [f"{one.region}: {one.problem}" for one in outcomes if one.problem]
         if problems:
-            well = [one.region for one in outcomes if not one.problem]
+            fine = [one for one in outcomes if not one.problem]
+            under_way = [one.region for one in fine if one.snapshot is not None and one.snapshot.state == PENDING]
+            well = [one.region for one in fine if one.region not in under_way]
             rest = f". {', '.join(well)}: all is well there" if well else ""
+            rest += f". {', '.join(under_way)}: the copy is under way there" if under_way else ""
             raise SharingError("; ".join(problems) + f"{rest}. Run again: what was begun is gone on with")
         return self._result(source, outcomes, before)
 
