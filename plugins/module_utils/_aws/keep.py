@@ -41,7 +41,7 @@ _NOT_THE_SOFTWARE = tuple(
         # curl, Git, pip, uv, apt, and Python's and Spack's ways to fetch.
         r"[Oo]peration timed out|[Rr]ead timed out|TLS handshake timeout|[Ee]rror sending request|[Cc]url error",
         r"[Cc]ould not resolve host|Failed to connect to|early EOF|unexpected disconnect|RPC failed|IncompleteRead",
-        r"RemoteDisconnected|ConnectionError|ProtocolError|urlopen error|SSLError|SSL_ERROR_SYSCALL",
+        r"RemoteDisconnected|ConnectionError|ProtocolError|<url\w+ error|SSLError|SSL_ERROR_SYSCALL",
         r"Failed to fetch|FetchError|All fetchers failed|All mirrors were tried|Could not get lock /var/lib",
         r"\b429 Too Many Requests|\b(HTTP Error|returned error:|status code) ?(408|429|5\d\d)\b",
         r"HTTP status (client|server) error \((408|429|5\d\d)\b",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.error import URLError
 
 import pytest
 
@@ -52,7 +53,7 @@ BUILD: dict[str, Any] = {
         "==> Error: FetchError: All fetchers failed for spack-stage-zlib-1.3.1",
         "==> Error: All mirrors were tried, and none had zlib-1.3.1.tar.gz",
         "urllib.error.HTTPError: HTTP Error 503: Service Temporarily Unavailable",
-        "<urlopen error [Errno -3] Temporary failure>",
+        str(URLError(OSError(-3, "Try again"))),
         "http.client.RemoteDisconnected: Remote end closed connection without response",
         "IncompleteRead(2048 bytes read, 512 more expected)",
         "fatal: early EOF",
