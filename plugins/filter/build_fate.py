@@ -20,7 +20,8 @@ options:
   build:
     description:
       - The build, with the keys C(build_id), C(region), C(seed) (as extra variables name it), C(size_gb),
-        C(volume_type), C(iops), C(throughput), C(volume_id), C(kept_days) and C(deadline), for what is said.
+        C(volume_type), C(iops), C(throughput), C(volume_id), C(kept_days) and, where it is known,
+        C(deadline), for what is said.
     type: dict
     required: true
   installing:

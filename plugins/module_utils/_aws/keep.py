@@ -95,7 +95,7 @@ def say(fate: Fate, build: Mapping[str, Any]) -> str:
     """What is left, what it costs, and how to go on.
 
     :param build: ``build_id``, ``region``, ``seed`` (as extra variables name it), ``size_gb``, ``volume_type``,
-        ``iops``, ``throughput``, ``volume_id`` (empty where nobody knows it), ``kept_days``, ``deadline``.
+        ``iops``, ``throughput``, ``volume_id`` (empty where nobody knows it), ``kept_days``.
     """
     if not fate.keep_volume:
         return (
@@ -129,10 +129,11 @@ def say(fate: Fate, build: Mapping[str, Any]) -> str:
 def say_otherwise(build: Mapping[str, Any]) -> str:
     """How to go on where what was decided could not be done: nobody knows what is left then.
 
-    :param build: as for ``say``.
+    :param build: as for ``say``, with ``deadline``, where it is known.
     """
+    ends = build.get("deadline") or "its time-out"
     return (
-        f"Whatever is left is {_tagged(build)}; a host of it ends by itself an hour after {build['deadline']}, and a "
+        f"Whatever is left is {_tagged(build)}; a host of it ends by itself an hour after {ends}, and a "
         f"clean-up spares a volume with work on it.\n"
         f"Go on: {_again(build)}\nRemove it: {_removal(build, 'detached', 'kept')}"
     )

@@ -144,6 +144,7 @@ def test_what_is_said_where_it_could_not_be_done() -> None:
     text = say_otherwise(BUILD)
     assert "tagged petal:build-id=20261126T010203Z-0123abcd in eu-west-1" in text
     assert "an hour after 2026-11-26T13:02:03Z" in text
+    assert "an hour after its time-out" in say_otherwise({**BUILD, "deadline": ""})
     assert "No host is left" not in text
     assert "Go on: ansible-playbook petal.hpc.build_volume -e seed='seeds/my seed.yaml' -e os=rhel9\n" in text
     assert "-e build_id=20261126T010203Z-0123abcd -e detached=true -e kept=true" in text
