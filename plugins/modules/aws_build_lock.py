@@ -210,9 +210,10 @@ reason:
   type: str
 spared:
   description:
-    - V(detached) or V(kept) where only O(spare_detached) or O(spare_kept) stands in the way; empty otherwise.
+    - What stands in the way where O(spare_detached) or O(spare_kept) do, of V(detached) and V(kept); empty otherwise.
   returned: failure after O(timeout)
-  type: str
+  type: list
+  elements: str
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -252,7 +253,7 @@ def main() -> None:
     try:
         result = locks.run(module.params["state"], request_of(module.params), module.check_mode)
     except KeyHeldError as error:
-        module.fail_json(msg=str(error), held=True, lock=error.lock, reason=error.reason, spared=error.spared)
+        module.fail_json(msg=str(error), held=True, lock=error.lock, reason=error.reason, spared=list(error.spared))
     except PetalError as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)

@@ -84,7 +84,7 @@ def watch(run: Run, note: Note, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Note the build on AWS, and see to it that somebody says what stays when this run is ended."""
     region = str(arguments.get("region", "REGION"))
     left = f"what it has made in {region} stays, at AWS's price."
-    note.write(goodbye(arguments, left, {"region": region, "kept": "true"}))
+    note.write(goodbye(arguments, left, {"region": region, "detached": "true", "kept": "true"}))
     keeper.start(note, process(arguments))
     return run(arguments)
 

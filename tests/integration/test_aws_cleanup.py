@@ -10,11 +10,12 @@ import pytest
 
 pytest.importorskip("moto.server", reason="the lab's API is moto, which is not in this environment")
 
-from aws_build import Site
+from aws_build import Site, allowed_by
 from ec2lab import roots
 from ec2lab.client import Client
 from ec2lab.settings import Delays, Settings
 from ec2lab.testing import inside, why_not
+from playing import Run
 
 from ansible_collections.petal.hpc.plugins.module_utils._aws.lock import DETACHED, KEPT, holder_tag
 from ansible_collections.petal.hpc.plugins.module_utils._aws.names import (
@@ -40,6 +41,14 @@ def lab() -> Iterator[Client]:
         pytest.skip(reason)
     with inside(Settings(Delays(0.3, 0.2, 0.1, 0.1, 0.1, 1.0), root=str(roots.root()))) as client:
         yield client
+
+
+def clean_up(site: Site, **variables: str) -> Run:
+    """Run cleanup to its end, with what the builder's policy allows."""
+    with allowed_by(site.client, "builder"):
+        done = site.play("cleanup", region=site.region, **variables)
+    assert done.rc == 0, done.output
+    return done
 
 
 # A controller that is not this host.
@@ -79,15 +88,14 @@ def test_what_may_run_is_spared_until_its_deadline(lab: Client, tmp_path: Path) 
     leave(site, "c", KEPT, 3600)
     kept = leave(site, "d", KEPT, -60, kept=86400)
     # A controller whose token has expired renews nothing, and builds on.
-    silent = leave(site, "e", ELSEWHERE, 3600, renewed=3000)
+    silent = leave(site, "e", ELSEWHERE, 3600, renewed=3000, more={KEEP_UNTIL: stamp(time.time() + 7200)})
     leave(site, "f", ELSEWHERE, -60, renewed=3000)
     shown = site.play("cleanup", "--check", region="us-east-1")
     assert shown.rc == 0, shown.output
     assert "unless it is being built, may run on its own (-e detached=true) or is kept (-e kept=true)" in shown.output
-    done = site.play("cleanup", region="us-east-1")
-    assert done.rc == 0, done.output
+    done = clean_up(site)
     for said in (
-        "aaaaaaaa: passed over: it runs on its own",
+        "aaaaaaaa: passed over: it runs on its own, until ",
         "bbbbbbbb: removed",
         "cccccccc: removed",
         "dddddddd: passed over: what the build 20260131T120000Z-dddddddd has finished is kept until",
@@ -95,6 +103,8 @@ def test_what_may_run_is_spared_until_its_deadline(lab: Client, tmp_path: Path) 
         "ffffffff: removed",
         "(-e detached=true removes it)",
         "(-e kept=true removes it)",
+        # What it has finished is kept, too.
+        "(-e detached=true -e kept=true removes it)",
     ):
         assert said in done.output, done.output
     assert {kind: [one["id"] for one in found] for kind, found in lab.leaks().items() if kind != "key_pairs"} == {
@@ -105,8 +115,7 @@ def test_what_may_run_is_spared_until_its_deadline(lab: Client, tmp_path: Path) 
         "petal-dddddddddddddddd",
         "petal-eeeeeeeeeeeeeeee",
     ]
-    done = site.play("cleanup", region="us-east-1", detached="true", kept="true")
-    assert done.rc == 0, done.output
+    clean_up(site, detached="true", kept="true")
     assert lab.leaks() == {}
 
 
@@ -114,38 +123,39 @@ def test_what_a_dead_controller_finished_is_spared_without_its_host(lab: Client,
     """Unless its snapshot is there: then nobody needs the volume any more."""
     site, until = Site(tmp_path, region="us-west-1"), {KEEP_UNTIL: stamp(time.time() + 3600)}
     finished = leave(site, "1", ELSEWHERE, -60, renewed=3000, more=until)
+    # As after a take-over that died between its two calls.
+    unlocked = leave(site, "3", ELSEWHERE, -60, renewed=3000, more=until)
+    site.cloud.ec2.delete_key_pair(KeyName=resource_name("sha256:" + "3" * 64))
     snapped = leave(site, "2", ELSEWHERE, -60, renewed=3000, more=until)
     tags = site.cloud.ec2.describe_volumes(VolumeIds=[snapped])["Volumes"][0]["Tags"]
+    tags += [{"Key": "petal:os", "Value": "ubuntu2204"}, {"Key": "petal:architecture", "Value": "x86_64"}]
     snapshot = site.cloud.ec2.create_snapshot(
         VolumeId=snapped, TagSpecifications=[{"ResourceType": "snapshot", "Tags": tags}]
     )["SnapshotId"]
     site.cloud.ec2.get_waiter("snapshot_completed").wait(SnapshotIds=[snapshot], WaiterConfig={"Delay": 1})
-    own = {
-        tag["Key"]: tag["Value"] for tag in site.cloud.ec2.describe_volumes(VolumeIds=[finished])["Volumes"][0]["Tags"]
-    }
     image = site.cloud.ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
-    site.cloud.ec2.run_instances(
-        ImageId=image,
-        InstanceType="t3.micro",
-        MinCount=1,
-        MaxCount=1,
-        TagSpecifications=tag_specifications(["instance"], own),
-    )
-    for again in range(2):
-        done = site.play("cleanup", region="us-west-1")
-        assert done.rc == 0, done.output
-        assert (
-            "11111111: passed over: what the build 20260131T120000Z-11111111 has finished is kept until" in done.output
+    for volume in site.cloud.ec2.describe_volumes(VolumeIds=[finished, unlocked])["Volumes"]:
+        own = {tag["Key"]: tag["Value"] for tag in volume["Tags"]}
+        site.cloud.ec2.run_instances(
+            ImageId=image,
+            InstanceType="t3.micro",
+            MinCount=1,
+            MaxCount=1,
+            TagSpecifications=tag_specifications(["instance"], own),
         )
+    for again in range(2):
+        done = clean_up(site)
+        for digit in "13":
+            build = f"20260131T120000Z-{digit * 8}"
+            assert f"{build}: passed over: what the build {build} has finished is kept until" in done.output
         assert ("22222222: removed" in done.output) == (again == 0)
-        assert {kind: [one["id"] for one in found] for kind, found in lab.leaks().items() if kind == "volumes"} == {
-            "volumes": [finished]
-        }
+        assert {one["id"] for one in lab.leaks()["volumes"]} == {finished, unlocked}
         assert sorted(lab.leaks()) == ["key_pairs", "snapshots", "volumes"], "its host is ended"
-    other = site.play("cleanup", region="us-west-1", kept="true", build_id="20260131T120000Z-99999999")
+    other = clean_up(site, kept="true", build_id="20260131T120000Z-99999999")
     assert "The build 20260131T120000Z-99999999 left nothing behind." in other.output
-    done = site.play("cleanup", region="us-west-1", kept="true", build_id="20260131T120000Z-11111111")
-    assert "11111111: removed" in done.output, done.output
+    for digit in "13":
+        build = f"20260131T120000Z-{digit * 8}"
+        assert f"{build}: removed" in clean_up(site, kept="true", build_id=build).output
     site.cloud.ec2.delete_snapshot(SnapshotId=snapshot)
     assert lab.leaks() == {}
 
@@ -164,4 +174,60 @@ def test_a_way_out_that_was_not_attached_is_not_forgotten(lab: Client, tmp_path:
     assert done.rc != 0
     assert "UnauthorizedOperation" in done.output
     assert len(lab.calls(action="CreateInternetGateway")) == 1
+    assert lab.leaks() == {}
+
+
+REPLACE = """\
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: Ask who plays
+      petal.hpc.controller_info:
+      register: me
+    - name: Go on where the host went away
+      include_role: {name: petal.hpc.software_volume, tasks_from: replace}
+      vars:
+        software_volume_hosts: [i-0123456789abcdef0]
+        software_volume_plan:
+          provider: aws
+          region: us-west-2
+          resource: petal-4444444444444444
+          fingerprint: "sha256:4444444444444444444444444444444444444444444444444444444444444444"
+          name: left
+          build_id: 20260131T120000Z-44444444
+          controller: "{{ me.controller }}"
+          timeout_s: 3600
+          deadline: "2100-01-01T00:00:00Z"
+          seed: {software: {spack_packages: [], build_from_source: []}}
+          seed_arguments: -e seed=left.yaml
+          size_gb: 1
+          ebs: {volume_type: gp3}
+"""
+
+
+@pytest.mark.parametrize(
+    ("holder", "said", "left"),
+    [
+        # Somebody went on with it and left it to itself.
+        (DETACHED, "it runs on its own, until ", DETACHED),
+        # Somebody went on with it and failed: nothing runs, and what there is stays for the next run.
+        (KEPT, "This run was taken for dead, and another controller went on with its build and left it", KEPT),
+    ],
+)
+def test_a_controller_that_was_taken_for_dead_replaces_no_host(
+    lab: Client, tmp_path: Path, holder: str, said: str, left: str
+) -> None:
+    site = Site(tmp_path, region="us-west-2")
+    volume = leave(site, "4", holder, 3600, more={KEEP_UNTIL: stamp(time.time() + 3600)})
+    book = tmp_path / "replace.yml"
+    book.write_text(REPLACE)
+    lab.clear_calls()
+    done = site.play(str(book))
+    assert done.rc != 0
+    assert said in done.output, done.output
+    assert lab.calls(action="RunInstances") == []
+    (lock,) = lab.leaks()["key_pairs"]
+    assert lock["tags"][HOLDER] == left, done.output
+    assert [one["id"] for one in lab.leaks()["volumes"]] == [volume]
+    clean_up(site, detached="true", kept="true")
     assert lab.leaks() == {}

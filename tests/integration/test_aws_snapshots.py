@@ -17,6 +17,7 @@ import pytest
 
 pytest.importorskip("moto.server", reason="the lab's API is moto, which is not in this environment")
 
+from aws_build import allowed_by
 from ec2lab import roots
 from ec2lab.client import Client
 from ec2lab.control.images import DEBIAN, PARALLELCLUSTER, STRANGER
@@ -80,14 +81,17 @@ def snap(cloud: Cloud, volume_id: str, letter: str, description: str = "", wait:
     return str(made)
 
 
-def test_a_snapshot_of_which_a_cluster_has_a_volume_is_not_deleted_in_silence(volume: tuple[Cloud, str]) -> None:
+def test_a_snapshot_of_which_a_cluster_has_a_volume_is_not_deleted_in_silence(
+    lab: Client, volume: tuple[Cloud, str]
+) -> None:
     """Two calls, DescribeSnapshots and DescribeVolumes, before the first DeleteSnapshot."""
     cloud, volume_id = volume
     made = snap(cloud, volume_id, "9", name="used")
     tags = [{"Key": "parallelcluster:cluster-name", "Value": "bio"}]
     used = cloud.volume(SnapshotId=made, Size=1, TagSpecifications=[{"ResourceType": "volume", "Tags": tags}])
     given = {"provider": "aws", "region": cloud.ec2.meta.region_name}
-    listed = play("list_volumes", **given)
+    with allowed_by(lab, "deployer"):
+        listed = play("list_volumes", **given)
     assert listed.rc == 0, listed.output
     assert f"in use: {used} of bio" in listed.output
     one = {**given, "snapshot_id": made}
@@ -99,7 +103,8 @@ def test_a_snapshot_of_which_a_cluster_has_a_volume_is_not_deleted_in_silence(vo
     assert f"Would delete {made}  used  1 GiB" in would.output, would.output
     assert cloud.snapshot_now(made)["State"] == "completed"
     cloud.ec2.delete_volume(VolumeId=used)
-    deleted = play("delete_volume", **one)
+    with allowed_by(lab, "builder"):
+        deleted = play("delete_volume", **one)
     assert f"Deleted {made}  used  1 GiB" in deleted.output, deleted.output
     assert made not in {each["SnapshotId"] for each in cloud.ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]}
     assert "There was nothing to delete" in play("delete_volume", **one).output

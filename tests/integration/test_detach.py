@@ -77,6 +77,20 @@ def left_to_itself(run: Callable[..., Run]) -> None:
     assert "built, snap-" in again.output
 
 
+def left_to_itself_anew(run: Callable[..., Run]) -> None:
+    """The same where there is a snapshot already: it is not what was built."""
+    left = run("build_volume", detach="true", force="true")
+    assert left.rc == 0, left.output
+    assert "runs on its own" in left.output
+    assert "Built: " not in left.output
+    go_on = re.search(r"ansible-playbook petal.hpc.build_status (.*) \[-e watch=true\]", left.output)
+    assert go_on is not None, left.output
+    assert go_on[1].endswith(" -e force=true")
+    finished = run("build_status", watch="true", force="true")
+    assert finished.rc == 0, finished.output
+    assert "Built: snap-" in finished.output, finished.output
+
+
 @pytest.fixture
 def store(mirror: Path, tmp_path: Path) -> Iterator[Path]:
     """A store of its own."""
@@ -100,8 +114,14 @@ def test_a_build_on_this_host_goes_on_without_its_controller(store: Path, tmp_pa
         **spack_at_hand.variables(),
     }
 
-    left_to_itself(told(lambda playbook, **more: play(playbook, "-e", json.dumps({**variables, **more}))))
+    def run(playbook: str, **more: str) -> Run:
+        return play(playbook, "-e", json.dumps({**variables, **more}))
+
+    left_to_itself(told(run))
     assert len(list(store.glob("snapshots/snap-*"))) == 1
+    assert leftovers(store) == []
+    left_to_itself_anew(told(run))
+    assert len(list(store.glob("snapshots/snap-*"))) == 2
     assert leftovers(store) == []
 
 

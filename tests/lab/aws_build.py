@@ -28,6 +28,7 @@ from typing import Any
 
 from ec2lab.client import Client
 from ec2lab.testing import Cloud
+from iam_policy import Policy, compare
 from playing import Run, play, play_and_kill
 
 SEED = """\
@@ -53,6 +54,16 @@ grep -o 'sha256:[0-9a-f]*' .petal/manifest.json | head -1
 """
 #: Every site sets some: the lab's hosts have a package index of their own.
 SETTINGS = {"python_environments_host_config": "true", "software_volume_poll_interval": "1"}
+
+
+@contextmanager
+def allowed_by(client: Client, *documents: str) -> Iterator[None]:
+    """Raises AssertionError where a call that is made meanwhile is not allowed by these documents of docs/iam."""
+    client.clear_calls()
+    yield
+    policies = (Path(__file__).resolve().parents[2] / "docs" / "iam" / f"{name}.json" for name in documents)
+    denied = compare(Policy.read(*policies), client.calls()).denied
+    assert denied == [], denied
 
 
 @dataclass

@@ -35,19 +35,25 @@ _NOT_THE_SOFTWARE = tuple(
         r"No space left on device|Disk quota exceeded|Read-only file system|Input/output error",
         r"Connection (refused|reset|timed out|aborted)|Network is unreachable|No route to host|Broken pipe",
         r"[Tt]emporary failure in name resolution|Name or service not known|dns error",
+        r"Resource temporarily unavailable|Too many open files",
         # Memory: errno(3), GCC's driver, C++, Python, the shell, and what waited for a child.
         r"Cannot allocate memory|[Oo]ut of memory|std::bad_alloc|MemoryError|Killed signal terminated",
-        r"[Ss]ignal 9\b|\bSIGKILL\b|(?m:^|[\s:])Killed\s*(?m:$)|\b(exit code|Error|status) 137\b",
+        r"[Ss]ignal 9\b|\bSIGKILL\b|(?m:^|[\s:])Killed\s*(?m:$)|\b(exit code|Error|status) (137|-9)\b",
+        r"line \d+: +\d+ Killed\b|internal compiler error: Killed",
         # curl, Git, pip, uv, apt, and Python's and Spack's ways to fetch.
         r"[Oo]peration timed out|[Rr]ead timed out|TLS handshake timeout|[Ee]rror sending request|[Cc]url error",
+        r"[Nn]etwork timeout|[Ee]rror decoding response body|connection closed before message completed|close_notify",
+        r"tls handshake eof|gnutls_handshake|hung up unexpectedly",
         r"[Cc]ould not resolve host|Failed to connect to|early EOF|unexpected disconnect|RPC failed|IncompleteRead",
         r"RemoteDisconnected|ConnectionError|ProtocolError|<url\w+ error|SSLError|SSL_ERROR_SYSCALL",
         r"Failed to fetch|FetchError|All fetchers failed|All mirrors were tried|Could not get lock /var/lib",
         r"\b429 Too Many Requests|\b(HTTP Error|returned error:|status code) ?(408|429|5\d\d)\b",
         r"HTTP status (client|server) error \((408|429|5\d\d)\b",
         r"\b50[0234] (Internal Server Error|Bad Gateway|Service Unavailable|Gateway Time-?out)",
-        # Our own (_spack/messages.py): it was not finished, and nothing was wrong.
+        # Our own (_host/parse.py, _spack/messages.py, _python/plan.py): it was not finished, and nothing was wrong.
         r"was ended after its time-out of|was killed from outside|was ended from outside",
+        r"was ended by signal (1|2|9|15)\b|could not be reached from|cannot reach the package index",
+        r"does not trust that server's certificate",
     )
 )
 

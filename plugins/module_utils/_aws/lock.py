@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -52,14 +52,14 @@ HOST, BOOT_ID, NUMBER = 64, 36, 20
 class KeyHeldError(LockError):
     """A living build holds the lock; ``lock`` is what is known of it, ``reason`` who holds it and since when.
 
-    spared: what holds back who may have it otherwise, DETACHED or KEPT; empty for a build that surely lives.
+    spared: what holds back who may have it otherwise, of DETACHED and KEPT; empty for a build that surely lives.
     """
 
-    def __init__(self, message: str, lock: dict[str, Any] | None, reason: str = "", spared: str = "") -> None:
+    def __init__(self, message: str, lock: dict[str, Any] | None, reason: str = "", spared: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.lock = lock
         self.reason = reason
-        self.spared = spared
+        self.spared = tuple(spared)
 
 
 @dataclass(frozen=True)
@@ -209,6 +209,18 @@ def judge_key(
     if spare_kept and verdict.action == TAKE_OVER and lock.spared(now) and not unwanted:
         return Verdict(WAIT, f"what the build {lock.build_id} has finished is kept until {lock.keep_until}", KEPT)
     return verdict
+
+
+def all_spared(lock: KeyLock, verdict: Verdict, *, now: float, spare_kept: bool) -> list[str]:
+    """All that a clean-up which was refused a lock would have to give up sparing, to have it.
+
+    :param lock: with what its volume says of how long it is kept.
+    """
+    spared = [verdict.spared] if verdict.spared else []
+    # What a controller that cannot be seen left is kept, too; of what is detached nobody has said so.
+    if verdict.spared == DETACHED and lock.holder is not None and spare_kept and lock.spared(now):
+        spared.append(KEPT)
+    return spared
 
 
 def _judge(lock: KeyLock, asker: Holder, here: Here, running: bool, *, now: float, ttl: float, spare: bool) -> Verdict:

@@ -29,6 +29,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.parse import (
     parse_losetup,
     parse_mountinfo,
     parse_stat,
+    signal_hint,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
@@ -141,7 +142,7 @@ class Host:
         status, output, problem = self.call(argv)
         if status not in accept:
             said = " ".join((problem.strip() or output.strip() or "no message").split())
-            hint = f" {FREE_SPACE}" if "No space left" in said else ""
+            hint = f" {FREE_SPACE}" if "No space left" in said else signal_hint(status)
             raise PetalError(f"{doing}: {argv[0]} ended with status {status}: {said[-800:]}.{hint}")
         return output
 

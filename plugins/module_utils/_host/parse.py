@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import struct
 import uuid
 from collections.abc import Iterable
@@ -188,6 +189,21 @@ def parse_stat(text: str) -> ProcessStat | None:
     return ProcessStat(
         command=text[opening + 1 : closing], state=rest[0], parent=int(rest[1]), start_time=int(rest[19])
     )
+
+
+def signal_hint(status: int) -> str:
+    """That a program did not end by itself; empty where it did.
+
+    :param status: as subprocess gives it (-9), or a shell (137).
+
+    >>> signal_hint(-11)
+    ' It was ended by signal 11.'
+    """
+    number = -status if status < 0 else status - 128
+    if number not in signal.valid_signals():
+        return ""
+    why = ", as by a host without memory or one that shuts down" if number in (signal.SIGKILL, signal.SIGTERM) else ""
+    return f" It was ended by signal {number}{why}."
 
 
 def gib_to_bytes(gib: int) -> int:

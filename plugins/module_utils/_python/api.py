@@ -19,6 +19,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.petal.hpc.plugins.module_utils._host.parse import signal_hint
 from ansible_collections.petal.hpc.plugins.module_utils._python import plan
 from ansible_collections.petal.hpc.plugins.module_utils._python.plan import (
     Distribution,
@@ -273,8 +274,11 @@ class Builder:
         if rc != 0:
             raise PythonEnvironmentError(
                 f"Python environment {self._environment.module} is installed, but does not work: "
-                f"`{check[2]}` ended with {plan.last_line(stdout + stderr)}. A library of the operating system may be "
-                "missing, or the packages do not fit together."
+                f"`{check[2]}` ended with {plan.last_line(stdout + stderr)}."
+                + (
+                    signal_hint(rc)
+                    or " A library of the operating system may be missing, or the packages do not fit together."
+                )
             )
 
     def _interpreter(self) -> Interpreter:
@@ -303,7 +307,7 @@ class Builder:
         if rc != 0 and plan.is_unreachable(stderr):
             raise PythonEnvironmentError(plan.unreachable_python(self._environment, self._settings, self._host))
         if rc != 0:
-            raise self._failure("get its Python", stderr)
+            raise self._failure("get its Python", stderr, rc)
         for name in (".lock", ".gitignore", ".temp"):
             leftover = Path(self._layout.pythons, name)
             if leftover.is_dir():
@@ -316,7 +320,7 @@ class Builder:
     def _run(self, what: str, argv: list[str], cwd: str = "/") -> str:
         rc, stdout, stderr = self._module.run_command([*self._dying_with_us(), *argv], cwd=cwd)
         if rc != 0:
-            raise self._failure(what, stderr or stdout)
+            raise self._failure(what, stderr or stdout, rc)
         return str(stdout)
 
     def _dying_with_us(self) -> list[str]:
@@ -328,8 +332,12 @@ class Builder:
             self._prefix = prefix if found and self._module.run_command([*prefix, "true"])[0] == 0 else []
         return self._prefix
 
-    def _failure(self, what: str, output: str) -> PythonEnvironmentError:
-        hint = plan.network_hint(output, self._settings, self._host) or plan.date_hint(output, self._environment)
+    def _failure(self, what: str, output: str, rc: int) -> PythonEnvironmentError:
+        hint = (
+            signal_hint(rc)
+            or plan.network_hint(output, self._settings, self._host)
+            or plan.date_hint(output, self._environment)
+        )
         return PythonEnvironmentError(
             f"Python environment {self._environment.module}: could not {what}: {plan.reason(output)}.{hint}"
         )
@@ -380,7 +388,7 @@ def _fetch_uv(module: AnsibleModule, version: str, settings: Settings, venv: Pat
         [str(venv / "bin/python"), "-m", "pip", "install", *options, "-r", str(wanted)]
     )
     if rc != 0:
-        hint = plan.network_hint(stderr, settings, socket.gethostname())
+        hint = signal_hint(rc) or plan.network_hint(stderr, settings, socket.gethostname())
         raise PythonEnvironmentError(f"could not install uv {version} with pip: {plan.reason(stderr or stdout)}.{hint}")
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, explained
+from ansible_collections.petal.hpc.plugins.module_utils._host.parse import signal_hint
 from ansible_collections.petal.hpc.plugins.module_utils._spack import lockfile, messages, plan, unify
 from ansible_collections.petal.hpc.plugins.module_utils._spack.books.api import Books
 from ansible_collections.petal.hpc.plugins.module_utils._spack.command.api import Spack
@@ -214,6 +215,8 @@ class Environment:
                     self._tell_of_several(draft / "spack.lock")
                 seconds = round(time.monotonic() - started, 1)
                 return {"concretize_s": seconds, "pruned": attempt.pruned, "solves": count}
+            if ended := signal_hint(status):
+                raise self._error(messages.unsolved_message(self._wanted.name, ended))
             if attempt.tells:
                 reason = problem or output
         raise self._error(messages.refused_message(self._wanted.name, reason))

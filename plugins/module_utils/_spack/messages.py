@@ -179,6 +179,14 @@ def refused_message(name: str, output: str) -> str:
     )
 
 
+def unsolved_message(name: str, hint: str) -> str:
+    """One message for a solver that did not come to an end.
+
+    :param hint: what ended it (_host.parse.signal_hint).
+    """
+    return f"Spack did not finish solving the environment {name}, nothing was built.{hint} Run again."
+
+
 def of_system_message(labels: Sequence[str]) -> str:
     """A warning of what specs ask for and the host brings."""
     return (

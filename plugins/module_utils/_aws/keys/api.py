@@ -29,6 +29,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import AwsEr
 from ansible_collections.petal.hpc.plugins.module_utils._aws.lock import (
     KeyHeldError,
     KeyLock,
+    all_spared,
     holder_tag,
     judge_key,
     lock_tags,
@@ -153,7 +154,7 @@ class KeyLocks:
         while True:
             lock = self._find(request)
             verdict = self._judge(lock, request)
-            if verdict.action in (TAKE, TAKE_OVER):
+            if verdict.action in (TAKE, TAKE_OVER) or verdict.spared:
                 lock = self._as_long_as_kept(lock, request)
                 verdict = self._judge(lock, request)
             waited = time.monotonic() - began
@@ -174,7 +175,7 @@ class KeyLocks:
                     "Wait for that build to end, or end it, and run again.",
                     lock.to_dict() if lock else None,
                     verdict.reason,
-                    verdict.spared,
+                    all_spared(lock, verdict, now=time.time(), spare_kept=request.spare_kept) if lock else [],
                 )
             # Who was refused what is free has met somebody faster, or a list that lags behind.
             self._sleep(poll if verdict.action != WAIT else max(0.05, min(poll, request.timeout - waited)))
@@ -239,8 +240,9 @@ class KeyLocks:
                     self._tag(lock.lock_id, {RENEWED: stamp(time.time())})
                     renewed += 1
             except (AwsError, LockError):
-                # As long as the build lives it may get through again; the build says what is wrong.
-                reason = ""
+                # As long as the build lives it may get through again; the build says what is wrong. Meanwhile nobody
+                # knows whether it is listed.
+                there = time.monotonic()
             end = time.monotonic() + (min(request.interval, 5.0) if missing else request.interval)
             while not reason and time.monotonic() < end:
                 if not self._runs(holder):

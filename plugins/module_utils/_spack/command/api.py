@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
+from ansible_collections.petal.hpc.plugins.module_utils._host.parse import signal_hint
 from ansible_collections.petal.hpc.plugins.module_utils._spack import messages
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import SpackError
 
@@ -53,7 +54,7 @@ class Spack:
             status, output, problem = self.call(["python", str(source), str(given), str(answer)])
             if status != 0 or not answer.exists():
                 reason = messages.reason(problem or output)
-                raise SpackError(f"Spack could not look into the matter: {reason}")
+                raise SpackError(f"Spack could not look into the matter: {reason.rstrip('.')}.{signal_hint(status)}")
             found: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
             return found
 

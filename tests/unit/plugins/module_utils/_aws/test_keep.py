@@ -17,7 +17,15 @@ from ansible_collections.petal.hpc.plugins.module_utils._aws.keep import (
     say,
     say_otherwise,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._spack.messages import ended_message, terminated_message
+from ansible_collections.petal.hpc.plugins.module_utils._host.parse import signal_hint
+from ansible_collections.petal.hpc.plugins.module_utils._python import plan
+from ansible_collections.petal.hpc.plugins.module_utils._python.plan import Environment, Settings
+from ansible_collections.petal.hpc.plugins.module_utils._spack.messages import (
+    ended_message,
+    refused_message,
+    terminated_message,
+    unsolved_message,
+)
 
 BUILD: dict[str, Any] = {
     "build_id": "20261126T010203Z-0123abcd",
@@ -71,6 +79,27 @@ BUILD: dict[str, Any] = {
         "make: *** [Makefile:4: x.o] Error 137",
         "MODULE FAILURE: No start of json char found",
         "Module result deserialization failed: No start of json char found",
+        "error: network timeout, try increasing UV_HTTP_TIMEOUT",
+        "error decoding response body: connection closed before message completed",
+        "peer closed connection without sending TLS close_notify",
+        "tls handshake eof",
+        "gnutls_handshake() failed: The TLS connection was non-properly terminated.",
+        "fatal: the remote end hung up unexpectedly",
+        "x.c:1:1: internal compiler error: Killed (program cc1)",
+        "/bin/sh: line 1:  8123 Killed                  gcc -c x.c",
+        "fork: retry: Resource temporarily unavailable",
+        "OSError: [Errno 24] Too many open files: 'x'",
+        "mounting: mount ended with status -9: no message",
+        *(signal_hint(status) for status in (-1, -2, -9, -15, 137, 143)),
+        unsolved_message("x", signal_hint(-9)),
+        # Whatever the hints about a network are made of, the seed's software is not to blame.
+        plan.network_hint("cause: dns error", Settings("uv", "/c"), "head"),
+        plan.network_hint("Connection refused", Settings("uv", "/c", "https://me:secret@x.example.org/simple"), "head"),
+        plan.network_hint("invalid peer certificate: UnknownIssuer", Settings("uv", "/c"), "head"),
+        plan.unreachable_python(Environment("sci", "1", (), "3.12"), Settings("uv", "/c"), "head"),
+        plan.unreachable_python(
+            Environment("sci", "1", (), "3.12"), Settings("uv", "/c", python_mirror="https://x.example.org"), "head"
+        ),
     ],
 )
 def test_what_is_no_failure_of_the_software(said: str) -> None:
@@ -88,6 +117,10 @@ def test_what_is_no_failure_of_the_software(said: str) -> None:
         "HTTP status client error (404 Not Found) for url (https://index.example.org/simple/nosuchthing/)",
         "error: 'Killed' was not declared in this scope",
         "killed_by: undeclared identifier; error: 503 is not a constant",
+        # A crash of its own, as with a processor that it was not built for.
+        *(signal_hint(status) for status in (-4, -6, -11, 139)),
+        refused_message("x", "==> Error: Package 'nonexist' not found."),
+        unsolved_message("x", signal_hint(-11)),
         "",
     ],
 )

@@ -11,6 +11,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._aws.lock import (
     DETACHED,
     KEPT,
     KeyLock,
+    all_spared,
     holder_tag,
     judge_key,
     lock_tags,
@@ -198,8 +199,8 @@ def test_what_was_finished_is_spared_by_a_clean_up_for_its_time() -> None:
         replace(LOCK, keep_until=until),
         replace(LOCK, holder=replace(OTHER, host="elsewhere"), renewed=NOW - 1000, keep_until=until),
     ):
-        spared = judge_key(lock, OURS, HERE, False, now=NOW, ttl=300, spare_kept=True)
-        assert (spared.action, spared.reason) == (WAIT, f"what the build b1 has finished is kept until {until}")
+        verdict = judge_key(lock, OURS, HERE, False, now=NOW, ttl=300, spare_kept=True)
+        assert (verdict.action, verdict.reason) == (WAIT, f"what the build b1 has finished is kept until {until}")
         assert judge_key(lock, OURS, HERE, False, now=NOW + 61, ttl=300, spare_kept=True).action == TAKE_OVER
         assert judge_key(lock, OURS, HERE, False, now=NOW, ttl=300).action == TAKE_OVER
     detached = replace(LOCK, holder=None, keep_until=until)
@@ -210,6 +211,18 @@ def test_what_was_finished_is_spared_by_a_clean_up_for_its_time() -> None:
     assert judge_key(detached, OURS, HERE, False, now=NOW, ttl=300, spare_kept=True).action == TAKE_OVER
     kept = replace(LOCK, holder=None, kept=True)
     assert judge_key(kept, OURS, HERE, False, now=NOW, ttl=300, spare_kept=True).action == TAKE_OVER
+    # Of who cannot be seen both are spared, and one is said with the other.
+    unseen = replace(LOCK, holder=replace(OTHER, host="elsewhere"), renewed=NOW - 1000, keep_until=until)
+    for lock, spare_kept, spared in (
+        (unseen, True, [DETACHED, KEPT]),
+        (unseen, False, [DETACHED]),
+        (replace(unseen, keep_until=""), True, [DETACHED]),
+        (detached, True, [DETACHED]),
+        (over, True, [KEPT]),
+        (replace(LOCK, renewed=NOW, holder=replace(OTHER, host="elsewhere")), True, []),
+    ):
+        verdict = judge_key(lock, OURS, HERE, False, now=NOW, ttl=300, spare=True, spare_kept=spare_kept)
+        assert (verdict.action, all_spared(lock, verdict, now=NOW, spare_kept=spare_kept)) == (WAIT, spared)
     ours = replace(LOCK, holder=OURS, keep_until=until)
     assert judge_key(ours, OURS, HERE, True, now=NOW, ttl=300, spare_kept=True).action == RENEW
     assert parse_lock(key_pair(keep_until=until), FINGERPRINT).keep_until == until

@@ -20,6 +20,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.parse import (
     parse_mountinfo,
     parse_stat,
     parse_superblock,
+    signal_hint,
     top_mount,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
@@ -110,3 +111,9 @@ def test_a_stat_that_is_cut_off(text: str) -> None:
 def test_sizes_for_people() -> None:
     sizes = [human(n) for n in (0, 1023, 1536, 5 * 1024**2, 1024**3, 2048 * 1024**3)]
     assert sizes == ["0 bytes", "1023 bytes", "1.5 KiB", "5.0 MiB", "1.0 GiB", "2048.0 GiB"]
+
+
+def test_what_ended_a_program_from_outside() -> None:
+    assert signal_hint(-9) == signal_hint(137) != ""
+    assert signal_hint(-11) == " It was ended by signal 11."
+    assert [signal_hint(status) for status in (0, 1, 2, 128, 255)] == [""] * 5

@@ -30,21 +30,22 @@ INSTALLED = [{"name": "idna", "version": "3.7", "files": ["idna/__init__.py"], "
 class Host:
     """An AnsibleModule that runs nothing: it does what uv, pip and Python would do to the disk.
 
-    ``fails`` is a word of the command that ends with an error, ``says`` the error.
+    ``fails`` is a word of the command that ends with an error, ``says`` the error, ``status`` its status.
     """
 
-    def __init__(self, check_mode: bool = False, fails: str = "", says: str = "error: broken") -> None:
+    def __init__(self, check_mode: bool = False, fails: str = "", says: str = "error: broken", status: int = 1) -> None:
         self.check_mode = check_mode
         self._diff = True
         self.fails = fails
         self.says = says
+        self.status = status
         self.ran: list[str] = []
 
     def run_command(self, argv: list[str], cwd: str = "/", **_options: Any) -> tuple[int, str, str]:
         argv = argv[3:] if argv[0] == "setpriv" else argv
         self.ran.append(" ".join(argv))
         if self.fails and self.fails in argv:
-            return 1, "", self.says
+            return self.status, "", self.says
         if "--output-file" in argv:
             target = Path(cwd, argv[argv.index("--output-file") + 1])
             target.write_text(PYLOCK if "pylock.toml" in argv else LOCK, encoding="utf-8")
@@ -161,6 +162,15 @@ def test_an_environment_that_does_not_work(tmp_path: Path) -> None:
     host = Host(fails="import idna", says="Traceback\nImportError: libfoo.so.1: cannot open shared object file")
     with pytest.raises(
         PythonEnvironmentError, match=r"does not work: `import idna` ended with ImportError: libfoo\.so\.1"
+    ):
+        builder(host, tmp_path, IDNA).ensure(default=False)
+
+
+@pytest.mark.parametrize("step", ["compile", "sync", "import idna"])
+def test_what_is_killed_is_not_called_wrong(tmp_path: Path, step: str) -> None:
+    host = Host(fails=step, says="", status=-9)
+    with pytest.raises(
+        PythonEnvironmentError, match=r"no message\. It was ended by signal 9, as by a host without memory"
     ):
         builder(host, tmp_path, IDNA).ensure(default=False)
 
