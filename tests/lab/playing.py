@@ -37,7 +37,7 @@ def command(playbook: str, *arguments: str, **variables: str | Path) -> list[str
 
 
 def play(playbook: str, *arguments: str, cwd: Path = ROOT, timeout: int = 900, **variables: str | Path) -> Run:
-    """Run a playbook to its end."""
+    """Run a playbook to its end. Raises AssertionError where one that succeeded says that it was interrupted."""
     done = subprocess.run(
         command(playbook, *arguments, **variables),
         cwd=cwd,
@@ -49,6 +49,8 @@ def play(playbook: str, *arguments: str, cwd: Path = ROOT, timeout: int = 900, *
         timeout=timeout,
         check=False,
     )
+    # Whoever has a build in hand to the very end has not left its lock to anybody.
+    assert done.returncode != 0 or " was interrupted: " not in done.stdout, done.stdout
     return Run(done.returncode, done.stdout)
 
 
