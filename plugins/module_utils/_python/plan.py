@@ -579,12 +579,17 @@ def url_secrets(url: str) -> list[str]:
 
 
 _UNREACHABLE = re.compile(
-    r"dns error|error sending request|tcp connect error|connection refused|timed? ?out|failed to lookup address|"
-    r"network is unreachable|no route to host|connection reset|tunnel|NewConnectionError|Max retries exceeded",
+    r"dns error|error sending request|tcp connect error|connection refused|failed to lookup address|"
+    # Not the names of packages: async-timeout, sshtunnel.
+    r"\btimed out\b|network timeout|TimeoutError|tunnel error|tunnel connection failed|"
+    r"network is unreachable|no route to host|connection reset|NewConnectionError|Max retries exceeded",
     re.IGNORECASE,
 )
 _TOLD = re.compile(r"(?:error|cause): *(.+)", re.IGNORECASE)
-_CERTIFICATE = re.compile(r"certificate|UnknownIssuer|CERTIFICATE_VERIFY_FAILED", re.IGNORECASE)
+_CERTIFICATE = re.compile(
+    r"peer certificate|certificate[ _]verify[ _]failed|UnknownIssuer|CertVerif|self-signed certificate",
+    re.IGNORECASE,
+)
 
 
 def reason(output: str, limit: int = 700) -> str:

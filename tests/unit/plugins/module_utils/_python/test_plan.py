@@ -437,7 +437,11 @@ def test_hints() -> None:
         "Connection refused (os error 111)", mirror, "head"
     )
     assert "SSL_CERT_FILE" in plan.network_hint("invalid peer certificate: UnknownIssuer", SETTINGS, "head")
-    assert plan.network_hint("there is no version of numpy==99", SETTINGS, "head") == ""
+    assert "SSL_CERT_FILE" in plan.network_hint("[SSL: CERTIFICATE_VERIFY_FAILED] x", SETTINGS, "head")
+    for said in ("operation timed out", "network timeout", "ConnectTimeoutError(x)", "tunnel error: unsuccessful"):
+        assert "cannot reach the package index" in plan.network_hint(said, SETTINGS, "head")
+    for name in ("numpy", "async-timeout", "sshtunnel", "certificates"):
+        assert plan.network_hint(f"there is no version of {name}==99", SETTINGS, "head") == ""
     line = plan.unreachable_python(Environment("sci", "1", (), "3.12"), SETTINGS, "head")
     assert "sci/1" in line and "GitHub" in line and "python_environments_python_mirror" in line and "\n" not in line
 
