@@ -32,24 +32,36 @@ _NOT_THE_SOFTWARE = tuple(
         r"An error occurred \([\w.]+\) when calling|Unable to locate credentials|Could not connect to the endpoint",
         r"\b(\w+LimitExceeded|Insufficient\w*Capacity|ExpiredToken|Throttling(Exception)?)\b",
         # errno(3), as programs and Python print it.
-        r"No space left on device|Disk quota exceeded|Read-only file system|Input/output error",
+        r"No space left on device|Disk quota exceeded|Read-only file system|Input/output error|Stale file handle",
+        r"Transport endpoint is not connected|Structure needs cleaning",
         r"Connection (refused|reset|timed out|aborted)|Network is unreachable|No route to host|Broken pipe",
         r"[Tt]emporary failure in name resolution|Name or service not known|dns error",
         r"Resource temporarily unavailable|Too many open files",
-        # Memory: errno(3), GCC's driver, C++, Python, the shell, and what waited for a child.
-        r"Cannot allocate memory|[Oo]ut of memory|std::bad_alloc|MemoryError|Killed signal terminated",
-        r"[Ss]ignal 9\b|\bSIGKILL\b|(?m:^|[\s:])Killed\s*(?m:$)|\b(exit code|Error|status) (137|-9)\b",
-        r"line \d+: +\d+ Killed\b|internal compiler error: Killed",
-        # curl, Git, pip, uv, apt, and Python's and Spack's ways to fetch.
-        r"[Oo]peration timed out|[Rr]ead timed out|TLS handshake timeout|[Ee]rror sending request|[Cc]url error",
-        r"[Nn]etwork timeout|[Ee]rror decoding response body|connection closed before message completed|close_notify",
-        r"tls handshake eof|gnutls_handshake|hung up unexpectedly",
-        r"[Cc]ould not resolve host|Failed to connect to|early EOF|unexpected disconnect|RPC failed|IncompleteRead",
-        r"RemoteDisconnected|ConnectionError|ProtocolError|<url\w+ error|SSLError|SSL_ERROR_SYSCALL",
+        # Memory: errno(3), GCC's driver, C++, Python.
+        r"Cannot allocate memory|[Oo]ut of memory|virtual memory exhausted|std::bad_alloc|MemoryError",
+        # Ended from outside, as make, the shell, GCC's driver, Python and uv say it: SIGKILL and SIGTERM.
+        r"(?m:^|[\s:])(Killed|Terminated)\s*(?m:$)|line \d+: +\d+ (Killed|Terminated)\b",
+        r"\b(Killed|Terminated) signal terminated|internal compiler error: (Killed|Terminated)\b",
+        r"[Ss]ignal:? (9|15)\b|<Signals\.SIG(KILL|TERM)\b|\bwith status -(9|15)\b",
+        r"\b(exit code|Error|status) (137|143)\b",
+        # curl and its library, by their codes (libcurl-errors(3)) and in their words, as Git and CMake pass them on.
+        r"[Cc]url: \((5|6|7|18|28|35|52|55|56|92)\)|[Cc]url error|[Oo]peration timed out|Operation too slow",
+        r"(Could not|Couldn't|could not|couldn't) (resolve host|connect to server)|Timeout was reached",
+        r"GnuTLS recv error|gnutls_handshake\(\) failed|unexpected eof while reading|SSL_ERROR_SYSCALL",
+        # Git and SSH.
+        r"early EOF|unexpected disconnect|RPC failed|hung up unexpectedly|kex_exchange_identification",
+        # pip and uv, with what is below them; Python's own.
+        r"[Rr]ead timed out|Connection to \S+ timed out|TimeoutError|socket\.timeout|TLS handshake timeout",
+        r"[Nn]etwork timeout|[Ee]rror sending request|[Ee]rror decoding response body|request or response body error",
+        r"connection closed before message completed|TLS close_notify|tls handshake eof|EOF during handshake",
+        r"end of file before message length|Response ended prematurely|Server disconnected|http2 error",
+        r"Request failed after \d+ retries|Failed to connect to",
+        r"RemoteDisconnected|IncompleteRead|\b(ConnectionError|ProtocolError|SSLError)[(:]|<url\w+ error",
+        # Spack and apt.
         r"Failed to fetch|FetchError|All fetchers failed|All mirrors were tried|Could not get lock /var/lib",
         r"\b429 Too Many Requests|\b(HTTP Error|returned error:|status code) ?(408|429|5\d\d)\b",
         r"HTTP status (client|server) error \((408|429|5\d\d)\b",
-        r"\b50[0234] (Internal Server Error|Bad Gateway|Service Unavailable|Gateway Time-?out)",
+        r"\b50[0234] (Internal Server Error|Bad Gateway|Service (Temporarily )?Unavailable|Gateway Time-?out)",
         # Our own (_host/parse.py, _spack/messages.py, _python/plan.py): it was not finished, and nothing was wrong.
         r"was ended after its time-out of|was killed from outside|was ended from outside",
         r"was ended by signal (1|2|9|15)\b|could not be reached from|cannot reach the package index",
