@@ -239,9 +239,10 @@ def test_a_snapshot_that_is_not_what_its_record_says_is_not_deployed(store: Path
 
 
 @pytest.fixture
-def small_store(store: Path) -> Iterator[Callable[[int], Path]]:
+def small_store(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int], Path]]:
     """A store on a disk of so many MiB."""
-    image = store.with_suffix(".disk")
+    # Not among what the test must not leave attached: a lab that starts meanwhile has a copy of every mount.
+    image = tmp_path_factory.mktemp("disk") / "store.disk"
 
     def make(size: int) -> Path:
         store.mkdir()
