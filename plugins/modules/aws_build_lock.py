@@ -191,6 +191,9 @@ lock:
     key_kept:
       description: Whether it is the key that the build had before, so that its host can still be reached.
       type: bool
+    ours:
+      description: Whether O(holder) had it before; in check mode with V(false) and an empty C(lock_id) nobody has it.
+      type: bool
     taken_over:
       description: Whether it was taken over from a build that had ended without giving it back, or was detached.
       type: bool

@@ -29,7 +29,7 @@ from typing import Any
 from ec2lab.client import Client
 from ec2lab.testing import Cloud
 from iam_policy import Policy, compare
-from playing import Run, play, play_and_kill
+from playing import ROOT, Run, play, play_and_kill
 
 SEED = """\
 cluster: {name: NAME, region: us-east-1, os: ubuntu2204}
@@ -61,8 +61,8 @@ def allowed_by(client: Client, *documents: str) -> Iterator[None]:
     """Raises AssertionError where a call that is made meanwhile is not allowed by these documents of docs/iam."""
     client.clear_calls()
     yield
-    policies = (Path(__file__).resolve().parents[2] / "docs" / "iam" / f"{name}.json" for name in documents)
-    denied = compare(Policy.read(*policies), client.calls()).denied
+    policy = Policy.read(*(ROOT / "docs" / "iam" / f"{name}.json" for name in documents))
+    denied = compare(policy, client.calls()).denied
     assert denied == [], denied
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._aws.names import (
@@ -207,32 +207,24 @@ def judge_key(
     verdict = _judge(lock, asker, here, running, now=now, ttl=ttl, spare=spare)
     unwanted = lock.holder is None and not lock.kept and not spare
     if spare_kept and verdict.action == TAKE_OVER and lock.spared(now) and not unwanted:
-        return Verdict(WAIT, f"what the build {lock.build_id} has finished is kept until {lock.keep_until}", KEPT)
+        return Verdict(WAIT, f"what the build {lock.build_id} has finished is kept until {lock.keep_until}", (KEPT,))
+    if verdict.spared:
+        # What would still stand in the way of who does not spare what may run.
+        further = judge_key(lock, asker, here, running, now=now, ttl=ttl, spare_kept=spare_kept)
+        return replace(verdict, spared=verdict.spared + further.spared)
     return verdict
-
-
-def all_spared(lock: KeyLock, verdict: Verdict, *, now: float, spare_kept: bool) -> list[str]:
-    """All that a clean-up which was refused a lock would have to give up sparing, to have it.
-
-    :param lock: with what its volume says of how long it is kept.
-    """
-    spared = [verdict.spared] if verdict.spared else []
-    # What a controller that cannot be seen left is kept, too; of what is detached nobody has said so.
-    if verdict.spared == DETACHED and lock.holder is not None and spare_kept and lock.spared(now):
-        spared.append(KEPT)
-    return spared
 
 
 def _judge(lock: KeyLock, asker: Holder, here: Here, running: bool, *, now: float, ttl: float, spare: bool) -> Verdict:
     if lock.holder is None:
         if spare and not lock.kept and not lock.overdue(now):
-            return Verdict(WAIT, f"it runs on its own, until {lock.deadline} at most", DETACHED)
+            return Verdict(WAIT, f"it runs on its own, until {lock.deadline} at most", (DETACHED,))
         return Verdict(TAKE_OVER, f"the build {lock.build_id} was left to itself")
     record = LockRecord(lock.build_id, lock.holder, moment(lock.started) or lock.renewed, lock.renewed, ttl)
     verdict = judge(record, asker, here, running, now)
     known = here.can_see(lock.holder) or here.outlived(lock.holder)
     if spare and verdict.action == TAKE_OVER and not known and not lock.overdue(now):
-        return Verdict(WAIT, f"{verdict.reason}, and may live: its time ends at {lock.deadline}", DETACHED)
+        return Verdict(WAIT, f"{verdict.reason}, and may live: its time ends at {lock.deadline}", (DETACHED,))
     return verdict
 
 

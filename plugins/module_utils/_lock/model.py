@@ -93,12 +93,12 @@ class Here:
 class Verdict:
     """What to do (take, renew, take over, wait) and why, as a clause; for a wait also who holds it and since when.
 
-    spared: for a wait that only who asked to spare something has to make, what it is.
+    spared: for a wait that only who asked to spare something has to make, all that it is.
     """
 
     action: str
     reason: str
-    spared: str = ""
+    spared: tuple[str, ...] = ()
 
 
 def parse_holder(value: Any) -> Holder:

@@ -29,7 +29,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import AwsEr
 from ansible_collections.petal.hpc.plugins.module_utils._aws.lock import (
     KeyHeldError,
     KeyLock,
-    all_spared,
     holder_tag,
     judge_key,
     lock_tags,
@@ -175,7 +174,7 @@ class KeyLocks:
                     "Wait for that build to end, or end it, and run again.",
                     lock.to_dict() if lock else None,
                     verdict.reason,
-                    all_spared(lock, verdict, now=time.time(), spare_kept=request.spare_kept) if lock else [],
+                    verdict.spared,
                 )
             # Who was refused what is free has met somebody faster, or a list that lags behind.
             self._sleep(poll if verdict.action != WAIT else max(0.05, min(poll, request.timeout - waited)))
@@ -421,6 +420,7 @@ class KeyLocks:
             **lock.to_dict(),
             "key_file": str(request.key_file),
             "key_kept": key_kept,
+            "ours": verdict.action == RENEW,
             "taken_over": verdict.action == TAKE_OVER,
             "remaining_s": int((moment(lock.deadline) or 0.0) - time.time()),
             "waited_s": round(request.waited + waited, 1),

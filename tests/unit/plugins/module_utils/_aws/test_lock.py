@@ -11,7 +11,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._aws.lock import (
     DETACHED,
     KEPT,
     KeyLock,
-    all_spared,
     holder_tag,
     judge_key,
     lock_tags,
@@ -124,7 +123,7 @@ def test_who_may_have_it(lock: KeyLock | None, running: bool, action: str) -> No
 )
 def test_a_clean_up_spares_what_may_run(lock: KeyLock | None, action: str) -> None:
     verdict = judge_key(lock, OURS, HERE, False, now=NOW, ttl=300, spare=True)
-    assert (verdict.action, verdict.spared) == (action, DETACHED if action == WAIT else "")
+    assert (verdict.action, verdict.spared) == (action, (DETACHED,) if action == WAIT else ())
 
 
 def test_the_longest_holder_fits_into_a_tag() -> None:
@@ -204,9 +203,9 @@ def test_what_was_finished_is_spared_by_a_clean_up_for_its_time() -> None:
         assert judge_key(lock, OURS, HERE, False, now=NOW + 61, ttl=300, spare_kept=True).action == TAKE_OVER
         assert judge_key(lock, OURS, HERE, False, now=NOW, ttl=300).action == TAKE_OVER
     detached = replace(LOCK, holder=None, keep_until=until)
-    assert judge_key(detached, OURS, HERE, False, now=NOW, ttl=300, spare=True, spare_kept=True).spared == DETACHED
+    assert judge_key(detached, OURS, HERE, False, now=NOW, ttl=300, spare=True, spare_kept=True).spared == (DETACHED,)
     over = replace(detached, deadline=stamp(NOW - 1))
-    assert judge_key(over, OURS, HERE, False, now=NOW, ttl=300, spare=True, spare_kept=True).spared == KEPT
+    assert judge_key(over, OURS, HERE, False, now=NOW, ttl=300, spare=True, spare_kept=True).spared == (KEPT,)
     # Who does not spare what is detached means what it has finished, too.
     assert judge_key(detached, OURS, HERE, False, now=NOW, ttl=300, spare_kept=True).action == TAKE_OVER
     kept = replace(LOCK, holder=None, kept=True)
@@ -214,15 +213,15 @@ def test_what_was_finished_is_spared_by_a_clean_up_for_its_time() -> None:
     # Of who cannot be seen both are spared, and one is said with the other.
     unseen = replace(LOCK, holder=replace(OTHER, host="elsewhere"), renewed=NOW - 1000, keep_until=until)
     for lock, spare_kept, spared in (
-        (unseen, True, [DETACHED, KEPT]),
-        (unseen, False, [DETACHED]),
-        (replace(unseen, keep_until=""), True, [DETACHED]),
-        (detached, True, [DETACHED]),
-        (over, True, [KEPT]),
-        (replace(LOCK, renewed=NOW, holder=replace(OTHER, host="elsewhere")), True, []),
+        (unseen, True, (DETACHED, KEPT)),
+        (unseen, False, (DETACHED,)),
+        (replace(unseen, keep_until=""), True, (DETACHED,)),
+        (detached, True, (DETACHED,)),
+        (over, True, (KEPT,)),
+        (replace(LOCK, renewed=NOW, holder=replace(OTHER, host="elsewhere")), True, ()),
     ):
         verdict = judge_key(lock, OURS, HERE, False, now=NOW, ttl=300, spare=True, spare_kept=spare_kept)
-        assert (verdict.action, all_spared(lock, verdict, now=NOW, spare_kept=spare_kept)) == (WAIT, spared)
+        assert (verdict.action, verdict.spared) == (WAIT, spared)
     ours = replace(LOCK, holder=OURS, keep_until=until)
     assert judge_key(ours, OURS, HERE, True, now=NOW, ttl=300, spare_kept=True).action == RENEW
     assert parse_lock(key_pair(keep_until=until), FINGERPRINT).keep_until == until

@@ -19,11 +19,16 @@ pytest.importorskip("boto3", reason="boto3 is not in this environment")
 from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import AwsError
 from ansible_collections.petal.hpc.plugins.module_utils._aws.keys import api
 from ansible_collections.petal.hpc.plugins.module_utils._aws.lock import KeyLock
+from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._lock.model import Here, Holder
 
 OURS = Holder("head", "boot-1", "4026531836", 100, "5000")
 LOCK = KeyLock("key-1", "key-1", "petal-0", "b1", OURS, 0.0, "", "")
 REQUEST = api.KeyRequest("petal-0", "sha256:0", "b1", "x", OURS, Path("key"), 0, 300, 3600, interval=60, force=False)
+
+
+def no_command(args: list[str], **_options: Any) -> tuple[int, str, str]:
+    raise AssertionError(args)
 
 
 class Locks(api.KeyLocks):
@@ -32,7 +37,7 @@ class Locks(api.KeyLocks):
     def __init__(self, found: Iterator[KeyLock | AwsError | None]) -> None:
         self.now = 0.0
         self.found = found
-        super().__init__(None, SimpleNamespace(), sleep=self.wait)  # type: ignore[arg-type]
+        super().__init__(None, Host(no_command), sleep=self.wait)
 
     def wait(self, seconds: float) -> None:
         self.now += seconds
