@@ -38,29 +38,33 @@ _NOT_THE_SOFTWARE = tuple(
         r"[Tt]emporary failure in name resolution|Name or service not known|dns error",
         r"Resource temporarily unavailable|Too many open files",
         # Memory: errno(3), GCC's driver, C++, Python.
-        r"Cannot allocate memory|[Oo]ut of memory|virtual memory exhausted|std::bad_alloc|MemoryError",
+        r"Cannot allocate memory|[Oo]ut of memory|virtual memory exhausted|std::bad_alloc|\bMemoryError\b",
         # Ended from outside, as make, the shell, GCC's driver, Python and uv say it: SIGKILL and SIGTERM.
         r"(?m:^|[\s:])(Killed|Terminated)\s*(?m:$)|line \d+: +\d+ (Killed|Terminated)\b",
         r"\b(Killed|Terminated) signal terminated|internal compiler error: (Killed|Terminated)\b",
-        r"[Ss]ignal:? (9|15)\b|<Signals\.SIG(KILL|TERM)\b|\bwith status -(9|15)\b",
-        r"\b(exit code|Error|status) (137|143)\b",
+        r"[Ss]ignal:? (9|15)\b|<Signals\.SIG(KILL|TERM)\b|\b(with status|exit code) -(9|15)\b",
+        r"\b(exit code|Error|status|code)[:=]? ?(137|143)\b",
         # curl and its library, by their codes (libcurl-errors(3)) and in their words, as Git and CMake pass them on.
         r"[Cc]url: \((5|6|7|18|28|35|52|55|56|92)\)|[Cc]url error|[Oo]peration timed out|Operation too slow",
         r"(Could not|Couldn't|could not|couldn't) (resolve host|connect to server)|Timeout was reached",
         r"GnuTLS recv error|gnutls_handshake\(\) failed|unexpected eof while reading|SSL_ERROR_SYSCALL",
+        r"HTTP/2 stream \d+ was not closed cleanly",
         # Git and SSH.
         r"early EOF|unexpected disconnect|RPC failed|hung up unexpectedly|kex_exchange_identification",
+        r"Connection closed by \S+ port|invalid index-pack output",
         # pip and uv, with what is below them; Python's own.
-        r"[Rr]ead timed out|Connection to \S+ timed out|TimeoutError|socket\.timeout|TLS handshake timeout",
+        r"[Rr]ead timed out|Connection to \S+ timed out|\bTimeoutError:|socket\.timeout|TLS handshake timeout",
         r"[Nn]etwork timeout|[Ee]rror sending request|[Ee]rror decoding response body|request or response body error",
         r"connection closed before message completed|TLS close_notify|tls handshake eof|EOF during handshake",
         r"end of file before message length|Response ended prematurely|Server disconnected|http2 error",
         r"Request failed after \d+ retries|Failed to connect to",
-        r"RemoteDisconnected|IncompleteRead|\b(ConnectionError|ProtocolError|SSLError)[(:]|<url\w+ error",
+        # With what it was called with; not a class of that name, nor C++'s.
+        r"RemoteDisconnected|IncompleteRead|\b(ConnectionError|ProtocolError|SSLError)(\([A-Z'\"]|: )|<url\w+ error",
         # Spack and apt.
         r"Failed to fetch|FetchError|All fetchers failed|All mirrors were tried|Could not get lock /var/lib",
         r"\b429 Too Many Requests|\b(HTTP Error|returned error:|status code) ?(408|429|5\d\d)\b",
         r"HTTP status (client|server) error \((408|429|5\d\d)\b",
+        r"\b5\d\d Server Error\b",
         r"\b50[0234] (Internal Server Error|Bad Gateway|Service (Temporarily )?Unavailable|Gateway Time-?out)",
         # Our own (_host/parse.py, _spack/messages.py, _python/plan.py): it was not finished, and nothing was wrong.
         r"was ended after its time-out of|was killed from outside|was ended from outside",

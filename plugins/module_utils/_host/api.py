@@ -143,7 +143,7 @@ class Host:
         if status not in accept:
             said = " ".join((problem.strip() or output.strip() or "no message").split())
             hint = f" {FREE_SPACE}" if "No space left" in said else signal_hint(status)
-            raise PetalError(f"{doing}: {argv[0]} ended with status {status}: {said[-800:]}.{hint}")
+            raise PetalError(f"{doing}: {argv[0]} ended with status {status}: {said[-800:].rstrip('.')}.{hint}")
         return output
 
     def need_root(self, doing: str) -> None:

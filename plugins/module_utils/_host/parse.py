@@ -202,8 +202,9 @@ def signal_hint(status: int) -> str:
     number = -status if status < 0 else status - 128
     if number not in signal.valid_signals():
         return ""
-    why = ", as by a host without memory or one that shuts down" if number in (signal.SIGKILL, signal.SIGTERM) else ""
-    return f" It was ended by signal {number}{why}."
+    if number in (signal.SIGKILL, signal.SIGTERM):
+        return f" It was ended by signal {number}, as by a host without memory or one that shuts down: run again."
+    return f" It was ended by signal {number}."
 
 
 def gib_to_bytes(gib: int) -> int:

@@ -274,7 +274,7 @@ class Builder:
         if rc != 0:
             raise PythonEnvironmentError(
                 f"Python environment {self._environment.module} is installed, but does not work: "
-                f"`{check[2]}` ended with {plan.last_line(stdout + stderr)}."
+                f"`{check[2]}` ended with {plan.last_line(stdout + stderr).rstrip('.')}."
                 + (
                     signal_hint(rc)
                     or " A library of the operating system may be missing, or the packages do not fit together."

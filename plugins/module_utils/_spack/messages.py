@@ -184,7 +184,7 @@ def unsolved_message(name: str, hint: str) -> str:
 
     :param hint: what ended it (_host.parse.signal_hint).
     """
-    return f"Spack did not finish solving the environment {name}, nothing was built.{hint} Run again."
+    return f"Spack did not finish solving the environment {name}, nothing was built.{hint}"
 
 
 def of_system_message(labels: Sequence[str]) -> str:
