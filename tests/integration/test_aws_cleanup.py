@@ -184,6 +184,9 @@ REPLACE = """\
     - name: Ask who plays
       petal.hpc.controller_info:
       register: me
+    - name: Note that this run made the volume
+      set_fact:
+        software_volume_new: "{{ new | bool }}"
     - name: Go on where the host went away
       include_role: {name: petal.hpc.software_volume, tasks_from: replace}
       vars:
@@ -205,29 +208,55 @@ REPLACE = """\
 """
 
 
+@pytest.mark.parametrize("new", [True, False])
 @pytest.mark.parametrize(
-    ("holder", "said", "left"),
+    ("holder", "said"),
     [
         # Somebody went on with it and left it to itself.
-        (DETACHED, "it runs on its own, until ", DETACHED),
+        (DETACHED, "it is no longer this run that builds: the build 20260131T120000Z-44444444 was left to itself"),
         # Somebody went on with it and failed: nothing runs, and what there is stays for the next run.
-        (KEPT, "This run was taken for dead, and another controller went on with its build and left it", KEPT),
+        (KEPT, "it is no longer this run that builds: the build 20260131T120000Z-44444444 was left to itself"),
+        # Somebody went on with it, and cannot be seen from here any more.
+        (ELSEWHERE, "it is no longer this run that builds: pid 100 on elsewhere has not renewed it for "),
     ],
 )
-def test_a_controller_that_was_taken_for_dead_replaces_no_host(
-    lab: Client, tmp_path: Path, holder: str, said: str, left: str
+def test_a_controller_that_was_taken_for_dead_touches_nothing(
+    lab: Client, tmp_path: Path, holder: str, said: str, new: bool
 ) -> None:
     site = Site(tmp_path, region="us-west-2")
-    volume = leave(site, "4", holder, 3600, more={KEEP_UNTIL: stamp(time.time() + 3600)})
+    volume = leave(site, "4", holder, 3600, renewed=3000, more={KEEP_UNTIL: stamp(time.time() + 3600)})
+    before = lab.leaks()
     book = tmp_path / "replace.yml"
     book.write_text(REPLACE)
     lab.clear_calls()
-    done = site.play(str(book))
+    done = site.play(str(book), "-e", f"new={new}")
     assert done.rc != 0
+    assert "This run was taken for dead, and lost its lock (" in done.output, done.output
     assert said in done.output, done.output
+    assert {call["action"] for call in lab.calls() if not call["action"].startswith("Describe")} == set()
+    assert lab.leaks() == before
+    assert [one["id"] for one in before["volumes"]] == [volume]
+    clean_up(site, detached="true", kept="true")
+    assert lab.leaks() == {}
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_a_controller_whose_lock_is_gone_builds_nothing_and_keeps_what_there_is(
+    lab: Client, tmp_path: Path, new: bool
+) -> None:
+    """Whoever gave it back may have finished the build: another run finds that."""
+    site = Site(tmp_path, region="us-west-2")
+    volume = leave(site, "4", ELSEWHERE, 3600, more={KEEP_UNTIL: stamp(time.time() + 3600)})
+    site.cloud.ec2.delete_key_pair(KeyName=resource_name("sha256:" + "4" * 64))
+    book = tmp_path / "replace.yml"
+    book.write_text(REPLACE)
+    lab.clear_calls()
+    done = site.play(str(book), "-e", f"new={new}")
+    assert done.rc != 0
+    assert "This run was taken for dead, and lost its lock (it is free)" in done.output, done.output
     assert lab.calls(action="RunInstances") == []
     (lock,) = lab.leaks()["key_pairs"]
-    assert lock["tags"][HOLDER] == left, done.output
+    assert lock["tags"][HOLDER] == KEPT, done.output
     assert [one["id"] for one in lab.leaks()["volumes"]] == [volume]
-    clean_up(site, detached="true", kept="true")
+    clean_up(site, kept="true")
     assert lab.leaks() == {}

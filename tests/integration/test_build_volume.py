@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import shutil
 import signal
@@ -17,6 +18,8 @@ from kill_build import EXPECTED, SEED, content_is_right
 from kill_build import main as kill_build
 from modules import run_module
 from playing import ROOT, command, environment, leftovers, play
+
+from ansible_collections.petal.hpc.plugins.plugin_utils.controller import start_time
 
 
 @pytest.fixture
@@ -55,10 +58,12 @@ def test_a_seed_is_built_once_and_found_again(store: Path, seed: Path) -> None:
     assert list(store.glob("snapshots/*")) == []
 
 
-def test_two_builds_of_one_seed_at_once_end_in_one_snapshot(store: Path, seed: Path) -> None:
+@pytest.mark.parametrize("more", [{}, {"force": "true"}], ids=["", "force"])
+def test_two_builds_of_one_seed_at_once_end_in_one_snapshot(store: Path, seed: Path, more: dict[str, str]) -> None:
+    """With force as well: what another one has made meanwhile is new enough."""
     builds = [
         subprocess.Popen(
-            command("build_volume", seed=seed, store=store),
+            command("build_volume", seed=seed, store=store, **more),
             cwd=ROOT,
             env=environment(),
             stdin=subprocess.DEVNULL,
@@ -80,6 +85,48 @@ def test_two_builds_of_one_seed_at_once_end_in_one_snapshot(store: Path, seed: P
     assert sorted(word in output for output in outputs for word in ("Built: ", "Found: ")) == [False, False, True, True]
     assert content_is_right(store) == ""
     assert leftovers(store) == []
+
+
+TAKEN_FOR_DEAD = """\
+- hosts: localhost
+  gather_facts: false
+  vars:
+    fingerprint: "sha256:5555555555555555555555555555555555555555555555555555555555555555"
+  tasks:
+    - name: Ask who plays
+      petal.hpc.controller_info:
+      register: me
+    - name: Build, as another process that lives
+      petal.hpc.build_lock:
+        store: "{{ store }}"
+        fingerprint: "{{ fingerprint }}"
+        build_id: b1
+        holder: "{{ me.controller | combine({'pid': pid | int, 'start_time': start_time}) }}"
+    - name: Make its volume
+      petal.hpc.local_volume: {store: "{{ store }}", name: build-55555555555555555555, size_gb: 1}
+    - name: Fail
+      block:
+        - name: Fail
+          fail: {msg: something went wrong}
+      rescue:
+        - name: Clean up after the failure
+          include_role: {name: petal.hpc.software_volume, tasks_from: abort}
+          vars:
+            software_volume_plan:
+              {provider: local, name: left, fingerprint: "{{ fingerprint }}", volume: build-55555555555555555555,
+               build_id: b1, controller: "{{ me.controller }}"}
+"""
+
+
+def test_a_controller_that_was_taken_for_dead_leaves_the_volume_to_who_builds(store: Path, tmp_path: Path) -> None:
+    book, mine = tmp_path / "book.yml", Path("/proc/self/stat").read_text()
+    book.write_text(TAKEN_FOR_DEAD)
+    failed = play(str(book), store=store, pid=str(os.getpid()), start_time=str(start_time(mine)))
+    assert failed.rc != 0
+    assert "What is there was left alone, for it is no longer this run that builds: " in failed.output, failed.output
+    assert " is building since " in failed.output
+    assert len(list(store.glob("volumes/build-*.img"))) == 1
+    run_module("local_volume", store=store, name="build-55555555555555555555", state="absent")
 
 
 def test_check_mode_shows_the_plan_and_changes_nothing(store: Path, seed: Path) -> None:
