@@ -76,7 +76,13 @@ options:
     description:
       - First end the processes that a dead controller left in the mount namespace of the volume; with SIGTERM, and
         after five seconds with SIGKILL.
-      - Those with C(PETAL_DETACHED=1) in their environment are spared.
+      - Those with C(PETAL_DETACHED=1) in their environment, a build that was left to itself, are spared.
+    type: bool
+    default: false
+  evict_detached:
+    description:
+      - As O(evict), and end a build that was left to itself, too. Without it, a volume in which one goes on is not
+        removed.
     type: bool
     default: false
   label:
@@ -188,6 +194,11 @@ evicted:
   returned: success
   type: list
   elements: dict
+detached:
+  description: Processes of a build that was left to itself, for which the volume was not removed.
+  returned: failure because of them
+  type: list
+  elements: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -195,7 +206,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._volume.api import VolumeStore
-from ansible_collections.petal.hpc.plugins.module_utils._volume.model import Wanted, text_tags
+from ansible_collections.petal.hpc.plugins.module_utils._volume.model import DetachedBuildError, Wanted, text_tags
 
 
 def main() -> None:
@@ -215,6 +226,7 @@ def main() -> None:
             "read_only": {"type": "bool", "default": False},
             "tags": {"type": "dict"},
             "evict": {"type": "bool", "default": False},
+            "evict_detached": {"type": "bool", "default": False},
             "label": {"type": "str"},
             "fingerprint": {"type": "str"},
         },
@@ -222,10 +234,13 @@ def main() -> None:
         supports_check_mode=True,
     )
     options = dict(module.params)
+    options["evict"] |= options["evict_detached"]
     store, tags = options.pop("store"), options.pop("tags")
     try:
         wanted = Wanted(tags=text_tags(tags), **options)
         result = VolumeStore(Host(module.run_command), store).apply(wanted, module.check_mode)
+    except DetachedBuildError as error:
+        module.fail_json(msg=str(error), detached=error.processes)
     except PetalError as error:
         module.fail_json(msg=str(error))
     for warning in result.pop("warnings"):

@@ -65,7 +65,7 @@ def keep(run: Run, note: Note, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Note the build, and see to it that its lock is renewed as long as this run of the playbook lives."""
     store = str(arguments.get("store", "/var/lib/petal"))
     left = f"what it has made stays in {store}, and an install of Spack packages goes on by itself."
-    note.write(goodbye(arguments, left, {"provider": "local", "store": store}))
+    note.write(goodbye(arguments, left, {"provider": "local", "store": store, "detached": "true"}))
 
     def beat() -> str:
         result = run(arguments)

@@ -351,6 +351,44 @@ def test_what_a_dead_build_left_on_a_full_disk_is_cleaned_up(small_store: Callab
     assert list(store.glob("volumes/*")) == []
 
 
+def test_a_build_that_was_left_to_itself_is_cleaned_up_only_on_demand(store: Path) -> None:
+    """With one that nobody comes back for beside it, which goes in any case."""
+    ids = {letter: f"20260101T00000{index}Z-{letter * 8}" for index, letter in enumerate("df")}
+    python = ""
+    for letter, build_id in ids.items():
+        fingerprint = "sha256:" + letter * 64
+        volume = run_module(
+            "local_volume",
+            store=store,
+            name=f"build-{fingerprint[7:27]}",
+            size_gb=1,
+            tags={"petal:fingerprint": fingerprint, "petal:build-id": build_id},
+            state="mounted",
+            mount_dir="/petal-test",
+            namespace=True,
+        )["volume"]
+        python = python or volume["python"]
+    install = subprocess.Popen(
+        [python, "-c", "import time; time.sleep(600)"], env={**environment(), "PETAL_DETACHED": "1"}
+    )
+    try:
+        spared = play("cleanup", provider="local", store=store)
+        assert spared.rc == 0, spared.output
+        assert f"{ids['d']}: passed over: a build that was left to itself goes on in it" in spared.output
+        assert "(-e detached=true removes it)" in spared.output
+        assert f"{ids['f']}: removed" in spared.output
+        assert install.poll() is None
+        assert [record.stem for record in store.glob("volumes/*.json")] == [f"build-{'d' * 20}"]
+        ended = play("cleanup", provider="local", store=store, detached="true")
+        assert ended.rc == 0, ended.output
+        assert f"{ids['d']}: removed" in ended.output
+        assert install.wait(30) == -signal.SIGTERM
+        assert leftovers(store) == []
+    finally:
+        install.kill()
+        install.wait()
+
+
 def test_a_build_that_cannot_have_its_volume_gives_its_lock_back(store: Path, seed: Path) -> None:
     (store / "volumes").mkdir(parents=True)
     fingerprint = re.findall(r"sha256:[0-9a-f]{64}", play("validate_seed", seed=seed).output)[-1]

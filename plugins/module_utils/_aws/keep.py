@@ -34,6 +34,9 @@ _NOT_THE_SOFTWARE = tuple(
         # errno(3), as programs and Python print it.
         r"No space left on device|Disk quota exceeded|Read-only file system|Input/output error|Stale file handle",
         r"Transport endpoint is not connected|Structure needs cleaning",
+        # What was read from a disk that failed, and an archive that did not come whole.
+        r"\bBus error\b|(gzip|bzip2|xz|zstd): .{0,120}[Uu]nexpected end of|Unexpected EOF in archive",
+        r"Compressed file ended before the end-of-stream marker",
         r"Connection (refused|reset|timed out|aborted)|Network is unreachable|No route to host|Broken pipe",
         r"[Tt]emporary failure in name resolution|Name or service not known|dns error",
         r"Resource temporarily unavailable|Too many open files",

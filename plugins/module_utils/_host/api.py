@@ -17,13 +17,13 @@ import stat
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import (
     Loop,
     Mount,
+    Process,
     ProcessStat,
     human,
     parse_losetup,
@@ -56,23 +56,6 @@ class RunCommand(Protocol):
     """``AnsibleModule.run_command``, or a stand-in of a test: (status, output, error output)."""
 
     def __call__(self, args: list[str], **options: Any) -> tuple[int, str, str]: ...
-
-
-@dataclass(frozen=True)
-class Process:
-    """A process by its number and the command line that people know it by."""
-
-    pid: int
-    command: str
-
-    def __str__(self) -> str:
-        return f"{self.pid} ({self.command})"
-
-
-def name_processes(processes: Sequence[Process], most: int = 8) -> str:
-    """The first few processes as ``123 (command), …``."""
-    more = f" and {len(processes) - most} more" if len(processes) > most else ""
-    return ", ".join(str(process) for process in processes[:most]) + more
 
 
 def store_directory(store: str) -> Path:

@@ -11,7 +11,7 @@ import re
 import signal
 import struct
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +79,23 @@ class Ext4:
     def size(self) -> int:
         """Size of the file system in bytes."""
         return self.blocks * self.block_size
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process by its number and the command line that people know it by."""
+
+    pid: int
+    command: str
+
+    def __str__(self) -> str:
+        return f"{self.pid} ({self.command})"
+
+
+def name_processes(processes: Sequence[Process], most: int = 8) -> str:
+    """The first few processes as ``123 (command), …``."""
+    more = f" and {len(processes) - most} more" if len(processes) > most else ""
+    return ", ".join(str(process) for process in processes[:most]) + more
 
 
 @dataclass(frozen=True)

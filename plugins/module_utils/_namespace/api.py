@@ -19,8 +19,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, Process, name_processes
-from ansible_collections.petal.hpc.plugins.module_utils._host.parse import Mount, parse_mountinfo, top_mount
+from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
+from ansible_collections.petal.hpc.plugins.module_utils._host.parse import (
+    Mount,
+    Process,
+    name_processes,
+    parse_mountinfo,
+    top_mount,
+)
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 RUNTIME = Path("/run/petal")
@@ -160,19 +166,25 @@ class MountNamespace:
         found = self._host.living_in([] if number is None else [number], devices)
         return [pid for pid in found if pid not in family]
 
-    def evictable(self, devices: Sequence[str]) -> list[Process]:
-        """The processes that ``evict`` would end: all inside but those of a detached build."""
+    def evictable(self, devices: Sequence[str], detached: bool = False) -> list[Process]:
+        """The processes that ``evict`` would end: all inside but, unless asked for, those of a detached build."""
         pids = self.inhabitants(devices)
-        return [self._host.process(pid) for pid in pids if not self._host.environment_has(pid, DETACHED)]
+        return [self._host.process(pid) for pid in pids if detached or not self._host.environment_has(pid, DETACHED)]
 
-    def evict(self, devices: Sequence[str]) -> list[Process]:
+    def detached(self, devices: Sequence[str]) -> list[Process]:
+        """The processes of a detached build inside."""
+        pids = self.inhabitants(devices)
+        return [self._host.process(pid) for pid in pids if self._host.environment_has(pid, DETACHED)]
+
+    def evict(self, devices: Sequence[str], detached: bool = False) -> list[Process]:
         """End what a dead controller left inside: SIGTERM, then SIGKILL. Gives what was ended.
 
         :param devices: ``major:minor`` of the volume.
+        :param detached: end a detached build, too.
         """
-        ended = self.evictable(devices)
-        self._signal(devices, signal.SIGTERM, TERM_PATIENCE, again=False)
-        left = self._signal(devices, signal.SIGKILL, KILL_PATIENCE, again=True)
+        ended = self.evictable(devices, detached)
+        self._signal(devices, detached, signal.SIGTERM, TERM_PATIENCE, again=False)
+        left = self._signal(devices, detached, signal.SIGKILL, KILL_PATIENCE, again=True)
         if left:
             raise PetalError(
                 f"these processes in the mount namespace of the volume {self.name} do not end even by SIGKILL: "
@@ -180,14 +192,16 @@ class MountNamespace:
             )
         return ended
 
-    def _signal(self, devices: Sequence[str], number: int, patience: float, again: bool) -> list[Process]:
+    def _signal(
+        self, devices: Sequence[str], detached: bool, number: int, patience: float, again: bool
+    ) -> list[Process]:
         deadline = time.monotonic() + patience
-        left, first = self.evictable(devices), True
+        left, first = self.evictable(devices, detached), True
         while left and time.monotonic() < deadline:
             for process in left if first or again else []:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process.pid, number)
             first = False
             time.sleep(0.1)
-            left = self.evictable(devices)
+            left = self.evictable(devices, detached)
         return left

@@ -27,7 +27,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
     UNFINISHED,
     Host,
     explained,
-    name_processes,
     store_directory,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import (
@@ -38,6 +37,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.parse import (
     gib_to_bytes,
     human,
     mounts_below,
+    name_processes,
     parse_superblock,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._namespace.api import MountNamespace
@@ -218,7 +218,7 @@ class _Task:
         mounts, target = self._host.mounts(), self._wanted.mount_dir
         sidecar = self._read_record()
         filesystem = self._superblock(Path(loops[0].device) if loops else self.image) if image_bytes else None
-        evictable = self._namespace.evictable(devices) if self._wanted.evict else []
+        evictable = self._namespace.evictable(devices, self._wanted.evict_detached) if self._wanted.evict else []
         return Found(
             sidecar=sidecar,
             image_bytes=image_bytes,
@@ -230,6 +230,7 @@ class _Task:
             namespace=self._namespace.number() is not None,
             occupants=tuple(m for m in mounts if m.target == target and m.device not in devices),
             evictable=len(evictable),
+            detached=tuple(self._namespace.detached(devices) if self._wanted.state == ABSENT else ()),
         )
 
     def _image_bytes(self) -> int | None:
@@ -438,7 +439,7 @@ class _Task:
 
     def _evict(self) -> None:
         devices = [self._host.device_number(loop.device) for loop in self._host.loops_of(self.image)]
-        ended = self._namespace.evict(devices)
+        ended = self._namespace.evict(devices, self._wanted.evict_detached)
         self._evicted += [{"pid": process.pid, "command": process.command} for process in ended]
 
     # Growing

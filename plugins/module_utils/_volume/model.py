@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._host.parse import Ext4, Loop, Mount
+from ansible_collections.petal.hpc.plugins.module_utils._host.parse import Ext4, Loop, Mount, Process
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -41,12 +41,20 @@ class VolumeError(PetalError):
     """A volume cannot be brought into the state that was asked for."""
 
 
+class DetachedBuildError(VolumeError):
+    """A build that was left to itself goes on in the volume; ``processes``: each with pid and command."""
+
+    def __init__(self, message: str, processes: Sequence[Process]) -> None:
+        super().__init__(message)
+        self.processes = [asdict(process) for process in processes]
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What is asked of a volume; None leaves a thing as it is.
 
-    size_gb: GiB. evict: end processes that a dead controller left in the volume's namespace. fingerprint: what the
-    manifest on a volume that is made from a snapshot has to bear.
+    size_gb: GiB. evict: end processes that a dead controller left in the volume's namespace; evict_detached: those of
+    a detached build, too. fingerprint: what the manifest on a volume that is made from a snapshot has to bear.
     """
 
     name: str
@@ -58,6 +66,7 @@ class Wanted:
     read_only: bool = False
     tags: dict[str, str] | None = None
     evict: bool = False
+    evict_detached: bool = False
     label: str | None = None
     fingerprint: str | None = None
 
@@ -85,7 +94,7 @@ class Found:
     image_bytes: size of the image file, None when there is none. filesystem: its superblock, None when it has none.
     signature: what else is on it, as blkid names it ("xfs"). loops: its loop devices. host_mounts, namespace_mounts:
     mounts of these. namespace: whether its mount namespace lives. occupants: mounts of others at the mount directory
-    on the host. evictable: number of processes that evict would end.
+    on the host. evictable: number of processes that evict would end. detached: the processes of a detached build.
     """
 
     sidecar: Sidecar | None = None
@@ -98,6 +107,7 @@ class Found:
     namespace: bool = False
     occupants: tuple[Mount, ...] = ()
     evictable: int = 0
+    detached: tuple[Process, ...] = ()
 
     @property
     def exists(self) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._host.parse import Mount, gib_to_bytes
+from ansible_collections.petal.hpc.plugins.module_utils._host.parse import Mount, gib_to_bytes, name_processes
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot
 from ansible_collections.petal.hpc.plugins.module_utils._volume.model import (
     ABSENT,
@@ -18,6 +18,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._volume.model import (
     DELETING,
     DETACHED,
     MOUNTED,
+    DetachedBuildError,
     Found,
     VolumeError,
     Wanted,
@@ -62,6 +63,10 @@ def plan(wanted: Wanted, found: Found, snapshot: Snapshot | None = None) -> list
     :return: the steps in order; none when nothing has to change. Raises VolumeError when it must not be done.
     """
     steps = []
+    if wanted.state == ABSENT and found.detached and not wanted.evict_detached:
+        raise DetachedBuildError(
+            f"a build that was left to itself goes on in it ({name_processes(found.detached, most=3)})", found.detached
+        )
     if wanted.evict and found.evictable:
         steps.append(Step(EVICT, f"end {found.evictable} processes left in the mount namespace"))
         found = replace(found, evictable=0)
