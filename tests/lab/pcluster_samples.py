@@ -426,9 +426,9 @@ OF_SEEDS = (
         says="this user is there on every node: the image's first user",
     ),
     Sample(
-        "a user with an id of ParallelCluster's",
-        seed={"users": [{"name": "x", "uid": 401}]},
-        says="users of the image or of ParallelCluster have this id",
+        "a user with the id of the image's",
+        seed={"users": [{"name": "x", "uid": 1000}]},
+        says="the image's first user has this id",
     ),
     Sample("a size that is none", seed=_compute(instance_types=["c5.8xlarge"]), says="c5 has no such size", both=True),
     Sample(

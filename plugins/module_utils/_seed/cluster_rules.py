@@ -30,17 +30,8 @@ FIRST_USERS: Mapping[str, str] = {
 }
 #: What ParallelCluster's cookbook makes on every node.
 PCLUSTER_USERS = frozenset({"pcluster-admin", "slurm", "munge", "dcv", "dcvextauth"})
-#: Accounts that the base packages of the images make, beside those that no seed may name anywhere (schema.py).
-_RPM = "adm chrony dbus ftp games halt lp mail operator polkitd rpc rpcuser shutdown sshd sssd sync systemd-coredump"
-_DEB = "_apt _chrony backup games irc landscape list lp mail man messagebus news polkitd pollinate proxy sshd sync"
-_BOTH = "ec2-instance-connect ssm-user systemd-network systemd-oom systemd-resolve systemd-timesync tcpdump tss"
-SYSTEM_USERS: Mapping[str, frozenset[str]] = {
-    "rpm": frozenset(f"{_RPM} {_BOTH}".split()),
-    "deb": frozenset(f"{_DEB} {_BOTH} syslog uucp uuidd www-data".split()),
-}
-#: The image's first user, and ids from 400 that ParallelCluster gives to its own users (reserved_base_uid of its
-#: cookbook: pcluster-admin, slurm, munge, dcvextauth).
-TAKEN_IDS = frozenset({*range(400, 410), 1000})
+#: The id of the image's first user.
+FIRST_USERS_ID = 1000
 #: Where ParallelCluster mounts the local disks of nodes (DEFAULT_EPHEMERAL_DIR).
 SCRATCH = "/scratch"
 OWN_IMAGE = "make one with `pcluster build-image` and name it in compute.custom_ami"
@@ -213,8 +204,7 @@ def system_of_p6e(seed: Draft) -> Iterator[Finding]:
 
 def names_are_free(seed: Draft) -> Iterator[Finding]:
     """The node hook could not make such a user, or would change one that the node needs."""
-    systems = SYSTEM_USERS["deb" if seed.os.startswith("ubuntu") else "rpm"]
-    taken = {**dict.fromkeys(systems, "the system's own"), **dict.fromkeys(PCLUSTER_USERS, "ParallelCluster's own")}
+    taken = dict.fromkeys(PCLUSTER_USERS, "ParallelCluster's own")
     taken[FIRST_USERS.get(seed.os, "")] = "the image's first user"
     for path, user in seed.entries("users") if seed.provider == "aws" and seed.get("compute") else ():
         whose = taken.get(user.get("name") or "root")
@@ -224,10 +214,11 @@ def names_are_free(seed: Draft) -> Iterator[Finding]:
 
 
 def ids_are_free(seed: Draft) -> Iterator[Finding]:
+    """ParallelCluster's own (from 400, reserved_base_uid of its cookbook) are below what any seed may have."""
     for path, user in seed.entries("users") if seed.provider == "aws" and seed.get("compute") else ():
         for key in ("uid", "gid"):
-            if user.get(key) in TAKEN_IDS:
-                message = "users of the image or of ParallelCluster have this id"
+            if user.get(key) == FIRST_USERS_ID:
+                message = "the image's first user has this id"
                 yield Finding((*path, key), message, user[key], "best 5000 or more")
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from ansible_collections.petal.hpc.plugins.module_utils._seed import (
     cluster_rules,
     grammar,
+    people,
     platforms,
     rules,
     schema,
@@ -223,7 +224,7 @@ class Seed:
         report = Report(source)
         draft = rules.Draft(schema.SEED.check(data, (), report) or {}, report, host, sold)
         if isinstance(data, Mapping):
-            rules.check(draft, (*rules.RULES, *cluster_rules.RULES))
+            rules.check(draft, (*rules.RULES, *people.RULES, *cluster_rules.RULES))
         in_order = sorted(report.problems, key=lambda problem: problem.line or 0)
         errors = [problem for problem in in_order if problem.level == ERROR]
         if errors:

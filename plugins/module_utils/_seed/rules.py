@@ -598,16 +598,7 @@ def is_pinned(ref: str) -> bool:
     return grammar.is_commit(ref) or (ref[:1] == "v" and ref[1:2].isdigit())
 
 
-# -- people and sharing -----------------------------------------------------------------------------------------
-
-
-def uids_once(seed: Draft) -> Iterator[Finding]:
-    seen: set[int] = set()
-    for path, user in seed.entries("users"):
-        uid = user.get("uid")
-        if uid in seen:
-            yield Finding((*path, "uid"), "another user has this uid", uid)
-        seen |= {uid} if uid else set()
+# -- sharing ----------------------------------------------------------------------------------------------------
 
 
 def sources_are_clear(seed: Draft) -> Iterator[Finding]:
@@ -669,6 +660,5 @@ RULES: tuple[tuple[str, Rule], ...] = (
     (WARNING, requirements_are_pinned),
     (ERROR, as_of_is_past),
     (WARNING, as_of_is_over),
-    (ERROR, uids_once),
     (ERROR, sources_are_clear),
 )

@@ -18,6 +18,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from playing import ROOT
 
+from ansible_collections.petal.hpc.plugins.module_utils._seed.people import PRIVILEGED_GROUPS
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import compatible_os, os_named
 from ansible_collections.petal.hpc.plugins.module_utils._seed.rules import VOLUMES_OWN
 from ansible_collections.petal.hpc.plugins.plugin_utils.controller import this_host
@@ -218,7 +219,7 @@ timeout() { shift; "$@"; }
 def test_a_bucket_is_mounted_below_the_volume_and_where_it_cannot_be_the_rest_goes_on(tmp_path: Path) -> None:
     """A mount point that cannot be made, as on a read-only volume, ended the hook half-way."""
     script = render(HOOK)
-    function = script[script.index("mount_bucket() {") : script.index('\nif [ -n "$mounts" ]')]
+    function = script[script.index("safe() {") : script.index('\nif [ -n "$mounts" ]')]
     (tmp_path / "file").write_text("")
     points = [tmp_path / "file" / "below", tmp_path / "volume" / "references"]
     calls = "".join(f"mount_bucket lab:{point}:ro\n" for point in points)
@@ -348,3 +349,103 @@ def test_a_volume_that_is_gone_does_not_come_back(tmp_path: Path) -> None:
     (tmp_path / "a" / "etc" / "profile.d" / "petal.sh").unlink()
     hook(tmp_path, "--remove", software_volume_mount_dir="/b")
     assert not link.is_symlink()
+
+
+def of_the_hook(*names: str) -> str:
+    """Functions of the hook, as text."""
+    script = render(HOOK)
+    return "\n".join(script[script.index(f"{name}() {{") :].partition("\n}\n")[0] + "\n}" for name in names)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="what belongs to others takes root to make")
+@pytest.mark.parametrize("attack", ["", "link", "owner", "above", "writable"])
+def test_a_bucket_is_mounted_only_where_nobody_else_can_put_a_link(attack: str, tmp_path: Path) -> None:
+    """The head node's volume is writable by all, and sticky: its users can be faster than the hook."""
+    volume, system = tmp_path / "volume", tmp_path / "system"
+    volume.mkdir()
+    volume.chmod(0o1777)
+    system.mkdir()
+    point = volume / "data" / "references"
+    point.parent.mkdir()
+    if attack == "link":
+        point.symlink_to(system)
+        os.lchown(point, 5001, 5001)
+    else:
+        point.mkdir()
+    if attack == "owner":
+        os.chown(point, 5001, 5001)
+    elif attack == "above":
+        os.chown(point.parent, 5001, 5001)
+    elif attack == "writable":
+        point.parent.chmod(0o777)
+    script = of_the_hook("safe") + f"\nsafe {point}"
+    done = subprocess.run(["sh", "-euc", script], capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) == (attack == ""), done.stderr
+
+
+def homes(tmp_path: Path, *calls: str) -> tuple[list[str], bool]:
+    """What add_home says, below a /home of its own, and whether it made anything."""
+    (tmp_path / "home").mkdir(exist_ok=True)
+    script = 'changed=no\nproblem() { echo "$*"; }\n' + of_the_hook("add_home").replace("/home", f"{tmp_path}/home")
+    script += "\n" + "\n".join(calls) + '\necho "$changed"\n'
+    done = subprocess.run(["sh", "-euc", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    *said, changed = done.stdout.splitlines()
+    return said, changed == "yes"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="homes are given away by root")
+def test_a_home_is_made_whole_and_what_was_there_keeps_its_owner(tmp_path: Path) -> None:
+    home, system = tmp_path / "home" / "a", tmp_path / "backups"
+    assert homes(tmp_path, f"add_home a 5001 5002 {home}") == ([], True)
+    assert (home.stat().st_uid, home.stat().st_gid, home.stat().st_mode & 0o777) == (5001, 5002, 0o700)
+    assert homes(tmp_path, f"add_home a 5001 5002 {home}") == ([], False)
+    assert [entry.name for entry in (tmp_path / "home").iterdir()] == ["a"]
+    system.mkdir()
+    assert homes(tmp_path, f"add_home a 5001 5002 {system}") == ([], False)
+    assert system.stat().st_uid == 0
+    # What is root's is said, and stays root's.
+    os.chown(home, 0, 0)
+    said, changed = homes(tmp_path, f"add_home a 5001 5002 {home}")
+    assert "is root's" in said[0] and not changed
+    assert home.stat().st_uid == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="homes are given away by root")
+@pytest.mark.parametrize("place", ["/", "/home/../etc/a", "/srv/a", "/home/team/a", "/home/link/a", "/home/"])
+def test_no_home_is_made_where_root_is_not_alone(place: str, tmp_path: Path) -> None:
+    team, elsewhere = tmp_path / "home" / "team", tmp_path / "elsewhere"
+    team.mkdir(parents=True)
+    os.chown(team, 5009, 5009)
+    elsewhere.mkdir()
+    (tmp_path / "home" / "link").symlink_to(elsewhere)
+    owner = Path("/").stat().st_uid
+    said, changed = homes(tmp_path, f"add_home a 5001 5002 {tmp_path}{place}")
+    assert not changed
+    assert said == [] if place in ("/", "/home/") else "has no home" in said[0]
+    assert list(team.iterdir()) + list(elsewhere.iterdir()) == []
+    assert Path("/").stat().st_uid == owner
+
+
+@pytest.mark.parametrize(
+    ("user", "says"),
+    [
+        ("backup:34:34", "ids below 1000 belong to the system's own"),
+        ("a:5001:27", "ids below 1000"),
+        ("a:999:5001", "ids below 1000"),
+        ("a:0:0", "this is no NAME:UID:GID"),
+    ],
+)
+def test_the_systems_own_ids_are_refused(user: str, says: str, tmp_path: Path) -> None:
+    done = hook(tmp_path, "--user", user)
+    assert done.returncode == 2
+    assert says in done.stderr
+
+
+def test_groups_that_are_as_good_as_root_are_those_of_the_seed() -> None:
+    listed = re.search(r"for group in (.*); do", of_the_hook("powerful"))
+    assert listed is not None
+    assert set(listed[1].split()) == PRIVILEGED_GROUPS
+    for group, is_it in (("wheel", True), ("researchers", False)):
+        script = of_the_hook("powerful") + f"\npowerful {group} 5001"
+        assert (subprocess.run(["sh", "-c", script], check=False).returncode == 0) == is_it

@@ -67,9 +67,8 @@ BROKEN: list[tuple[dict[str, Any], str, str]] = [
     (users("pcluster-admin"), "users[0].name", "ParallelCluster's own"),
     (users("ec2-user"), "users[0].name", "the image's first user"),
     (users("ubuntu", os="ubuntu2404"), "users[0].name", "the image's first user"),
-    (users("sshd"), "users[0].name", "the system's own"),
-    (changed(PLAIN, "users", [{"name": "x", "uid": 1000}]), "users[0].uid", "have this id"),
-    (changed(PLAIN, "users", [{"name": "x", "uid": 5001, "gid": 401}]), "users[0].gid", "have this id"),
+    (changed(PLAIN, "users", [{"name": "x", "uid": 1000}]), "users[0].uid", "has this id"),
+    (changed(PLAIN, "users", [{"name": "x", "uid": 5001, "gid": 1000}]), "users[0].gid", "has this id"),
     (scratch("/scratch/software", "c5d.4xlarge"), "shared_storage[0].mount_dir", "the local disks of c5d.4xlarge"),
 ]
 WARNED: list[tuple[dict[str, Any], str, str]] = [
@@ -158,7 +157,7 @@ def test_a_larger_head_node_is_named() -> None:
 
 
 def test_a_local_seed_has_no_parallelcluster() -> None:
-    local = changed(LOCAL, "users", [{"name": "slurm", "uid": 401}])
+    local = changed(LOCAL, "users", [{"name": "slurm", "uid": 1000}])
     local["compute"] = {
         "head_node": "t3.micro",
         "queues": [{"name": "q", "instance_types": ["c5.8xlarge", "c5.large"]}],
