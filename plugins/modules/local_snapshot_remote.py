@@ -115,7 +115,7 @@ def main() -> None:
     wanted, fingerprint, check = given["snapshot_id"], given["fingerprint"], module.check_mode
     try:
         host = Host(module.run_command)
-        other = remote_store(module, host, given["remote"])
+        other = remote_store(module, given["remote"])
         transfer = Transfer(SnapshotStore(host, given["store"]), other, given["remote"])
         if given["state"] == "withdrawn":
             withdrawn = transfer.withdraw(wanted, fingerprint, check)

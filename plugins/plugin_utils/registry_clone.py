@@ -9,9 +9,6 @@ A clone is untrusted: it is read as a registry over https is, and nothing is wri
 from __future__ import annotations
 
 import json
-import os
-import stat
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -19,6 +16,7 @@ from typing import Any, TypeVar
 
 import yaml
 
+from ansible_collections.petal.hpc.plugins.module_utils._host.below import api as below
 from ansible_collections.petal.hpc.plugins.module_utils._registry import contribution, record
 from ansible_collections.petal.hpc.plugins.module_utils._registry.contribution import Offer
 from ansible_collections.petal.hpc.plugins.module_utils._registry.record import Entry, Index, RegistryError, Stack
@@ -82,48 +80,38 @@ class Clone:
     def read(self, path: str, limit: int) -> bytes | None:
         """A file of the registry; None when there is none. Raises RegistryError for a link and what is too large."""
         try:
-            descriptor = os.open(self._inside(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            with below.file(self.root, path) as stream:
+                content = stream.read(limit + 1)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise RegistryError(f"{path} cannot be read: {error.strerror}") from error
-        with os.fdopen(descriptor, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise RegistryError(f"{path} is no regular file")
-            content = stream.read(limit + 1)
+        except PetalError as error:
+            raise RegistryError(f"{path} cannot be read: {error}") from error
         if len(content) > limit:
             raise RegistryError(f"{path} has more than {limit // 1024} KiB")
         return content
 
     def write(self, path: str, content: bytes) -> None:
         """Write a file of the registry in one step. Raises RegistryError."""
-        target = self._inside(path)
         try:
-            target.parent.mkdir(exist_ok=True)
-            descriptor, draft = tempfile.mkstemp(dir=self._inside(path).parent, prefix=".tmp-")
-            try:
-                with os.fdopen(descriptor, "wb") as stream:
-                    stream.write(content)
-                Path(draft).chmod(0o644)
-                Path(draft).replace(target)
-            except OSError:
-                Path(draft).unlink(missing_ok=True)
-                raise
+            with below.above(self.root, path, make=True) as (parent, name):
+                below.replace(parent, name, content)
         except OSError as error:
-            raise RegistryError(f"{target} cannot be written: {error.strerror}") from error
+            raise RegistryError(f"{self.root / path} cannot be written: {error.strerror}") from error
+        except PetalError as error:
+            raise RegistryError(f"{self.root / path} cannot be written: {error}") from error
 
     def names(self) -> Iterator[str]:
         """What is in the directory of stacks, beside the index."""
-        directory = self._inside(record.INDEX).parent
-        for found in sorted(directory.iterdir()) if directory.is_dir() else []:
-            if found.name != Path(record.INDEX).name and not found.name.startswith("."):
-                yield found.name
-
-    def _inside(self, path: str) -> Path:
-        target = self.root / path
-        if target.parent.resolve() != self.root.resolve() / Path(path).parent:
-            raise RegistryError(f"{Path(path).parent} is a link that leads out of {self.root}")
-        return target
+        try:
+            with below.above(self.root, record.INDEX) as (parent, index):
+                found = below.names(parent)
+        except FileNotFoundError:
+            return
+        except PetalError as error:
+            raise RegistryError(f"{self.root}: {error}") from error
+        yield from (name for name in found if name != index and not name.startswith("."))
 
     def index(self) -> tuple[Index, bytes]:
         """The index and its bytes; an empty one where there is none. Raises RegistryError."""

@@ -64,7 +64,11 @@ def test_life_of_a_snapshot(store: Path, volume: str, tmp_path: Path) -> None:
     assert entries(store) == [record["snapshot_id"]]
     directory = store / "snapshots" / record["snapshot_id"]
     assert sorted(path.name for path in directory.iterdir()) == ["snapshot.json", "volume.tar.zst"]
-    assert {path.stat().st_mode & 0o777 for path in directory.iterdir()} == {0o444}
+    # Files inside that not everybody may read are in the archive, too.
+    assert {path.name: path.stat().st_mode & 0o777 for path in directory.iterdir()} == {
+        "snapshot.json": 0o444,
+        "volume.tar.zst": 0o600,
+    }
     assert 64 * 1024**2 < record["stored_bytes"] < 80 * 1024**2, "deleted files are not in it"
     assert (record["state"], record["provider"], record["region"], record["size_gb"]) == ("completed", "local", None, 1)
 
@@ -156,6 +160,27 @@ def test_a_volume_is_made_only_where_its_manifest_bears_the_fingerprint(
     good = manifest_volume(lambda path: path.write_text(json.dumps({"fingerprint": FINGERPRINT})))
     made = run_module("local_volume", **wanted, snapshot_id=good, mount_dir=tmp_path / "restored", read_only=True)
     assert made["volume"]["mounted"]
+
+
+def test_a_file_system_with_errors_is_never_mounted(store: Path, tmp_path: Path, volume: str) -> None:
+    """Digests say that it is whole; the kernel would have read it all the same."""
+    snapshot_id = run_module("local_snapshot", **request(store, volume))["snapshot"]["snapshot_id"]
+    entry, work = store / "snapshots" / snapshot_id, tmp_path / "work"
+    archive, record = entry / "volume.tar.zst", json.loads((entry / "snapshot.json").read_text())
+    work.mkdir()
+    subprocess.run(["tar", "-x", "--zstd", "-f", archive, "-C", work], check=True)
+    # The root directory's inode, without its checksum.
+    subprocess.run(["debugfs", "-w", "-R", "clri <2>", work / "volume.img"], check=True, capture_output=True)
+    subprocess.run(["tar", "-c", "--zstd", "--sparse", "-f", archive, "-C", work, "volume.img"], check=True)
+    data = archive.read_bytes()
+    record.update(sha256=hashlib.sha256(data).hexdigest(), stored_bytes=len(data))
+    (entry / "snapshot.json").unlink()
+    (entry / "snapshot.json").write_text(json.dumps(record))
+    wanted = {"store": store, "name": f"{volume}-copy", "snapshot_id": snapshot_id, "state": "mounted"}
+    message = fail_module("local_volume", **wanted, mount_dir=tmp_path / "restored")
+    assert "it has errors (e2fsck ended with status" in message
+    assert not (tmp_path / "restored").exists()
+    assert list((store / "volumes").glob("*-copy*")) == []
 
 
 def test_an_archive_that_is_larger_than_its_record_says_fills_no_disk(store: Path, volume: str, tmp_path: Path) -> None:

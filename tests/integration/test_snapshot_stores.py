@@ -163,10 +163,10 @@ def hostile(path: Path) -> dict[str, str]:
         "snap-0000000000000000b": "name",
         "snap-0000000000000000c": "stored_bytes",
         "snap-0000000000000000d": "tags",
-        "snap-0000000000000001a": "symbolic links",
-        "snap-0000000000000001b": "symbolic links",
+        "snap-0000000000000001a": "snapshot.json is a link",
+        "snap-0000000000000001b": "volume.tar.zst is a link",
         "snap-0000000000000001c": "no file",
-        "snap-0000000000000001d": "Not a directory",
+        "snap-0000000000000001d": "is a link, or no directory",
         "snap-0000000000000001e": "more than",
         "strange": "no snapshot id",
     }
@@ -201,6 +201,53 @@ def test_a_hostile_directory(own: Path, tmp_path: Path) -> None:
         assert text in reasons[name], (name, reasons[name])
         assert "\n" not in reasons[name]
     assert not own.exists()
+
+
+def test_nothing_is_written_through_a_link_and_no_lock_is_kept_where_others_write(own: Path, tmp_path: Path) -> None:
+    """Links where earlier releases had their locks and drafts truncated and wrote what they led to, as root."""
+    other, victim = tmp_path / "other", tmp_path / "victim"
+    record = put(own, b"x" * 100)
+    victim.write_text("precious")
+    (other / "locks").mkdir(parents=True)
+    for name in (f"adopt-{ID}.lock", "snapshots.lock"):
+        (other / "locks" / name).symlink_to(victim)
+    arguments: dict[str, Any] = {"store": own, "remote": other, "snapshot_id": ID}
+    assert run_module("local_snapshot_remote", state="published", **arguments)["changed"]
+    assert [entry.name for entry in (other / "snapshots").iterdir()] == [ID]
+    assert {path.stat().st_mode & 0o777 for path in (other / "snapshots" / ID).iterdir()} == {0o444}
+    assert look(tmp_path / "third", source(str(other)))["snapshot"] == {**record, "source": "organization"}
+    # What stands in the way is named, and led nowhere.
+    assert run_module("local_snapshot_remote", state="withdrawn", **arguments)["withdrawn"] == [ID]
+    (other / "snapshots" / ID).symlink_to(tmp_path)
+    assert "is a link" in fail_module("local_snapshot_remote", state="published", **arguments)
+    assert run_module("local_snapshot_remote", state="withdrawn", **arguments)["withdrawn"] == [ID]
+    (other / "snapshots").rmdir()
+    (other / "snapshots").symlink_to(tmp_path)
+    assert "is a link" in fail_module("local_snapshot_remote", state="published", **arguments)
+    assert victim.read_text() == "precious"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "own", "victim"]
+
+
+def test_what_a_dead_publisher_left_goes_with_the_next_one(own: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    put(own, b"x" * 100)
+    dead, foreign = (other / "snapshots" / f".tmp-{ID}.{letter}" for letter in "ab")
+    for left in (dead, foreign):
+        left.mkdir(0o700, parents=True)
+        (left / "volume.tar.zst").write_bytes(b"x")
+    os.chown(foreign, 65534, 65534)
+    assert remote(own, str(other), "published", snapshot_id=ID)["changed"]
+    assert sorted(entry.name for entry in (other / "snapshots").iterdir()) == [foreign.name, ID]
+
+
+def test_an_archive_that_earlier_releases_left_open_is_closed(own: Path, tmp_path: Path) -> None:
+    put(tmp_path / "other", b"x" * 100)
+    put(own, b"y" * 100, "snap-0000000000000000e")
+    old = own / "snapshots" / "snap-0000000000000000e" / "volume.tar.zst"
+    old.chmod(0o444)
+    remote(own, str(tmp_path / "other"), "fetched", snapshot_id=ID)
+    assert [path.stat().st_mode & 0o777 for path in own.glob("snapshots/*/volume.tar.zst")] == [0o600, 0o600]
+    assert (own / "locks").stat().st_mode & 0o777 == 0o700
 
 
 def test_what_is_not_what_its_record_says_does_not_get_in(own: Path, tmp_path: Path) -> None:

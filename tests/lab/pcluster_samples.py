@@ -391,6 +391,17 @@ OURS = (
         settings={"login_nodes": [_POOL]},
         says="login nodes need an IAM policy",
     ),
+    Sample(
+        "a hook that nodes can write",
+        seed={"data": {"s3_mounts": [{"bucket": "lab-data", "mount_point": "/data"}]}},
+        settings={"hook_url": "s3://lab-data/hook", "s3_writable_buckets": ["lab-data"]},
+        says="nodes may write lab-data, and with it hook, which every node runs as root when it starts",
+    ),
+    _override(
+        "every bucket writable, by the site",
+        {"HeadNode": {"Iam": {"S3Access": [{"BucketName": "*", "EnableWriteAccess": True}]}}},
+        "HeadNode.Iam.S3Access",
+    ),
     Sample("no subnet", settings={"head_node_subnet_id": "eu-1"}, says="this is no subnet id"),
     Sample("a setting that is none", settings={"key_nam": "me"}, says="did you mean key_name?"),
 )

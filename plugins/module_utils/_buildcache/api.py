@@ -9,14 +9,15 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.error import HTTPError
 
 from ansible.module_utils.basic import AnsibleModule
@@ -35,6 +36,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._buildcache.model import
     Package,
     Record,
 )
+from ansible_collections.petal.hpc.plugins.module_utils._host.below import api as below
+from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 #: Options of every module about caches.
 KEYRING: dict[str, dict[str, Any]] = {
@@ -190,41 +193,50 @@ class Directory(Store):
             for name in files:
                 path = Path(directory, name)
                 try:
-                    status = path.stat()
+                    status = path.lstat()
                 except FileNotFoundError:
                     # Somebody else pushes or prunes at this moment.
                     continue
-                found.append(Item(path.relative_to(self._root).as_posix(), status.st_size, status.st_mtime))
+                if stat.S_ISREG(status.st_mode):
+                    found.append(Item(path.relative_to(self._root).as_posix(), status.st_size, status.st_mtime))
         return found
 
     def read(self, paths: Sequence[str], limit: int = _SMALL) -> dict[str, bytes]:
-        there = [path for path in paths if self._root.joinpath(path).is_file()]
-        return {path: self._read(path, limit) for path in there}
+        return dict(self._each(paths, lambda path, stream: self._bounded(path, stream.read(limit + 1), limit)))
 
     def digests(self, paths: Sequence[str]) -> dict[str, str]:
-        return {path: self._digest(path) for path in paths if self._root.joinpath(path).is_file()}
+        return dict(self._each(paths, lambda _path, stream: _digest(stream)))
 
-    def _read(self, path: str, limit: int) -> bytes:
-        with self._root.joinpath(path).open("rb") as handle:
-            return self._bounded(path, handle.read(limit + 1), limit)
+    def _each(self, paths: Sequence[str], take: Callable[[str, BinaryIO], Any]) -> Iterator[tuple[str, Any]]:
+        """What ``take`` makes of those that are there. A cache may be written by others: no link leads out of it."""
+        for path in paths:
+            with suppress(FileNotFoundError), self._named(path), below.file(self._root, path) as stream:
+                yield path, take(path, stream)
 
-    def _digest(self, path: str) -> str:
-        digest = hashlib.sha256()
-        with self._root.joinpath(path).open("rb") as handle:
-            while chunk := handle.read(1 << 20):
-                digest.update(chunk)
-        return digest.hexdigest()
+    @contextmanager
+    def _named(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except BuildcacheError:
+            raise
+        except PetalError as error:
+            raise BuildcacheError(f"build cache {self.cache.name}: {path}: {error}") from error
 
     def write(self, path: str, text: str) -> None:
-        target = self._root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        new = target.with_name(f".{target.name}.new")
-        new.write_text(text, encoding="utf-8")
-        new.replace(target)
+        with self._named(path), below.above(self._root, path, make=True) as (parent, name):
+            below.replace(parent, name, text.encode())
 
     def remove(self, paths: Sequence[str]) -> None:
         for path in paths:
-            self._root.joinpath(path).unlink(missing_ok=True)
+            with suppress(FileNotFoundError), self._named(path), below.above(self._root, path) as (parent, name):
+                os.unlink(name, dir_fd=parent)
+
+
+def _digest(stream: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while chunk := stream.read(1 << 20):
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 class S3(Store):

@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import grp
 import json
 import os
 import platform
+import pwd
 import shutil
 import stat
 import sys
@@ -36,6 +38,10 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import Peta
 PROC = Path("/proc")
 JSON_LIMIT = 4 * 1024**2
 LOCK_PATIENCE = 1800.0
+#: Seconds between two looks at a lock that another process has.
+POLL = 0.1
+#: Where a store keeps its locks. Nobody else looks in there.
+LOCKS = "locks"
 # No room, or none for this user (write(2)).
 FULL = (errno.ENOSPC, errno.EDQUOT)
 # How the names of things begin that are not finished, or on their way out.
@@ -59,10 +65,64 @@ class RunCommand(Protocol):
 
 
 def store_directory(store: str) -> Path:
-    """The directory of a store of the local provider. Raises PetalError for a relative one: relative to what?"""
+    """The directory of the own store of the local provider.
+
+    Raises PetalError for a relative one (relative to what?), and for one into which others could put something: what is
+    in the own store is mounted and run.
+    """
     if not Path(store).is_absolute():
         raise PetalError(f"store {store!r} is not allowed: expected an absolute path, on the host that keeps it")
+    # Where the store's own directory is sticky, as that of a fresh tmpfs, what counts is who made what is in it.
+    for part in ("", "volumes", "snapshots", LOCKS):
+        flaw = written_by_others(Path(store, part))
+        if not flaw:
+            continue
+        raise PetalError(
+            f"store {store} is not trusted: {flaw}. Whoever can write there decides what runs here. Take another "
+            "directory, or close this one (chmod go-w, chown). A store that is shared belongs into snapshot_sources."
+        )
     return Path(store)
+
+
+def written_by_others(path: Path) -> str:
+    """Who else can put something in the place of a directory, as a clause; empty where nobody can.
+
+    Ours are root, this process' user, and whoever became root with sudo(8). What is missing is not looked at.
+    """
+    sudo = os.environ.get("SUDO_UID", "") if os.geteuid() == 0 else ""
+    ours = {0, os.geteuid(), *([int(sudo)] if sudo.isdigit() else [])}
+    for whole in dict.fromkeys((path, path.resolve())):
+        for part in (whole, *whole.parents):
+            try:
+                found = part.lstat()
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            if found.st_uid not in ours:
+                return f"{part} belongs to {_named(found.st_uid)}"
+            # In a sticky directory nobody can replace what is another's.
+            if stat.S_ISLNK(found.st_mode) or found.st_mode & stat.S_ISVTX:
+                continue
+            if found.st_mode & stat.S_IWOTH:
+                return f"everybody can write {part}"
+            if found.st_mode & stat.S_IWGRP and not _alone(found.st_uid, found.st_gid):
+                return f"the group with the gid {found.st_gid} can write {part}"
+    return ""
+
+
+def _named(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"the uid {uid}"
+
+
+def _alone(uid: int, gid: int) -> bool:
+    """Whether a group is a user's own, as most systems give to each (USERGROUPS_ENAB of login.defs(5))."""
+    try:
+        group = grp.getgrgid(gid)
+        return group.gr_name == pwd.getpwuid(uid).pw_name and not group.gr_mem
+    except KeyError:
+        return False
 
 
 @contextlib.contextmanager
@@ -79,6 +139,50 @@ def explained(doing: str) -> Iterator[None]:
             raise PetalError(f"{doing}: the disk{where} is full. {FREE_SPACE}") from error
         where = f"{error.filename}: " if error.filename else ""
         raise PetalError(f"{doing}: {where}{error.strerror or error}") from error
+
+
+def private(descriptor: int, path: Path) -> None:
+    """See that a file which decides something for us is a plain one, is nobody else's, and that only we can open it.
+
+    flock(2) needs no more than permission to read: where others may, anybody can hold a lock for ever.
+
+    :param descriptor: of the file, opened without following a link. Raises PetalError.
+    """
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+        raise PetalError(f"{path} is neither a file nor a directory. Remove it, and run again.")
+    # Whoever owns the directory can replace what is in it anyway.
+    if found.st_uid not in (os.geteuid(), 0, path.parent.stat().st_uid):
+        raise PetalError(
+            f"{path} belongs to somebody else (uid {found.st_uid}), and is not trusted. Remove it, and run again."
+        )
+    mode = stat.S_IMODE(found.st_mode)
+    if mode & 0o077 and os.geteuid() in (0, found.st_uid):
+        os.fchmod(descriptor, mode & 0o700)
+
+
+def try_lock(descriptor: int) -> bool:
+    """Take an exclusive flock(2) if it is free."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def hold(descriptor: int, path: Path, doing: str, patience: float = LOCK_PATIENCE) -> None:
+    """Take an exclusive flock(2), or wait for it. Raises PetalError when it does not come free in time.
+
+    :param patience: seconds.
+    """
+    deadline = time.monotonic() + patience
+    while not try_lock(descriptor):
+        if time.monotonic() >= deadline:
+            raise PetalError(
+                f"{doing}: another process has held {path} for {int(patience)} s. "
+                "Wait for it to end, or end it, and run again."
+            )
+        time.sleep(POLL)
 
 
 FREE_SPACE = "Free some space or put the store (option store) on a larger disk, then run again."
@@ -136,14 +240,23 @@ class Host:
 
     # Files
 
-    def make_directory(self, path: Path) -> None:
-        """Create a directory and its parents, readable by all, whatever the umask is."""
+    def make_directory(self, path: Path, mode: int = 0o755) -> None:
+        """Create a directory and its parents, these readable by all, whatever the umask is."""
         if path.is_dir():
             return
         self.make_directory(path.parent)
         with contextlib.suppress(FileExistsError):
-            path.mkdir()
-            path.chmod(0o755)
+            path.mkdir(0o700)
+            path.chmod(mode)
+
+    def make_private(self, path: Path) -> None:
+        """Create a directory that is only for us; one that is there is closed to others. Raises PetalError."""
+        self.make_directory(path, 0o700)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            private(descriptor, path)
+        finally:
+            os.close(descriptor)
 
     def write(self, path: Path, text: str, mode: int = 0o644, in_place: bool = False) -> None:
         """Replace a file in one step; after a crash it has the old text or the new, never half.
@@ -155,7 +268,9 @@ class Host:
         """
         draft = path.with_name(f"{UNFINISHED}{path.name}")
         try:
-            with draft.open("w", encoding="utf-8") as stream:
+            # Not through a link that somebody has put there.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+            with os.fdopen(os.open(draft, flags, mode), "w", encoding="utf-8") as stream:
                 stream.write(text)
                 stream.flush()
                 os.fchmod(stream.fileno(), mode)
@@ -169,7 +284,7 @@ class Host:
         self.sync_directory(path.parent)
 
     def _overwrite(self, path: Path, data: bytes) -> None:
-        with path.open("r+b") as stream:
+        with os.fdopen(os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC), "r+b") as stream:
             # Blanks behind JSON mean nothing.
             stream.write(data.ljust(os.fstat(stream.fileno()).st_size))
             stream.flush()
@@ -224,7 +339,10 @@ class Host:
         :param doing: what waits, for the message of the PetalError when the lock does not come free.
         :param patience: seconds to wait.
         """
-        self.make_directory(path.parent)
+        if path.parent.name == LOCKS:
+            self.make_private(path.parent)
+        else:
+            self.make_directory(path.parent)
         deadline = time.monotonic() + patience
         descriptor = self._open_locked(path)
         while descriptor is None:
@@ -233,7 +351,7 @@ class Host:
                     f"{doing}: another process ({self._lock_holder(path)}) has held {path} for {int(patience)} s. "
                     "Wait for it to end, or end it, and run again."
                 )
-            time.sleep(0.1)
+            time.sleep(POLL)
             descriptor = self._open_locked(path)
         try:
             self._sign(descriptor)
@@ -246,11 +364,22 @@ class Host:
             os.close(descriptor)
 
     def _open_locked(self, path: Path) -> int | None:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        # The one who held it may have removed the file, and the next one have made another.
-        if self.try_lock(descriptor) and path.exists() and path.stat().st_ino == os.fstat(descriptor).st_ino:
-            return descriptor
-        os.close(descriptor)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        try:
+            descriptor = os.open(path, flags, 0o600)
+        except OSError as error:
+            if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+                raise
+            raise PetalError(f"the lock {path} is a link, or no file. Remove it, and run again.") from error
+        try:
+            private(descriptor, path)
+            # The one who held it may have removed the file, and the next one have made another.
+            if try_lock(descriptor) and path.exists() and path.stat().st_ino == os.fstat(descriptor).st_ino:
+                kept, descriptor = descriptor, -1
+                return kept
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
         return None
 
     def _sign(self, descriptor: int) -> None:
@@ -267,14 +396,6 @@ class Host:
             return str(self.process(int(path.read_text(encoding="ascii"))))
         return "unknown"
 
-    def try_lock(self, descriptor: int) -> bool:
-        """Take an exclusive flock if it is free."""
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
     @contextlib.contextmanager
     def claim(self, directory: Path) -> Iterator[bool]:
         """Hold the flock of a directory that somebody fills; yields False when another does.
@@ -283,7 +404,7 @@ class Host:
         """
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            mine = self.try_lock(descriptor)
+            mine = try_lock(descriptor)
             if mine:
                 self._locks.append(descriptor)
             try:

@@ -16,7 +16,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._host.api import FULL, Host, explained, store_directory
+from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
+    FULL,
+    LOCKS,
+    Host,
+    explained,
+    store_directory,
+)
 from ansible_collections.petal.hpc.plugins.module_utils._lock.model import (
     RENEW,
     TAKE_OVER,
@@ -62,7 +68,7 @@ class BuildLocks:
 
     def __init__(self, host: Host, store: str, sleep: Callable[[float], None] = time.sleep) -> None:
         self._host = host
-        self._root = store_directory(store) / "locks"
+        self._root = store_directory(store) / LOCKS
         self._sleep = sleep
         self._warnings: list[str] = []
 
@@ -123,7 +129,7 @@ class BuildLocks:
             record = self._read(path)
             mine = may_release(record, holder, build_id)
             if mine and not check:
-                self._host.write_json(path, FREE, in_place=True)
+                self._host.write_json(path, FREE, 0o600, in_place=True)
         lock = record.to_dict() if record and not mine else None
         return {"changed": mine, "lock": lock, "warnings": self._warnings}
 
@@ -140,7 +146,6 @@ class BuildLocks:
         with explained(f"taking the lock {path}"):
             if check:
                 return self._judge(self._read(path), request)
-            self._host.make_directory(self._root)
             with self._guard(fingerprint):
                 found = self._read(path)
                 verdict, _record = self._judge(found, request)
@@ -159,7 +164,7 @@ class BuildLocks:
 
     def _write(self, path: Path, record: LockRecord, even_if_full: bool) -> None:
         try:
-            self._host.write_json(path, record.to_dict(), in_place=True)
+            self._host.write_json(path, record.to_dict(), 0o600, in_place=True)
         except OSError as error:
             if not (even_if_full and error.errno in FULL):
                 raise

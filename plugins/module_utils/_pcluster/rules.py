@@ -9,6 +9,7 @@ whole configuration, with the site's own keys in it, and yields what it finds. R
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -469,6 +470,38 @@ def nodes_run_the_hook(case: Case) -> Iterator[Finding]:
         )
 
 
+def nodes_cannot_write_the_hook(case: Case) -> Iterator[Finding]:
+    """What every node fetches and runs as root: whoever may write it from one node is root on all that start later."""
+    nodes: list[tuple[Path, Mapping[str, Any]]] = [(("HeadNode",), case.config.get("HeadNode") or {})]
+    nodes += case.pools + case.queues
+    scripts = {place for _path, node in nodes for place in _scripts_in_s3(node)}
+    for path, node in nodes:
+        for inner, access in entries(node, "Iam", "S3Access"):
+            bucket, only = access.get("BucketName"), access.get("KeyName") or "*"
+            hit = [
+                key for name, key in sorted(scripts) if bucket in (name, "*") and fnmatch.fnmatchcase(key, str(only))
+            ]
+            if access.get("EnableWriteAccess") is True and hit:
+                yield Finding(
+                    (*path, *inner),
+                    f"nodes may write {bucket}, and with it {hit[0]}, which every node runs as root when it starts",
+                    hint="keep the hook in another bucket (pcluster_config_hook_bucket), or let nodes only read this "
+                    "one (pcluster_config_s3_writable_buckets)",
+                )
+
+
+def _scripts_in_s3(node: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Bucket and key of the scripts that a node runs."""
+    actions = get(node, "CustomActions")
+    for event in actions if isinstance(actions, Mapping) else ():
+        action = actions[event]
+        for one in [action, *(entry for _path, entry in entries(action, "Sequence"))]:
+            script = str(get(one, "Script") or "")
+            if script.startswith("s3://"):
+                bucket, _slash, key = script[len("s3://") :].partition("/")
+                yield bucket, key
+
+
 def login_nodes_may_read(case: Case) -> Iterator[Finding]:
     """ParallelCluster gives login nodes no access to S3 but by policies and roles."""
     wants = bool(case.seed.data.s3_mounts) or str(case.settings.hook_url or "").startswith("s3://")
@@ -521,6 +554,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
     (ERROR, no_public_addresses),
     (WARNING, private_subnets),
     (WARNING, nodes_run_the_hook),
+    (ERROR, nodes_cannot_write_the_hook),
     (ERROR, login_nodes_may_read),
     (WARNING, custom_ami_is_legacy),
 )

@@ -19,6 +19,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.petal.hpc.plugins.module_utils._host.api import hold, private
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import signal_hint
 from ansible_collections.petal.hpc.plugins.module_utils._python import plan
 from ansible_collections.petal.hpc.plugins.module_utils._python.plan import (
@@ -36,6 +37,8 @@ _SYSTEM_CERTIFICATES = (
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/ca-bundle.pem",
 )
+#: Seconds to wait for somebody who builds the same environment: as long as one with everything compiled may take.
+BUILD_PATIENCE = 4 * 3600.0
 _PROBE = "import os, platform, sys; print(os.path.realpath(sys.executable)); print(platform.python_version())"
 
 
@@ -75,18 +78,19 @@ def scratch_directory(cache_dir: str) -> Iterator[str]:
     and removes them.
     """
     root = Path(cache_dir, "work")
-    root.mkdir(parents=True, exist_ok=True)
-    # One at a time: nobody takes a new directory for a leftover before its owner has locked it.
-    everything = os.open(root, os.O_RDONLY)
-    fcntl.flock(everything, fcntl.LOCK_EX)
+    root.mkdir(0o700, parents=True, exist_ok=True)
+    everything = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
+        private(everything, root)
+        # One at a time: nobody takes a new directory for a leftover before its owner has locked it.
+        hold(everything, root, "making a directory for temporary files")
         if not [leftover for leftover in root.iterdir() if not _removed(leftover)]:
             # Nobody works in here now: what uv was writing into its cache when it was killed is nobody's.
             for rest in Path(cache_dir, "uv").glob(".tmp*"):
                 shutil.rmtree(rest, ignore_errors=True)
         path = tempfile.mkdtemp(dir=root)
         mine = os.open(path, os.O_RDONLY)
-        fcntl.flock(mine, fcntl.LOCK_EX)
+        hold(mine, Path(path), "making a directory for temporary files")
     finally:
         os.close(everything)
     try:
@@ -116,7 +120,7 @@ def _alone(directory: Path) -> Iterator[None]:
     directory.mkdir(parents=True, exist_ok=True)
     handle = os.open(directory, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        hold(handle, directory, f"building {directory.name}", BUILD_PATIENCE)
         yield
     finally:
         os.close(handle)
@@ -360,8 +364,11 @@ def ensure_uv(module: AnsibleModule, version: str, digests: Sequence[str], setti
     os.umask(0o022)
     target = Path(settings.uv)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with target.parent.joinpath(".lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    lock = target.parent / ".lock"
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(handle, "r+b"):
+        private(handle, lock)
+        hold(handle, lock, "installing uv")
         if os.access(target, os.X_OK):
             return False
         with scratch_directory(settings.cache_dir) as scratch:

@@ -30,6 +30,7 @@ from typing import Any, TypeVar
 
 from ansible.module_utils.urls import open_url
 
+from ansible_collections.petal.hpc.plugins.module_utils._host.below import api as below
 from ansible_collections.petal.hpc.plugins.module_utils._registry import query, record
 from ansible_collections.petal.hpc.plugins.module_utils._registry.query import Wanted
 from ansible_collections.petal.hpc.plugins.module_utils._registry.record import (
@@ -40,6 +41,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._registry.record import 
     shown,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._seed import grammar
+from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 Parsed = TypeVar("Parsed")
 
@@ -344,13 +346,16 @@ class Registry:
             real = (root / path).resolve(strict=True)
             if root.resolve(strict=True) not in real.parents:
                 raise RegistryError("it is a link that leads out of the registry")
-            descriptor = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-            with os.fdopen(descriptor, "rb") as stream:
-                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    raise RegistryError("it is no regular file")
+            # By the path that was looked at, through no link that came since.
+            relative = real.relative_to(root.resolve(strict=True)).as_posix()
+            with below.file(root, relative) as stream:
                 content = stream.read(limit + 1)
         except FileNotFoundError as error:
             raise RegistryError("there is no such file") from error
+        except RegistryError:
+            raise
+        except PetalError as error:
+            raise RegistryError(f"it cannot be read: {error}") from error
         except (OSError, RuntimeError) as error:
             raise RegistryError(f"it cannot be read: {getattr(error, 'strerror', None) or error}") from error
         return _bounded(content, limit)

@@ -21,11 +21,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
     FREE_SPACE,
     FULL,
+    LOCKS,
     UNFINISHED,
     Host,
     explained,
@@ -48,6 +49,8 @@ ARCHIVE = "volume.tar.zst"
 RECORD = "snapshot.json"
 MEMBER = "volume.img"
 SPARE = 16 * 1024**2
+#: Whoever can read an archive can read every file inside, also those that not everybody may.
+MODE, RECORD_MODE = 0o600, 0o444
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,7 @@ class SnapshotStore:
     @contextlib.contextmanager
     def locked(self, what: str, doing: str) -> Iterator[None]:
         """Be the only one that does a thing in this store; the lock's file goes with it."""
-        lock = self._store / "locks" / f"{what}.lock"
+        lock = self._store / LOCKS / f"{what}.lock"
         with self._host.lock(lock, doing):
             yield
             lock.unlink(missing_ok=True)
@@ -197,27 +200,14 @@ class SnapshotStore:
 
     def _adopt(self, snapshot: Snapshot, pieces: Iterable[bytes], doing: str) -> None:
         with self._draft(snapshot.snapshot_id) as draft:
-            archive, total, left = draft / ARCHIVE, hashlib.sha256(), snapshot.stored_bytes or 0
+            archive = draft / ARCHIVE
             with archive.open("xb") as stream:
-                for piece in pieces:
-                    left -= len(piece)
-                    if left < 0:
-                        break
-                    stream.write(piece)
-                    total.update(piece)
+                os.fchmod(stream.fileno(), MODE)
+                fill(stream, snapshot, pieces, doing)
                 stream.flush()
                 os.fsync(stream.fileno())
-            if left:
-                size = "more" if left < 0 else "fewer"
-                raise SnapshotError(f"{doing}: {ARCHIVE} has {size} bytes than its record says. It is damaged.")
-            if total.hexdigest() != snapshot.sha256:
-                raise SnapshotError(
-                    f"{doing}: {ARCHIVE} is damaged: its sha256 is {total.hexdigest()}, recorded was {snapshot.sha256}"
-                )
-            archive.chmod(0o444)
-            self._host.write_json(draft / RECORD, snapshot.to_dict(), 0o444)
-            draft.replace(self._root / snapshot.snapshot_id)
-            self._host.sync_directory(self._root)
+            self._host.write_json(draft / RECORD, snapshot.to_dict(), RECORD_MODE)
+            self._publish(draft, snapshot.snapshot_id)
 
     def _record(self, request: SnapshotRequest, size_gb: int) -> Snapshot:
         return Snapshot(
@@ -245,10 +235,9 @@ class SnapshotStore:
             archive = draft / ARCHIVE
             self._archive(source.image, archive, doing)
             record = replace(record, stored_bytes=archive.stat().st_size, used_bytes=used, sha256=digest(archive))
-            archive.chmod(0o444)
-            self._host.write_json(draft / RECORD, record.to_dict(), 0o444)
-            draft.replace(self._root / record.snapshot_id)
-            self._host.sync_directory(self._root)
+            archive.chmod(MODE)
+            self._host.write_json(draft / RECORD, record.to_dict(), RECORD_MODE)
+            self._publish(draft, record.snapshot_id)
         return record
 
     def _archive(self, image: Path, archive: Path, doing: str) -> None:
@@ -267,13 +256,19 @@ class SnapshotStore:
         # zstd puts a checksum of what tar gave it behind the data. Comparing with the image would read its holes too.
         self._host.run(["zstd", "--test", "--quiet", str(archive)], f"{doing}: reading it back")
 
+    def _publish(self, draft: Path, snapshot_id: str) -> None:
+        """Put it in its place. Everybody may read what there is, and the record of each."""
+        draft.chmod(0o755)
+        draft.replace(self._root / snapshot_id)
+        self._host.sync_directory(self._root)
+
     @contextlib.contextmanager
     def _draft(self, name: str) -> Iterator[Path]:
         """A directory that nobody takes for a snapshot; gone at the end unless it was renamed."""
         draft = self._root / f"{UNFINISHED}{name}"
         # Between making it and locking it, nobody may take it for a dead one.
         with self._housekeeping():
-            draft.mkdir(mode=0o755)
+            draft.mkdir(mode=0o700)
             claim = self._host.claim(draft)
             claim.__enter__()
         try:
@@ -284,11 +279,15 @@ class SnapshotStore:
 
     @contextlib.contextmanager
     def _housekeeping(self) -> Iterator[None]:
-        with self._host.lock(self._store / "locks" / "snapshots.lock", f"tidying {self._root}"):
+        with self._host.lock(self._store / LOCKS / "snapshots.lock", f"tidying {self._root}"):
             for draft in self._root.glob(f"{UNFINISHED}*"):
                 with contextlib.suppress(FileNotFoundError), self._host.claim(draft) as dead:
                     if dead:
                         self._host.remove(draft)
+            # Those of earlier releases are open to all.
+            for archive in self._root.glob(f"snap-*/{ARCHIVE}"):
+                if not archive.is_symlink() and archive.stat().st_mode & 0o077:
+                    archive.chmod(MODE)
             yield
 
     def matching(self, snapshot_id: str | None, *fingerprints: str | None) -> list[dict[str, Any]]:
@@ -364,6 +363,24 @@ class SnapshotStore:
             raise SnapshotError(f"{doing}: {archive} holds no file {MEMBER}")
         image.chmod(0o600)
         return image
+
+
+def fill(stream: BinaryIO, snapshot: Snapshot, pieces: Iterable[bytes], doing: str) -> None:
+    """Write the archive of a snapshot, which comes from elsewhere. Raises SnapshotError when it is not the record's."""
+    total, left = hashlib.sha256(), snapshot.stored_bytes or 0
+    for piece in pieces:
+        left -= len(piece)
+        if left < 0:
+            break
+        stream.write(piece)
+        total.update(piece)
+    if left:
+        size = "more" if left < 0 else "fewer"
+        raise SnapshotError(f"{doing}: {ARCHIVE} has {size} bytes than its record says. It is damaged.")
+    if total.hexdigest() != snapshot.sha256:
+        raise SnapshotError(
+            f"{doing}: {ARCHIVE} is damaged: its sha256 is {total.hexdigest()}, recorded was {snapshot.sha256}"
+        )
 
 
 def digest(path: Path) -> str:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -116,9 +117,23 @@ class Selection:
         return {"done": self.snapshots[0].progress, "total": 100, "item": self.snapshots[0].snapshot_id}
 
 
-def newest_first(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
-    """By time, then by id, so that the order never depends on the disk's."""
-    return sorted(snapshots, key=lambda snapshot: (snapshot.created, snapshot.snapshot_id), reverse=True)
+#: What is dated before petal.hpc was, or after now, was made with a wrong clock, or wants to be the newest.
+FIRST_DATE = "2025-01-01T00:00:00Z"
+#: Seconds that clocks may differ.
+CLOCKS_DIFFER = 3600
+
+
+def newest_first(snapshots: Iterable[Snapshot], now: float | None = None) -> list[Snapshot]:
+    """By time, then by id, so that the order never depends on the disk's. What bears no possible date comes last.
+
+    :param now: seconds since 1970; the host's clock by default.
+    """
+    latest = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime((time.time() if now is None else now) + CLOCKS_DIFFER))
+
+    def age(snapshot: Snapshot) -> tuple[bool, str, str]:
+        return FIRST_DATE <= snapshot.created <= latest, snapshot.created, snapshot.snapshot_id
+
+    return sorted(snapshots, key=age, reverse=True)
 
 
 def select(snapshots: Sequence[Snapshot], criteria: Criteria, damaged: Sequence[Refusal] = ()) -> Selection:

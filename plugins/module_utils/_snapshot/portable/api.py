@@ -115,11 +115,10 @@ class SnapshotFile:
 
     def _open(self) -> BinaryIO:
         handle = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        stream = os.fdopen(handle, "rb")
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            stream.close()
+            os.close(handle)
             raise SnapshotError(f"{self._path} is no file")
-        return stream
+        return os.fdopen(handle, "rb")
 
     def _head(self, stream: BinaryIO) -> tuple[Snapshot, str, int]:
         """The record, and what the file says of the archive that follows: its digest and size."""

@@ -12,8 +12,9 @@ many there are. What stands in them is believed as little as a file from anywher
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-import stat
+import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -22,10 +23,18 @@ from typing import Any, Protocol
 
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import explain
-from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, explained
+from ansible_collections.petal.hpc.plugins.module_utils._host.api import UNFINISHED, Host, explained, try_lock
+from ansible_collections.petal.hpc.plugins.module_utils._host.below import api as below
+from ansible_collections.petal.hpc.plugins.module_utils._host.parse import human
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.grammar import snapshot_store
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import ARCHIVE, RECORD, SnapshotStore
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import (
+    ARCHIVE,
+    RECORD,
+    SPARE,
+    SnapshotStore,
+    fill,
+)
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
     FINGERPRINT,
     SNAPSHOT_ID,
@@ -55,6 +64,7 @@ else:
     MISSING = None
 
 PIECE = 1 << 20
+SNAPSHOTS = "snapshots"
 # Of one store: more entries than that are no store of software.
 ENTRIES_LIMIT = 20_000
 AT_ONCE = 16
@@ -80,12 +90,12 @@ class Remote(Protocol):
         """Take one, or all of a fingerprint, away; those that were there."""
 
 
-def remote_store(module: Any, host: Host, text: str) -> Remote:
+def remote_store(module: Any, text: str) -> Remote:
     """The store that a text names, ``/DIR`` or ``s3://BUCKET/PREFIX``. Raises SnapshotError."""
     flaw = snapshot_store(text)
     if flaw:
         raise SnapshotError(f"the store {text[:100]!r}: {flaw}")
-    return Bucket(module, text) if text.startswith("s3://") else Directory(host, text)
+    return Bucket(module, text) if text.startswith("s3://") else Directory(text)
 
 
 def _refusals(name: str, where: str, error: Exception) -> Refusal:
@@ -94,83 +104,158 @@ def _refusals(name: str, where: str, error: Exception) -> Refusal:
 
 
 class Directory:
-    """A store's directory that others write as well, as on NFS."""
+    """A store's directory that others write as well, as on NFS. Nothing in it is opened through a link, nor locked."""
 
-    def __init__(self, host: Host, path: str) -> None:
+    def __init__(self, path: str) -> None:
         self._path = Path(path)
-        self._root = self._path / "snapshots"
-        self._store = SnapshotStore(host, path)
+        self._root = self._path / SNAPSHOTS
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[int]:
+        """The directory ``snapshots``. Raises FileNotFoundError where there is none."""
+        with below.directory(self._path) as top, below.inside(top, SNAPSHOTS) as root:
+            yield root
 
     def scan(self, criteria: Criteria) -> tuple[list[Snapshot], list[Refusal]]:
         found, refused = [], []
         with explained(f"reading the store {self._path}"):
             if not self._path.is_dir():
                 raise SnapshotError(f"there is no directory {self._path} on this host: is it mounted?")
-            names = sorted(entry.name for entry in self._root.iterdir()) if self._root.is_dir() else []
-        if len(names) > ENTRIES_LIMIT:
-            raise SnapshotError(f"{self._root} has more than {ENTRIES_LIMIT} entries")
-        for name in names:
-            if name.startswith(".") or (criteria.snapshot_ids and name not in criteria.snapshot_ids):
-                continue
             try:
-                with explained("reading it"):
-                    found.append(self._read(name))
-            except PetalError as error:
-                refused.append(_refusals(name, str(self._root), error))
+                with self._opened() as root:
+                    names = below.names(root)
+                    if len(names) > ENTRIES_LIMIT:
+                        raise SnapshotError(f"{self._root} has more than {ENTRIES_LIMIT} entries")
+                    for name in names:
+                        if name.startswith(".") or (criteria.snapshot_ids and name not in criteria.snapshot_ids):
+                            continue
+                        answer = self._try(root, name)
+                        if isinstance(answer, Snapshot):
+                            found.append(answer)
+                        else:
+                            refused.append(_refusals(name, str(self._root), answer))
+            except FileNotFoundError:
+                return [], []
         return newest_first(found), refused
 
-    def get(self, snapshot_id: str) -> Snapshot:
-        with explained(f"reading {snapshot_id} in {self._root}"):
-            return self._read(check_snapshot_id(snapshot_id))
+    def _try(self, root: int, name: str) -> Snapshot | PetalError:
+        try:
+            with explained("reading it"):
+                return self._read(root, name)
+        except PetalError as error:
+            return error
 
-    def _read(self, name: str) -> Snapshot:
+    def get(self, snapshot_id: str) -> Snapshot:
+        with explained(f"reading {snapshot_id} in {self._root}"), self._opened() as root:
+            return self._read(root, check_snapshot_id(snapshot_id))
+
+    def _read(self, root: int, name: str) -> Snapshot:
         if not SNAPSHOT_ID.fullmatch(name):
             raise SnapshotError("its name is no snapshot id")
-        with self._open(name, RECORD) as stream:
-            data = stream.read(model.RECORD_LIMIT + 1)
+        with below.inside(root, name) as entry:
+            with below.reading(entry, RECORD) as stream:
+                data = stream.read(model.RECORD_LIMIT + 1)
+            with below.reading(entry, ARCHIVE) as stream:
+                size = os.fstat(stream.fileno()).st_size
         if len(data) > model.RECORD_LIMIT:
             raise SnapshotError(f"{RECORD} has more than {model.RECORD_LIMIT} bytes")
         snapshot = model.parse_record(data)
         if snapshot.snapshot_id != name:
             raise SnapshotError(f"{RECORD} is of {snapshot.snapshot_id}")
-        with self._open(name, ARCHIVE) as stream:
-            size = os.fstat(stream.fileno()).st_size
         if size != snapshot.stored_bytes:
             raise SnapshotError(f"{ARCHIVE} has {size} bytes, its record says {snapshot.stored_bytes}")
         return snapshot
 
-    @contextlib.contextmanager
-    def _open(self, snapshot_id: str, name: str) -> Iterator[Any]:
-        """A plain file of an entry. No link leads out of it, and nothing waits for a writer."""
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-        directory = os.open(self._root / snapshot_id, flags | os.O_DIRECTORY)
-        try:
-            handle = os.open(name, flags | os.O_NONBLOCK, dir_fd=directory)
-        finally:
-            os.close(directory)
-        with os.fdopen(handle, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise SnapshotError(f"{name} is no file")
-            yield stream
-
     def pieces(self, snapshot: Snapshot) -> Iterator[bytes]:
         left = snapshot.stored_bytes or 0
-        with self._open(snapshot.snapshot_id, ARCHIVE) as stream:
+        with below.file(self._path, f"{SNAPSHOTS}/{snapshot.snapshot_id}/{ARCHIVE}") as stream:
             while left > 0 and (piece := stream.read(min(PIECE, left))):
                 left -= len(piece)
                 yield piece
 
     def publish(self, snapshot: Snapshot, archive: Path, check: bool) -> bool:
+        doing = f"publishing {snapshot.snapshot_id} in {self._path}"
         if not self._path.is_dir():
             raise SnapshotError(f"there is no directory {self._path} on this host: mount it, or make it first")
-        return self._store.adopt(
-            snapshot, lambda: _file_pieces(archive), f"publishing {snapshot.snapshot_id} in {self._path}", check
-        )
+        with explained(doing):
+            if self._has(snapshot, doing):
+                return False
+            room, need = os.statvfs(self._path), (snapshot.stored_bytes or 0) + SPARE
+            if room.f_bavail * room.f_frsize < need:
+                free = human(room.f_bavail * room.f_frsize)
+                raise SnapshotError(f"{doing}: it takes {human(need)} in {self._path}, {free} are free")
+            if not check:
+                with below.directory(self._path) as top, below.made(top, SNAPSHOTS) as root:
+                    below.remove_dead(root, UNFINISHED)
+                    return self._put(root, snapshot, archive, doing)
+        return True
+
+    def _has(self, snapshot: Snapshot, doing: str) -> bool:
+        try:
+            with self._opened() as root:
+                there = self._read(root, snapshot.snapshot_id)
+        except FileNotFoundError:
+            return False
+        except PetalError as error:
+            raise SnapshotError(f"{doing}: what is there of that id is damaged: {error}. Withdraw it first.") from error
+        if (there.sha256, there.fingerprint) != (snapshot.sha256, snapshot.fingerprint):
+            raise SnapshotError(f"{doing}: there is another snapshot of the same id. It is left as it is.")
+        return True
+
+    def _put(self, root: int, snapshot: Snapshot, archive: Path, doing: str) -> bool:
+        draft = f"{UNFINISHED}{snapshot.snapshot_id}.{secrets.token_hex(8)}"
+        with below.made(root, draft, 0o700) as entry:
+            try:
+                # Nobody else can open it, so that a lock on it says that this one lives.
+                try_lock(entry)
+                with below.creating(entry, ARCHIVE, 0o444) as stream:
+                    fill(stream, snapshot, _file_pieces(archive), doing)
+                with below.creating(entry, RECORD, 0o444) as stream:
+                    stream.write(model.record_bytes(snapshot))
+                os.fchmod(entry, 0o755)
+                try:
+                    os.rename(draft, snapshot.snapshot_id, src_dir_fd=root, dst_dir_fd=root)
+                except OSError as error:
+                    if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                        raise
+                    # Another one was faster, with the same or with something else.
+                    return not self._has(snapshot, doing)
+                os.fsync(root)
+            finally:
+                below.remove(root, draft)
+        return True
 
     def withdraw(self, snapshot_id: str | None, fingerprint: str | None, check: bool) -> list[str]:
-        found = [str(one["snapshot_id"]) for one in self._store.matching(snapshot_id, fingerprint)]
-        self._store.delete([] if check else found)
-        return found
+        if snapshot_id is not None:
+            check_snapshot_id(snapshot_id)
+        if fingerprint is not None:
+            check_fingerprint(fingerprint)
+        if snapshot_id is None and fingerprint is None:
+            return []
+        withdrawn = []
+        with (
+            explained(f"withdrawing from {self._path}"),
+            contextlib.suppress(FileNotFoundError),
+            self._opened() as root,
+        ):
+            for name in below.names(root):
+                if name.startswith(".") or snapshot_id not in (None, name):
+                    continue
+                answer = self._try(root, name)
+                # A damaged one is asked for by its id alone.
+                found = answer.fingerprint if isinstance(answer, Snapshot) else None
+                if fingerprint in (None, found):
+                    withdrawn.append(name)
+                    if not check:
+                        self._take_away(root, name)
+        return withdrawn
+
+    def _take_away(self, root: int, name: str) -> None:
+        """Renamed first, so that nobody finds half of it."""
+        gone = f"{UNFINISHED}{name}.{secrets.token_hex(8)}"
+        os.rename(name, gone, src_dir_fd=root, dst_dir_fd=root)
+        below.remove(root, gone)
+        os.fsync(root)
 
 
 def _file_pieces(path: Path) -> Iterator[bytes]:
@@ -319,7 +404,7 @@ def find_in_stores(module: Any, host: Host, criteria: Criteria) -> LookUp:
         if source.store is None:
             return Found(problem=f"what {_known(source)} offers is on AWS, and the provider is local")
         try:
-            found, refused = remote_store(module, host, source.store).scan(criteria)
+            found, refused = remote_store(module, source.store).scan(criteria)
         except PetalError as error:
             return Found(problem=str(error))
         return Found([replace(snapshot, source=ORGANIZATION) for snapshot in found], refused)

@@ -30,6 +30,8 @@ TERMINATED = "terminated"
 # How long Spack may take to write its database and to end its builds.
 PATIENCE = 15.0
 POLL = 0.1
+#: Seconds to wait for the session before this one.
+LOCK_PATIENCE = 1800.0
 PROC = Path("/proc")
 
 
@@ -130,10 +132,26 @@ def redirect(log: str) -> None:
         os.dup2(descriptor, wanted)
 
 
+def try_lock(lock: int) -> bool:
+    """Take a lock if it is free."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def main(directory: Path) -> None:
     """Run the steps of a request one after another, up to the first that fails."""
-    lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    fcntl.flock(lock, fcntl.LOCK_EX)
+    # Only for its owner: with permission to read it anybody could hold it for ever.
+    lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    os.fchmod(lock, 0o600)
+    # Who ran here before is ending: the one who starts a session has looked.
+    until = time.monotonic() + LOCK_PATIENCE
+    while not try_lock(lock):
+        if time.monotonic() >= until:
+            raise SystemExit(f"another session has held its lock for {LOCK_PATIENCE:.0f} s")
+        time.sleep(POLL)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, terminate)

@@ -210,7 +210,7 @@ def test_nothing_is_written_through_a_link(case: Case) -> None:
     outside.mkdir()
     for name in ("snapshots", "seeds"):
         (case.clone / name).symlink_to(outside)
-        assert "leads out of" in case.refused()
+        assert "is a link" in case.refused()
         (case.clone / name).unlink()
     case.submit()
     target = case.directory / "target"

@@ -185,3 +185,15 @@ def test_an_older_fingerprint_counts_where_there_is_no_other() -> None:
     assert len(both.snapshots) == 2
     assert select([older], Criteria(fingerprint=FINGERPRINTS[0])).best is None
     assert f"fingerprint {FINGERPRINTS[0]} or fingerprint {FINGERPRINTS[1]}" in select([], criteria).reason
+
+
+def test_a_date_that_cannot_be_is_never_the_newest() -> None:
+    """Whoever forges a record would be the newest of all; and a clock may stand at 2001."""
+    genuine = snapshot(1)
+    forged = snapshot(2, created="2040-01-01T00:00:00Z")
+    ancient = snapshot(3, created="2001-01-01T00:00:00Z")
+    chosen = select([forged, ancient, genuine], Criteria(fingerprint=FINGERPRINTS[0]))
+    assert chosen.best == genuine
+    assert [one.snapshot_id for one in chosen.snapshots] == [one.snapshot_id for one in (genuine, forged, ancient)]
+    # With nothing better, it is still a snapshot.
+    assert select([forged], Criteria(fingerprint=FINGERPRINTS[0])).best == forged

@@ -1,0 +1,81 @@
+"""Who opens files by their paths: what others can write is opened by _host/below alone, which follows no link.
+
+A file that opens anything else stands here with whose files it opens. One that is new has to say so, or use ``below``.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from playing import ROOT
+
+#: Ways to open a file by its path.
+WAYS = {"open", "read_bytes", "read_text", "write_bytes", "write_text"}
+KERNEL = "what the kernel tells"
+OURS = "directories of our own, which nobody else can write"
+NAMED = "one file that the user who runs this has named"
+VOLUME = "the volume that is being built, of the builder's own"
+#: plugins/… : whose files, and how many places open one.
+KNOWN: dict[str, tuple[str, int]] = {
+    "module_utils/_audit/api.py": (VOLUME, 2),
+    "module_utils/_buildcache/api.py": (OURS, 11),
+    "module_utils/_host/api.py": (f"{KERNEL}; {OURS}", 14),
+    "module_utils/_namespace/api.py": (OURS, 3),
+    "module_utils/_pcluster/api.py": (NAMED, 1),
+    "module_utils/_preflight/api.py": (KERNEL, 3),
+    "module_utils/_python/api.py": (f"{OURS}; {VOLUME}", 11),
+    "module_utils/_registry/api.py": ("the user's own cache, with O_NOFOLLOW", 1),
+    "module_utils/_sharing/api.py": (NAMED, 1),
+    "module_utils/_snapshot/api.py": (OURS, 3),
+    "module_utils/_snapshot/portable/api.py": (f"{NAMED}; {OURS}", 3),
+    "module_utils/_snapshot/remote/api.py": (f"{OURS}: the archive that is published", 1),
+    "module_utils/_spack/api.py": (OURS, 2),
+    "module_utils/_spack/books/api.py": (f"{OURS}; {VOLUME}", 3),
+    "module_utils/_spack/command/api.py": (f"{OURS}; {VOLUME}", 6),
+    "module_utils/_spack/scripts/probe.py": (OURS, 2),
+    "module_utils/_spack/scripts/runner.py": (f"{OURS}; {KERNEL}", 7),
+    "module_utils/_spack/scripts/state.py": (OURS, 2),
+    "module_utils/_spack/session/api.py": (f"{OURS}; {KERNEL}", 2),
+    "module_utils/_volume/api.py": (OURS, 3),
+    "plugin_utils/controller.py": (KERNEL, 1),
+    "plugin_utils/keeper.py": (f"{OURS}; /dev/null", 2),
+    "plugin_utils/package_index.py": ("the collection's own", 1),
+    "plugin_utils/run_guard.py": ("the collection's own, and the user's playbooks", 1),
+    "plugin_utils/running.py": (f"{OURS}; {KERNEL}", 4),
+    "plugin_utils/seed_file.py": (NAMED, 1),
+}
+BELOW = "module_utils/_host/below/api.py"
+#: Those that handle directories of others, and must go through BELOW.
+FOREIGN = (
+    "module_utils/_buildcache/api.py",
+    "module_utils/_registry/api.py",
+    "module_utils/_snapshot/remote/api.py",
+    "plugin_utils/registry_clone.py",
+)
+
+
+def opened(path: Path) -> list[int]:
+    """Lines that open a file by its path."""
+    lines = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            function = node.func
+            by_name = isinstance(function, ast.Name) and function.id == "open"
+            if by_name or (isinstance(function, ast.Attribute) and function.attr in WAYS):
+                lines.append(node.lineno)
+    return sorted(lines)
+
+
+def test_nobody_else_opens_files_by_their_paths() -> None:
+    plugins = ROOT / "plugins"
+    found = {path.relative_to(plugins).as_posix(): opened(path) for path in sorted(plugins.rglob("*.py"))}
+    assert {name: len(lines) for name, lines in found.items() if lines and name != BELOW} == {
+        name: count for name, (_whose, count) in KNOWN.items()
+    }, {name: lines for name, lines in found.items() if len(lines) != KNOWN.get(name, ("", 0))[1]}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_who_handles_directories_of_others_goes_through_below(name: str) -> None:
+    assert "_host.below import api as below" in (ROOT / "plugins" / name).read_text()
