@@ -26,6 +26,7 @@ requirements:
   - Set as stdout in the configuration (C(stdout_callback=petal.hpc.progress)).
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -115,6 +116,9 @@ class CallbackModule(Default):
 
     def _line(self, text: str) -> None:
         self._display.display(("\r\x1b[K" if self._terminal else "") + text)
+        # Ansible leaves that to the end, which does not come where a signal ends it; and a pipe wants to see it now.
+        with contextlib.suppress(OSError, RuntimeError):
+            sys.stdout.flush()
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         """A play is no phase."""

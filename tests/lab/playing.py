@@ -23,8 +23,11 @@ class Run:
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """The environment of a clone: its ansible.cfg and nothing of the caller's Ansible settings."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
+    """The environment of a clone: its ansible.cfg and nothing of the caller's Ansible settings.
+
+    Nor of Python's: what only an unbuffered output shows is not shown to most.
+    """
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "PYTHONUNBUFFERED"))}
     return {**kept, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0", **extra}
 
 

@@ -132,7 +132,11 @@ def command_of(step: Mapping[str, Any], directory: Path, has_seed: bool) -> list
 def environment(directory: Path, given: Mapping[str, str]) -> dict[str, str]:
     """The user's environment, with this clone's collection and the case's own caches."""
     return {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "AWS_"))},
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("ANSIBLE_", "AWS_", "PYTHONUNBUFFERED"))
+        },
         "PATH": f"{BIN}:{os.environ['PATH']}",
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
         "ANSIBLE_HOME": str(directory / ".ansible"),
