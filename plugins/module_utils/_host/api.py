@@ -200,8 +200,8 @@ class Host:
 
     # Commands
 
-    def call(self, argv: Sequence[str], cwd: str | None = None) -> tuple[int, str, str]:
-        """Run a command, in the directory ``cwd``; give its status, output and error output.
+    def call(self, argv: Sequence[str], cwd: str | None = None, data: bytes | None = None) -> tuple[int, str, str]:
+        """Run a command, in the directory ``cwd`` and with ``data`` to read; give its status, output and error output.
 
         It inherits the locks that are held, so that a lock outlives a killed module for as long as its helpers still
         write. Raises PetalError when the command is not installed.
@@ -212,6 +212,8 @@ class Host:
                 list(argv),
                 pass_fds=tuple(self._locks),
                 cwd=cwd,
+                data=data,
+                binary_data=True,
                 environ_update={"PATH": path.lstrip(":"), "LC_ALL": "C", "LANGUAGE": "C"},
                 handle_exceptions=False,
             )
