@@ -108,12 +108,13 @@ class BuildLocks:
         """Say that the holder lives; lock.reason is empty where the lock is (still) its, or tells why it is not."""
         path = self._path(fingerprint)
         record = None
-        if path.exists():
-            with explained(f"renewing the lock {path}"), self._guard(fingerprint):
-                record = self._read(path)
-                if record is not None and record.holder == holder and not check:
-                    now = time.time()
-                    os.utime(path, (now, now))
+        with explained(f"renewing the lock {path}"):
+            if path.exists():
+                with self._guard(fingerprint):
+                    record = self._read(path)
+                    if record is not None and record.holder == holder and not check:
+                        now = time.time()
+                        os.utime(path, (now, now))
         mine = record is not None and record.holder == holder
         reason = "" if mine else f"{record.holder} holds it now" if record else "nobody holds it now"
         return {"changed": False, "lock": {"reason": reason}, "warnings": self._warnings}
@@ -123,13 +124,14 @@ class BuildLocks:
     ) -> dict[str, Any]:
         """Give the lock back; what somebody else holds is left alone."""
         path = self._path(fingerprint)
-        if not path.exists():
-            return {"changed": False, "lock": None, "warnings": []}
-        with explained(f"giving back the lock {path}"), self._guard(fingerprint):
-            record = self._read(path)
-            mine = may_release(record, holder, build_id)
-            if mine and not check:
-                self._host.write_json(path, FREE, 0o600, in_place=True)
+        with explained(f"giving back the lock {path}"):
+            if not path.exists():
+                return {"changed": False, "lock": None, "warnings": []}
+            with self._guard(fingerprint):
+                record = self._read(path)
+                mine = may_release(record, holder, build_id)
+                if mine and not check:
+                    self._host.write_json(path, FREE, 0o600, in_place=True)
         lock = record.to_dict() if record and not mine else None
         return {"changed": mine, "lock": lock, "warnings": self._warnings}
 

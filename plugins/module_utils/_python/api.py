@@ -19,7 +19,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.petal.hpc.plugins.module_utils._host.api import hold, private
+from ansible_collections.petal.hpc.plugins.module_utils._host.api import explained, hold, private
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import signal_hint
 from ansible_collections.petal.hpc.plugins.module_utils._python import plan
 from ansible_collections.petal.hpc.plugins.module_utils._python.plan import (
@@ -78,8 +78,9 @@ def scratch_directory(cache_dir: str) -> Iterator[str]:
     and removes them.
     """
     root = Path(cache_dir, "work")
-    root.mkdir(0o700, parents=True, exist_ok=True)
-    everything = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    with explained(f"making {root}"):
+        root.mkdir(0o700, parents=True, exist_ok=True)
+        everything = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         private(everything, root)
         # One at a time: nobody takes a new directory for a leftover before its owner has locked it.
