@@ -125,6 +125,7 @@ options:
     type: int
 extends_documentation_fragment:
   - petal.hpc.registry
+  - petal.hpc.trust
   - amazon.aws.common.modules
   - amazon.aws.region.modules
 requirements:
@@ -277,6 +278,7 @@ def main() -> None:
             "all_sources": {"type": "bool", "default": False},
             "trusted_accounts": {"type": "list", "elements": "str", "default": []},
             "shared": {"type": "bool", "default": False},
+            "trust": {"type": "dict", "default": {}},
             "registry_size_gb": {"type": "int"},
             **ARGUMENTS,
         },

@@ -14,8 +14,19 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
-from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import KEY, NAMESPACE, TrustError
+from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, written_by_others
+from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
+    FILE,
+    KEY,
+    NAMESPACE,
+    STORE,
+    Place,
+    Policy,
+    TrustError,
+    Verdict,
+    judge,
+    parse_signatures,
+)
 
 _GOOD = re.compile(rf'Good "{re.escape(NAMESPACE)}" signature with \S+ key ({KEY.pattern})')
 
@@ -53,6 +64,25 @@ def signed_by(host: Host, data: bytes, signatures: Sequence[str]) -> list[str]:
             if status == 0 and said:
                 found.append(said[1])
     return found
+
+
+def verdict(host: Host, policy: Policy, place: Place, created: str, record: bytes, signatures: bytes) -> Verdict:
+    """Whether what a record describes may be used, and why.
+
+    :param created: as the record says. record: its very bytes. signatures: the file beside it. Raises TrustError for
+        signatures that are none.
+    """
+    return judge(policy, place, created, signed_by(host, record, parse_signatures(signatures)))
+
+
+def store_place(name: str) -> Place:
+    """A store as a place: who else can write it counts for a directory; of a bucket AWS decides."""
+    return Place(STORE, name, flaw="" if "://" in name else written_by_others(Path(name)))
+
+
+def file_place(path: str) -> Place:
+    """A file as a place."""
+    return Place(FILE, path)
 
 
 def fingerprint(host: Host, key_file: str) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
@@ -93,6 +93,27 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where something in the own store came from, as it was when it came. unsigned: its owner's word for it."""
+
+    place: Place
+    unsigned: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return {"schema": 1, **asdict(self)}
+
+
+def parse_origin(value: Any) -> Origin:
+    """Read what was kept of an origin. Raises TrustError."""
+    place = value.get("place") if isinstance(value, Mapping) else None
+    names = [field.name for field in fields(Place)]
+    if not isinstance(place, Mapping) or not all(isinstance(place.get(name), str) for name in names):
+        raise TrustError("what is kept of its origin is damaged")
+    return Origin(Place(**{name: place[name] for name in names}), value.get("unsigned") is True)
+
+
+@dataclass(frozen=True)
 class Policy:
     """What a site trusts.
 
@@ -127,13 +148,21 @@ class Policy:
         )
 
 
+#: Of a site that has said nothing: what was built in the own store.
+ONLY_OWN = Policy()
+
+
 @dataclass(frozen=True)
 class Verdict:
-    """Whether something may be used, and why, as a clause. signer: by whose word; empty where nobody signed."""
+    """Whether something may be used, and why, as a clause.
+
+    signer: by whose word; empty where no signature counts. unsigned: only because the user wishes it.
+    """
 
     trusted: bool
     reason: str
     signer: str = ""
+    unsigned: bool = False
 
 
 def judge(policy: Policy, place: Place, created: str, keys: Sequence[str]) -> Verdict:
@@ -160,7 +189,7 @@ def judge(policy: Policy, place: Place, created: str, keys: Sequence[str]) -> Ve
     if place.name in word and not place.flaw:
         return Verdict(True, f"the site trusts {place}")
     if policy.unsigned:
-        return Verdict(True, f"{said}, and it is used all the same, as asked for (unsigned=true)")
+        return Verdict(True, f"{said}, and it is used all the same, as asked for (unsigned=true)", unsigned=True)
     return Verdict(False, f"{said}; {_why_not(place, place.name in word)}")
 
 
