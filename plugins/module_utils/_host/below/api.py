@@ -99,7 +99,7 @@ def reading(parent: int, name: str) -> Iterator[BinaryIO]:
 @contextlib.contextmanager
 def file(path: Path, relative: str) -> Iterator[BinaryIO]:
     """A plain file somewhere below a directory that somebody has named; raises as ``above`` and ``reading`` do."""
-    with above(path, relative) as (parent, name), reading(parent, name) as stream:
+    with above(path, relative) as place, reading(*place) as stream:
         yield stream
 
 
