@@ -219,7 +219,9 @@ timeout() { shift; "$@"; }
 def test_a_bucket_is_mounted_below_the_volume_and_where_it_cannot_be_the_rest_goes_on(tmp_path: Path) -> None:
     """A mount point that cannot be made, as on a read-only volume, ended the hook half-way."""
     script = render(HOOK)
-    function = script[script.index("safe() {") : script.index('\nif [ -n "$mounts" ]')]
+    function = (
+        of_the_hook("safe") + "\n" + script[script.index("mount_bucket() {") : script.index('\nif [ -n "$mounts" ]')]
+    )
     (tmp_path / "file").write_text("")
     points = [tmp_path / "file" / "below", tmp_path / "volume" / "references"]
     calls = "".join(f"mount_bucket lab:{point}:ro\n" for point in points)
@@ -330,6 +332,7 @@ def mounting(**variables: Any) -> str:
     return f"""set -eu
 {head}begin='# >>> petal.hpc' end='# <<< petal.hpc' root='' remove=no changed=no tool=s3fs
 {script[start:end]}
+{of_the_hook("safe")}
 {buckets}
 problem() {{ echo "problem: $*"; }}
 unmount() {{ :; }}
@@ -386,7 +389,9 @@ def test_a_bucket_is_mounted_only_where_nobody_else_can_put_a_link(attack: str, 
 def homes(tmp_path: Path, *calls: str) -> tuple[list[str], bool]:
     """What add_home says, below a /home of its own, and whether it made anything."""
     (tmp_path / "home").mkdir(exist_ok=True)
-    script = 'changed=no\nproblem() { echo "$*"; }\n' + of_the_hook("add_home").replace("/home", f"{tmp_path}/home")
+    script = 'changed=no\nproblem() { echo "$*"; }\n' + of_the_hook("safe", "add_home").replace(
+        "/home", f"{tmp_path}/home"
+    )
     script += "\n" + "\n".join(calls) + '\necho "$changed"\n'
     done = subprocess.run(["sh", "-euc", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -412,13 +417,17 @@ def test_a_home_is_made_whole_and_what_was_there_keeps_its_owner(tmp_path: Path)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="homes are given away by root")
-@pytest.mark.parametrize("place", ["/", "/home/../etc/a", "/srv/a", "/home/team/a", "/home/link/a", "/home/"])
+@pytest.mark.parametrize(
+    "place", ["/", "/home/../etc/a", "/srv/a", "/home/team/a", "/home/link/a", "/home/open/a", "/home/"]
+)
 def test_no_home_is_made_where_root_is_not_alone(place: str, tmp_path: Path) -> None:
     team, elsewhere = tmp_path / "home" / "team", tmp_path / "elsewhere"
     team.mkdir(parents=True)
     os.chown(team, 5009, 5009)
     elsewhere.mkdir()
     (tmp_path / "home" / "link").symlink_to(elsewhere)
+    (tmp_path / "home" / "open").mkdir()
+    (tmp_path / "home" / "open").chmod(0o777)
     owner = Path("/").stat().st_uid
     said, changed = homes(tmp_path, f"add_home a 5001 5002 {tmp_path}{place}")
     assert not changed
