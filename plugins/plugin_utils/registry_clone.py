@@ -8,6 +8,7 @@ A clone is untrusted: it is read as a registry over https is, and nothing is wri
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -80,37 +81,27 @@ class Clone:
     def read(self, path: str, limit: int) -> bytes | None:
         """A file of the registry; None when there is none. Raises RegistryError for a link and what is too large."""
         try:
-            with below.file(self.root, path) as stream:
+            with _explained(f"{path} cannot be read"), below.file(self.root, path) as stream:
                 content = stream.read(limit + 1)
         except FileNotFoundError:
             return None
-        except OSError as error:
-            raise RegistryError(f"{path} cannot be read: {error.strerror}") from error
-        except PetalError as error:
-            raise RegistryError(f"{path} cannot be read: {error}") from error
         if len(content) > limit:
             raise RegistryError(f"{path} has more than {limit // 1024} KiB")
         return content
 
     def write(self, path: str, content: bytes) -> None:
         """Write a file of the registry in one step. Raises RegistryError."""
-        try:
-            with below.above(self.root, path, make=True) as (parent, name):
-                below.replace(parent, name, content)
-        except OSError as error:
-            raise RegistryError(f"{self.root / path} cannot be written: {error.strerror}") from error
-        except PetalError as error:
-            raise RegistryError(f"{self.root / path} cannot be written: {error}") from error
+        doing = _explained(f"{self.root / path} cannot be written")
+        with doing, below.above(self.root, path, make=True) as (parent, name):
+            below.replace(parent, name, content)
 
     def names(self) -> Iterator[str]:
         """What is in the directory of stacks, beside the index."""
         try:
-            with below.above(self.root, record.INDEX) as (parent, index):
+            with _explained(f"{self.root} cannot be read"), below.above(self.root, record.INDEX) as (parent, index):
                 found = below.names(parent)
         except FileNotFoundError:
             return
-        except PetalError as error:
-            raise RegistryError(f"{self.root}: {error}") from error
         yield from (name for name in found if name != index and not name.startswith("."))
 
     def index(self) -> tuple[Index, bytes]:
@@ -126,6 +117,19 @@ class Clone:
         if content is None:
             return None
         return _named(entry.path, lambda: record.parse_stack(content, entry)), content
+
+
+@contextlib.contextmanager
+def _explained(problem: str) -> Iterator[None]:
+    """Turn what is wrong about a file into one RegistryError; that there is none stays what it is."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise RegistryError(f"{problem}: {error.strerror}") from error
+    except PetalError as error:
+        raise RegistryError(f"{problem}: {error}") from error
 
 
 def _named(path: str, parse: Callable[[], Parsed]) -> Parsed:

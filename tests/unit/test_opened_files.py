@@ -25,7 +25,7 @@ KNOWN: dict[str, tuple[str, int]] = {
     "module_utils/_namespace/api.py": (OURS, 3),
     "module_utils/_pcluster/api.py": (NAMED, 1),
     "module_utils/_preflight/api.py": (KERNEL, 3),
-    "module_utils/_python/api.py": (f"{OURS}; {VOLUME}", 11),
+    "module_utils/_python/api.py": (f"{OURS}; {VOLUME}", 10),
     "module_utils/_registry/api.py": ("the user's own cache, with O_NOFOLLOW", 1),
     "module_utils/_sharing/api.py": (NAMED, 1),
     "module_utils/_snapshot/api.py": (OURS, 3),

@@ -36,6 +36,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._buildcache.model import
     Package,
     Record,
 )
+from ansible_collections.petal.hpc.plugins.module_utils._host.api import sha256_of
 from ansible_collections.petal.hpc.plugins.module_utils._host.below import api as below
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
@@ -205,7 +206,7 @@ class Directory(Store):
         return dict(self._each(paths, lambda path, stream: self._bounded(path, stream.read(limit + 1), limit)))
 
     def digests(self, paths: Sequence[str]) -> dict[str, str]:
-        return dict(self._each(paths, lambda _path, stream: _digest(stream)))
+        return dict(self._each(paths, lambda _path, stream: sha256_of(stream)))
 
     def _each(self, paths: Sequence[str], take: Callable[[str, BinaryIO], Any]) -> Iterator[tuple[str, Any]]:
         """What ``take`` makes of those that are there. A cache may be written by others: no link leads out of it."""
@@ -230,13 +231,6 @@ class Directory(Store):
         for path in paths:
             with suppress(FileNotFoundError), self._named(path), below.above(self._root, path) as (parent, name):
                 os.unlink(name, dir_fd=parent)
-
-
-def _digest(stream: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    while chunk := stream.read(1 << 20):
-        digest.update(chunk)
-    return digest.hexdigest()
 
 
 class S3(Store):

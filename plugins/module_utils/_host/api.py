@@ -10,6 +10,7 @@ import contextlib
 import errno
 import fcntl
 import grp
+import hashlib
 import json
 import os
 import platform
@@ -18,9 +19,9 @@ import shutil
 import stat
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import (
     Loop,
@@ -35,13 +36,15 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.parse import (
 )
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
+Taken = TypeVar("Taken")
+
 PROC = Path("/proc")
 JSON_LIMIT = 4 * 1024**2
 LOCK_PATIENCE = 1800.0
 #: Seconds between two looks at a lock that another process has.
 POLL = 0.1
-#: Where a store keeps its locks. Nobody else looks in there.
-LOCKS = "locks"
+#: What is in a store: its volumes and snapshots, and its locks, where nobody else looks.
+VOLUMES, SNAPSHOTS, LOCKS = "volumes", "snapshots", "locks"
 # No room, or none for this user (write(2)).
 FULL = (errno.ENOSPC, errno.EDQUOT)
 # How the names of things begin that are not finished, or on their way out.
@@ -73,10 +76,8 @@ def store_directory(store: str) -> Path:
     if not Path(store).is_absolute():
         raise PetalError(f"store {store!r} is not allowed: expected an absolute path, on the host that keeps it")
     # Where the store's own directory is sticky, as that of a fresh tmpfs, what counts is who made what is in it.
-    for part in ("", "volumes", "snapshots", LOCKS):
-        flaw = written_by_others(Path(store, part))
-        if not flaw:
-            continue
+    flaw = written_by_others(*(Path(store, part) for part in ("", VOLUMES, SNAPSHOTS, LOCKS)))
+    if flaw:
         raise PetalError(
             f"store {store} is not trusted: {flaw}. Whoever can write there decides what runs here. Take another "
             "directory, or close this one (chmod go-w, chown). A store that is shared belongs into snapshot_sources."
@@ -84,28 +85,29 @@ def store_directory(store: str) -> Path:
     return Path(store)
 
 
-def written_by_others(path: Path) -> str:
-    """Who else can put something in the place of a directory, as a clause; empty where nobody can.
+def written_by_others(*paths: Path) -> str:
+    """Who else can put something in the place of directories, as a clause; empty where nobody can.
 
     Ours are root, this process' user, and whoever became root with sudo(8). What is missing is not looked at.
     """
     sudo = os.environ.get("SUDO_UID", "") if os.geteuid() == 0 else ""
     ours = {0, os.geteuid(), *([int(sudo)] if sudo.isdigit() else [])}
-    for whole in dict.fromkeys((path, path.resolve())):
-        for part in (whole, *whole.parents):
-            try:
-                found = part.lstat()
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-            if found.st_uid not in ours:
-                return f"{part} belongs to {_named(found.st_uid)}"
-            # In a sticky directory nobody can replace what is another's.
-            if stat.S_ISLNK(found.st_mode) or found.st_mode & stat.S_ISVTX:
-                continue
-            if found.st_mode & stat.S_IWOTH:
-                return f"everybody can write {part}"
-            if found.st_mode & stat.S_IWGRP and not _alone(found.st_uid, found.st_gid):
-                return f"the group with the gid {found.st_gid} can write {part}"
+    wholes = [whole for path in paths for whole in (path, Path(os.path.realpath(path)))]
+    # Each once, however many of them are above one another.
+    for part in dict.fromkeys(part for whole in wholes for part in (whole, *whole.parents)):
+        try:
+            found = part.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        if found.st_uid not in ours:
+            return f"{part} belongs to {_named(found.st_uid)}"
+        # In a sticky directory nobody can replace what is another's.
+        if stat.S_ISLNK(found.st_mode) or found.st_mode & stat.S_ISVTX:
+            continue
+        if found.st_mode & stat.S_IWOTH:
+            return f"everybody can write {part}"
+        if found.st_mode & stat.S_IWGRP and not _alone(found.st_uid, found.st_gid):
+            return f"the group with the gid {found.st_gid} can write {part}"
     return ""
 
 
@@ -175,14 +177,33 @@ def hold(descriptor: int, path: Path, doing: str, patience: float = LOCK_PATIENC
 
     :param patience: seconds.
     """
+    _until(lambda: try_lock(descriptor) or None, path, doing, patience, lambda: "another process")
+
+
+def _until(
+    take: Callable[[], Taken | None], path: Path, doing: str, patience: float, whose: Callable[[], str]
+) -> Taken:
+    """What ``take`` gives of a lock, asked until it is not None. Raises PetalError when that is not in time.
+
+    :param whose: who has it, as the subject of a clause.
+    """
     deadline = time.monotonic() + patience
-    while not try_lock(descriptor):
+    while (taken := take()) is None:
         if time.monotonic() >= deadline:
             raise PetalError(
-                f"{doing}: another process has held {path} for {int(patience)} s. "
+                f"{doing}: {whose()} has held {path} for {int(patience)} s. "
                 "Wait for it to end, or end it, and run again."
             )
         time.sleep(POLL)
+    return taken
+
+
+def sha256_of(stream: BinaryIO) -> str:
+    """SHA-256 of what is left to read, in hex."""
+    total = hashlib.sha256()
+    while block := stream.read(1 << 20):
+        total.update(block)
+    return total.hexdigest()
 
 
 FREE_SPACE = "Free some space or put the store (option store) on a larger disk, then run again."
@@ -258,6 +279,13 @@ class Host:
         finally:
             os.close(descriptor)
 
+    def close(self, path: Path) -> None:
+        """Let nobody else read a file that an earlier release left open to all; fine when it is not there."""
+        with contextlib.suppress(FileNotFoundError):
+            found = path.lstat()
+            if stat.S_ISREG(found.st_mode) and found.st_mode & 0o077:
+                path.chmod(0o600)
+
     def write(self, path: Path, text: str, mode: int = 0o644, in_place: bool = False) -> None:
         """Replace a file in one step; after a crash it has the old text or the new, never half.
 
@@ -323,7 +351,8 @@ class Host:
         else:
             path.unlink(missing_ok=True)
 
-    def free_bytes(self, path: Path) -> int:
+    @staticmethod
+    def free_bytes(path: Path) -> int:
         """Bytes that may still be written to the file system of a path, which need not exist yet."""
         while not path.exists():
             path = path.parent
@@ -343,16 +372,13 @@ class Host:
             self.make_private(path.parent)
         else:
             self.make_directory(path.parent)
-        deadline = time.monotonic() + patience
-        descriptor = self._open_locked(path)
-        while descriptor is None:
-            if time.monotonic() >= deadline:
-                raise PetalError(
-                    f"{doing}: another process ({self._lock_holder(path)}) has held {path} for {int(patience)} s. "
-                    "Wait for it to end, or end it, and run again."
-                )
-            time.sleep(POLL)
-            descriptor = self._open_locked(path)
+        descriptor = _until(
+            lambda: self._open_locked(path),
+            path,
+            doing,
+            patience,
+            lambda: f"another process ({self._lock_holder(path)})",
+        )
         try:
             self._sign(descriptor)
             self._locks.append(descriptor)
@@ -371,16 +397,15 @@ class Host:
             if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
                 raise
             raise PetalError(f"the lock {path} is a link, or no file. Remove it, and run again.") from error
+        mine = False
         try:
             private(descriptor, path)
             # The one who held it may have removed the file, and the next one have made another.
-            if try_lock(descriptor) and path.exists() and path.stat().st_ino == os.fstat(descriptor).st_ino:
-                kept, descriptor = descriptor, -1
-                return kept
+            mine = try_lock(descriptor) and path.exists() and path.stat().st_ino == os.fstat(descriptor).st_ino
         finally:
-            if descriptor >= 0:
+            if not mine:
                 os.close(descriptor)
-        return None
+        return descriptor if mine else None
 
     def _sign(self, descriptor: int) -> None:
         """Say who holds a lock. It counts without it: a full disk keeps nobody from cleaning up."""

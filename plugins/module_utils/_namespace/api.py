@@ -166,15 +166,19 @@ class MountNamespace:
         found = self._host.living_in([] if number is None else [number], devices)
         return [pid for pid in found if pid not in family]
 
+    def occupants(self, devices: Sequence[str]) -> tuple[list[Process], list[Process]]:
+        """The processes inside: what a dead controller left, and those of a detached build."""
+        left: list[Process] = []
+        detached: list[Process] = []
+        for pid in self.inhabitants(devices):
+            whose = detached if self._host.environment_has(pid, DETACHED) else left
+            whose.append(self._host.process(pid))
+        return left, detached
+
     def evictable(self, devices: Sequence[str], detached: bool = False) -> list[Process]:
         """The processes that ``evict`` would end: all inside but, unless asked for, those of a detached build."""
-        pids = self.inhabitants(devices)
-        return [self._host.process(pid) for pid in pids if detached or not self._host.environment_has(pid, DETACHED)]
-
-    def detached(self, devices: Sequence[str]) -> list[Process]:
-        """The processes of a detached build inside."""
-        pids = self.inhabitants(devices)
-        return [self._host.process(pid) for pid in pids if self._host.environment_has(pid, DETACHED)]
+        left, others = self.occupants(devices)
+        return [*left, *others] if detached else left
 
     def evict(self, devices: Sequence[str], detached: bool = False) -> list[Process]:
         """End what a dead controller left inside: SIGTERM, then SIGKILL. Gives what was ended.

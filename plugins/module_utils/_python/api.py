@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -19,7 +18,13 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.petal.hpc.plugins.module_utils._host.api import explained, hold, private
+from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
+    Host,
+    explained,
+    hold,
+    private,
+    try_lock,
+)
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import signal_hint
 from ansible_collections.petal.hpc.plugins.module_utils._python import plan
 from ansible_collections.petal.hpc.plugins.module_utils._python.plan import (
@@ -105,10 +110,8 @@ def _removed(path: Path) -> bool:
     """Remove a directory, unless somebody holds a lock on it."""
     handle = os.open(path, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    else:
+        if not try_lock(handle):
+            return False
         shutil.rmtree(path, ignore_errors=True)
         return True
     finally:
@@ -364,12 +367,8 @@ def ensure_uv(module: AnsibleModule, version: str, digests: Sequence[str], setti
             return False
     os.umask(0o022)
     target = Path(settings.uv)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    lock = target.parent / ".lock"
-    handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(handle, "r+b"):
-        private(handle, lock)
-        hold(handle, lock, "installing uv")
+    doing = f"installing uv {version}"
+    with explained(doing), Host(module.run_command).lock(target.parent / ".lock", doing):
         if os.access(target, os.X_OK):
             return False
         with scratch_directory(settings.cache_dir) as scratch:

@@ -343,12 +343,12 @@ class Registry:
     def _read(self, path: str, limit: int) -> bytes:
         root = Path(self.url[len("file://") :])
         try:
-            real = (root / path).resolve(strict=True)
-            if root.resolve(strict=True) not in real.parents:
+            top = root.resolve(strict=True)
+            real = (top / path).resolve(strict=True)
+            if top not in real.parents:
                 raise RegistryError("it is a link that leads out of the registry")
             # By the path that was looked at, through no link that came since.
-            relative = real.relative_to(root.resolve(strict=True)).as_posix()
-            with below.file(root, relative) as stream:
+            with below.file(top, real.relative_to(top).as_posix()) as stream:
                 content = stream.read(limit + 1)
         except FileNotFoundError as error:
             raise RegistryError("there is no such file") from error

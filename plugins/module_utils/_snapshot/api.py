@@ -27,9 +27,11 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
     FREE_SPACE,
     FULL,
     LOCKS,
+    SNAPSHOTS,
     UNFINISHED,
     Host,
     explained,
+    sha256_of,
     store_directory,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import human
@@ -70,7 +72,7 @@ class SnapshotStore:
     def __init__(self, host: Host, store: str) -> None:
         self._host = host
         self._store = store_directory(store)
-        self._root = self._store / "snapshots"
+        self._root = self._store / SNAPSHOTS
 
     # Reading
 
@@ -286,8 +288,7 @@ class SnapshotStore:
                         self._host.remove(draft)
             # Those of earlier releases are open to all.
             for archive in self._root.glob(f"snap-*/{ARCHIVE}"):
-                if not archive.is_symlink() and archive.stat().st_mode & 0o077:
-                    archive.chmod(MODE)
+                self._host.close(archive)
             yield
 
     def matching(self, snapshot_id: str | None, *fingerprints: str | None) -> list[dict[str, Any]]:
@@ -385,8 +386,5 @@ def fill(stream: BinaryIO, snapshot: Snapshot, pieces: Iterable[bytes], doing: s
 
 def digest(path: Path) -> str:
     """SHA-256 of a file, in hex."""
-    total = hashlib.sha256()
     with path.open("rb", buffering=0) as stream:
-        while block := stream.read(1 << 20):
-            total.update(block)
-    return total.hexdigest()
+        return sha256_of(stream)

@@ -27,6 +27,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
     JSON_LIMIT,
     LOCKS,
     UNFINISHED,
+    VOLUMES,
     Host,
     explained,
     store_directory,
@@ -97,7 +98,7 @@ class VolumeStore:
     def __init__(self, host: Host, store: str) -> None:
         self._host = host
         self._store = store_directory(store)
-        self._root = self._store / "volumes"
+        self._root = self._store / VOLUMES
 
     def apply(self, wanted: Wanted, check: bool = False) -> dict[str, Any]:
         """Bring a volume into the state that is asked for.
@@ -114,7 +115,7 @@ class VolumeStore:
             self._host.make_directory(self._root)
             with self._host.lock(self._lock_file(wanted.name), doing):
                 self._tidy(wanted.name)
-                self._close(wanted.name)
+                self._host.close(self._root / f"{wanted.name}.img")
                 result = _Task(self._host, self._store, wanted).run(check)
                 if wanted.state == ABSENT:
                     self._lock_file(wanted.name).unlink(missing_ok=True)
@@ -186,13 +187,6 @@ class VolumeStore:
     def _lock_file(self, name: str) -> Path:
         return self._store / LOCKS / f"volume-{name}.lock"
 
-    def _close(self, name: str) -> None:
-        """Let nobody else read an image that an earlier release left open to all."""
-        with contextlib.suppress(FileNotFoundError):
-            image = self._root / f"{name}.img"
-            if stat.S_ISREG(image.lstat().st_mode) and image.lstat().st_mode & 0o077:
-                image.chmod(0o600)
-
     def _tidy(self, mine: str) -> None:
         """Remove what dead writers left. The caller holds the lock of ``mine``; of others only what is not locked."""
         for draft in self._root.glob(f"{UNFINISHED}*"):
@@ -214,7 +208,7 @@ class _Task:
         self._wanted = wanted
         self._name = wanted.name
         self._snapshots = SnapshotStore(host, str(store))
-        self._root = store / "volumes"
+        self._root = store / VOLUMES
         self.image = self._root / f"{wanted.name}.img"
         self._record = self._root / f"{wanted.name}.json"
         self._draft = self._root / f"{UNFINISHED}{wanted.name}"
@@ -233,7 +227,9 @@ class _Task:
         mounts, target = self._host.mounts(), self._wanted.mount_dir
         sidecar = self._read_record()
         filesystem = self._superblock(Path(loops[0].device) if loops else self.image) if image_bytes else None
-        evictable = self._namespace.evictable(devices, self._wanted.evict_detached) if self._wanted.evict else []
+        left, detached = (
+            self._namespace.occupants(devices) if self._wanted.evict or self._wanted.state == ABSENT else ([], [])
+        )
         return Found(
             sidecar=sidecar,
             image_bytes=image_bytes,
@@ -244,8 +240,8 @@ class _Task:
             namespace_mounts=_of(self._namespace.mounts(), devices) if devices else (),
             namespace=self._namespace.number() is not None,
             occupants=tuple(m for m in mounts if m.target == target and m.device not in devices),
-            evictable=len(evictable),
-            detached=tuple(self._namespace.detached(devices) if self._wanted.state == ABSENT else ()),
+            evictable=len(left) * self._wanted.evict + len(detached) * self._wanted.evict_detached,
+            detached=tuple(detached),
         )
 
     def _image_bytes(self) -> int | None:
@@ -535,7 +531,7 @@ class _Task:
         devices = {
             self._host.device_number(loop.device)
             for loop in self._host.loops()
-            if loop.path.endswith(".img") and Path(loop.path).parent.name == "volumes"
+            if loop.path.endswith(".img") and Path(loop.path).parent.name == VOLUMES
         }
         mounts = self._host.mounts()
         hidden = {mount.target for mount in mounts_below(mounts, self._wanted.mount_dir or "/nowhere")}

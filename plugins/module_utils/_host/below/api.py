@@ -72,11 +72,14 @@ def above(path: Path, relative: str, make: bool = False) -> Iterator[tuple[int, 
 @contextlib.contextmanager
 def made(parent: int, name: str, mode: int = 0o755) -> Iterator[int]:
     """The same, made where it is missing."""
-    with contextlib.suppress(FileExistsError):
+    there = False
+    try:
         os.mkdir(_plain(name), 0o700, dir_fd=parent)
-        with inside(parent, name) as descriptor:
-            os.fchmod(descriptor, mode)
+    except FileExistsError:
+        there = True
     with inside(parent, name) as descriptor:
+        if not there:
+            os.fchmod(descriptor, mode)
         yield descriptor
 
 
@@ -137,17 +140,14 @@ def remove(parent: int, name: str) -> None:
 
     Raises PetalError where there are directories inside, which is none of ours.
     """
-    try:
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISDIR(os.stat(_plain(name), dir_fd=parent, follow_symlinks=False).st_mode):
+            os.unlink(name, dir_fd=parent)
+            return
         with inside(parent, name) as descriptor:
             for one in names(descriptor):
                 _unlink(descriptor, one)
         os.rmdir(name, dir_fd=parent)
-    except FileNotFoundError:
-        pass
-    except PetalError:
-        if _is_directory(parent, name):
-            raise
-        os.unlink(name, dir_fd=parent)
 
 
 def _unlink(parent: int, name: str) -> None:
@@ -155,10 +155,6 @@ def _unlink(parent: int, name: str) -> None:
         os.unlink(name, dir_fd=parent)
     except (IsADirectoryError, PermissionError) as error:
         raise PetalError(f"{name} cannot be removed, and is none of ours ({error})") from error
-
-
-def _is_directory(parent: int, name: str) -> bool:
-    return stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
 
 
 def remove_dead(parent: int, prefix: str) -> None:

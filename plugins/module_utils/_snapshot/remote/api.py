@@ -23,7 +23,13 @@ from typing import Any, Protocol
 
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import explain
-from ansible_collections.petal.hpc.plugins.module_utils._host.api import UNFINISHED, Host, explained, try_lock
+from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
+    SNAPSHOTS,
+    UNFINISHED,
+    Host,
+    explained,
+    try_lock,
+)
 from ansible_collections.petal.hpc.plugins.module_utils._host.below import api as below
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import human
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
@@ -64,7 +70,6 @@ else:
     MISSING = None
 
 PIECE = 1 << 20
-SNAPSHOTS = "snapshots"
 # Of one store: more entries than that are no store of software.
 ENTRIES_LIMIT = 20_000
 AT_ONCE = 16
@@ -121,21 +126,18 @@ class Directory:
         with explained(f"reading the store {self._path}"):
             if not self._path.is_dir():
                 raise SnapshotError(f"there is no directory {self._path} on this host: is it mounted?")
-            try:
-                with self._opened() as root:
-                    names = below.names(root)
-                    if len(names) > ENTRIES_LIMIT:
-                        raise SnapshotError(f"{self._root} has more than {ENTRIES_LIMIT} entries")
-                    for name in names:
-                        if name.startswith(".") or (criteria.snapshot_ids and name not in criteria.snapshot_ids):
-                            continue
-                        answer = self._try(root, name)
-                        if isinstance(answer, Snapshot):
-                            found.append(answer)
-                        else:
-                            refused.append(_refusals(name, str(self._root), answer))
-            except FileNotFoundError:
-                return [], []
+            with contextlib.suppress(FileNotFoundError), self._opened() as root:
+                names = below.names(root)
+                if len(names) > ENTRIES_LIMIT:
+                    raise SnapshotError(f"{self._root} has more than {ENTRIES_LIMIT} entries")
+                for name in names:
+                    if name.startswith(".") or (criteria.snapshot_ids and name not in criteria.snapshot_ids):
+                        continue
+                    answer = self._try(root, name)
+                    if isinstance(answer, Snapshot):
+                        found.append(answer)
+                    else:
+                        refused.append(_refusals(name, str(self._root), answer))
         return newest_first(found), refused
 
     def _try(self, root: int, name: str) -> Snapshot | PetalError:
@@ -180,10 +182,9 @@ class Directory:
         with explained(doing):
             if self._has(snapshot, doing):
                 return False
-            room, need = os.statvfs(self._path), (snapshot.stored_bytes or 0) + SPARE
-            if room.f_bavail * room.f_frsize < need:
-                free = human(room.f_bavail * room.f_frsize)
-                raise SnapshotError(f"{doing}: it takes {human(need)} in {self._path}, {free} are free")
+            free, need = Host.free_bytes(self._path), (snapshot.stored_bytes or 0) + SPARE
+            if free < need:
+                raise SnapshotError(f"{doing}: it takes {human(need)} in {self._path}, {human(free)} are free")
             if not check:
                 with below.directory(self._path) as top, below.made(top, SNAPSHOTS) as root:
                     below.remove_dead(root, UNFINISHED)
