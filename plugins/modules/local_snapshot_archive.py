@@ -48,7 +48,7 @@ options:
 seealso:
   - module: petal.hpc.local_snapshot
   - module: petal.hpc.volume_audit
-extends_documentation_fragment: [petal.hpc.store]
+extends_documentation_fragment: [petal.hpc.store, petal.hpc.trust]
 """
 
 EXAMPLES = r"""
@@ -73,6 +73,11 @@ file:
   description: The file.
   returned: success
   type: str
+trusted:
+  description: Why it is trusted, as a clause.
+  returned: success, with O(state=imported)
+  type: str
+  sample: signed by the software group (SHA256:djR5KLsP/hUVPu3LXRcHx7zOUS3AHlwWf8ouAsEaMrQ)
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -81,6 +86,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.portable.api import SnapshotFile
+from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import Policy
 
 
 def main() -> None:
@@ -91,21 +97,23 @@ def main() -> None:
             "snapshot_id": {"type": "str"},
             "file": {"type": "path", "required": True},
             "unaudited": {"type": "bool", "default": False},
+            "trust": {"type": "dict", "default": {}},
         },
         required_if=[("state", "exported", ["snapshot_id"])],
         supports_check_mode=True,
     )
-    given = module.params
+    given, told = module.params, {}
     try:
         host = Host(module.run_command)
         file = SnapshotFile(host, SnapshotStore(host, given["store"]), given["file"])
         if given["state"] == "exported":
             snapshot, changed = file.write(given["snapshot_id"], given["unaudited"], module.check_mode)
         else:
-            snapshot, changed = file.read(module.check_mode)
+            snapshot, verdict, changed = file.read(Policy.from_mapping(given["trust"]), module.check_mode)
+            told = {"trusted": verdict.reason}
     except PetalError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=changed, snapshot=snapshot.to_dict(), file=given["file"])
+    module.exit_json(changed=changed, snapshot=snapshot.to_dict(), file=given["file"], **told)
 
 
 if __name__ == "__main__":

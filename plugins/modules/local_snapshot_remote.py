@@ -50,6 +50,7 @@ options:
     default: false
 extends_documentation_fragment:
   - petal.hpc.store
+  - petal.hpc.trust
   - amazon.aws.common.modules
   - amazon.aws.region.modules
 requirements:
@@ -78,6 +79,11 @@ snapshot:
   description: The record of what was fetched or published. M(petal.hpc.local_snapshot) describes it.
   returned: success and O(state) is V(fetched) or V(published)
   type: dict
+trusted:
+  description: Why it is trusted, as a clause.
+  returned: success and O(state=fetched)
+  type: str
+  sample: the site trusts store /net/software/petal
 withdrawn:
   description: Ids of the snapshots that were taken back.
   returned: success and O(state=withdrawn)
@@ -90,6 +96,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.remote.api import Transfer, remote_store
+from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import Policy
 
 
 def main() -> None:
@@ -103,6 +110,7 @@ def main() -> None:
             "snapshot_id": {"type": "str"},
             "fingerprint": {"type": "str"},
             "unaudited": {"type": "bool", "default": False},
+            "trust": {"type": "dict", "default": {}},
         },
         required_if=[
             ("state", "fetched", ["snapshot_id"]),
@@ -112,21 +120,24 @@ def main() -> None:
         supports_check_mode=True,
     )
     given = module.params
+    told: dict[str, str] = {}
     wanted, fingerprint, check = given["snapshot_id"], given["fingerprint"], module.check_mode
     try:
         host = Host(module.run_command)
         other = remote_store(module, given["remote"])
-        transfer = Transfer(SnapshotStore(host, given["store"]), other, given["remote"])
+        transfer = Transfer(host, SnapshotStore(host, given["store"]), other, given["remote"])
         if given["state"] == "withdrawn":
             withdrawn = transfer.withdraw(wanted, fingerprint, check)
             module.exit_json(changed=bool(withdrawn), withdrawn=withdrawn)
         if given["state"] == "fetched":
-            snapshot, changed = transfer.fetch(wanted, fingerprint, check)
+            policy = Policy.from_mapping(given["trust"])
+            snapshot, verdict, changed = transfer.fetch(wanted, fingerprint, policy, check)
+            told = {"trusted": verdict.reason}
         else:
             snapshot, changed = transfer.publish(wanted, given["unaudited"], check)
     except PetalError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=changed, snapshot=snapshot.to_dict())
+    module.exit_json(changed=changed, snapshot=snapshot.to_dict(), **told)
 
 
 if __name__ == "__main__":

@@ -51,6 +51,7 @@ options:
   snapshot_id:
     description:
       - Local snapshot to make the volume from. The size is that of the snapshot unless O(size_gb) is larger.
+      - One that was not built here is used only as O(trust) has it.
       - A volume that is there already must have been made from it.
     type: str
   mount_dir:
@@ -95,7 +96,7 @@ options:
     type: str
 seealso:
   - module: petal.hpc.local_snapshot
-extends_documentation_fragment: [petal.hpc.store]
+extends_documentation_fragment: [petal.hpc.store, petal.hpc.trust]
 """
 
 EXAMPLES = r"""
@@ -205,6 +206,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import Policy
 from ansible_collections.petal.hpc.plugins.module_utils._volume.api import VolumeStore
 from ansible_collections.petal.hpc.plugins.module_utils._volume.model import DetachedBuildError, Wanted, text_tags
 
@@ -229,16 +231,19 @@ def main() -> None:
             "evict_detached": {"type": "bool", "default": False},
             "label": {"type": "str"},
             "fingerprint": {"type": "str"},
+            "trust": {"type": "dict", "default": {}},
         },
         required_if=[("state", "mounted", ["mount_dir"])],
         supports_check_mode=True,
     )
     options = dict(module.params)
     options["evict"] |= options["evict_detached"]
-    store, tags = options.pop("store"), options.pop("tags")
+    store, tags, trust = options.pop("store"), options.pop("tags"), options.pop("trust")
     try:
         wanted = Wanted(tags=text_tags(tags), **options)
-        result = VolumeStore(Host(module.run_command), store).apply(wanted, module.check_mode)
+        result = VolumeStore(Host(module.run_command), store, Policy.from_mapping(trust)).apply(
+            wanted, module.check_mode
+        )
     except DetachedBuildError as error:
         module.fail_json(msg=str(error), detached=error.processes)
     except PetalError as error:

@@ -109,8 +109,8 @@ options:
     default: false
   trusted_accounts:
     description:
-      - Whose snapshots may be used on a registry's word. AWS has to confirm the owner and the size, and the owner's
-        Description has to bear the fingerprint.
+      - Whose snapshots may be used on a registry's word, as far as O(trust) has them among its C(accounts). AWS has to
+        confirm the owner and the size, and the owner's Description has to bear the fingerprint.
     type: list
     elements: str
     default: []
@@ -125,6 +125,7 @@ options:
     type: int
 extends_documentation_fragment:
   - petal.hpc.registry
+  - petal.hpc.trust
   - amazon.aws.common.modules
   - amazon.aws.region.modules
 requirements:
@@ -157,6 +158,8 @@ EXAMPLES = r"""
       - {type: official, priority: 3, enabled: true}
     registry_url: https://registry.example.org/petal/
     trusted_accounts: ["999888777666"]
+    trust:
+      accounts: ["123456789012", "999888777666"]
 
 - name: Wait for a snapshot on AWS
   petal.hpc.snapshot_info:
@@ -277,6 +280,7 @@ def main() -> None:
             "all_sources": {"type": "bool", "default": False},
             "trusted_accounts": {"type": "list", "elements": "str", "default": []},
             "shared": {"type": "bool", "default": False},
+            "trust": {"type": "dict", "default": {}},
             "registry_size_gb": {"type": "int"},
             **ARGUMENTS,
         },

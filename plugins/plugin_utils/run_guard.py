@@ -11,7 +11,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._run.variables import EXTRA_VARIABLES, judge, missing_hosts
+from ansible_collections.petal.hpc.plugins.module_utils._run.variables import (
+    EXTRA_VARIABLES,
+    judge,
+    missing_hosts,
+    misspelt,
+)
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 #: Options of the action, in the form of Ansible's argument specifications.
@@ -40,6 +45,7 @@ def look(arguments: Mapping[str, Any], extra: Iterable[str], variables: Mapping[
     wrong = [*judgement.errors]
     if judgement.errors:
         wrong.append("A variable of your own stands in the inventory, or has a name that is less like one of these.")
+    wrong += misspelt(variables)
     wrong += [
         f"{name} is {str(path)!r}, and must be an absolute path: what uses it does not run in your working directory."
         for name, path in arguments["paths"].items()

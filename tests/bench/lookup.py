@@ -212,6 +212,7 @@ def rows(given: argparse.Namespace, server: Connection, url: str, authority: str
     ]
     asked: dict[str, Any] = {"provider": "aws", "os": "alinux2023", "architecture": "x86_64", "size_gb": 10}
     through = {"registry_url": url, "registry_ca_path": authority, "trusted_accounts": [PUBLISHER], "sources": sources}
+    through["trust"] = {"accounts": [OTHER, PUBLISHER]}
     own = [{"Name": "tag-key", "Values": ["petal:fingerprint"]}, {"Name": "status", "Values": ["completed"]}]
     one = [{"Name": "tag:petal:fingerprint", "Values": [fingerprint(count // 2)]}, own[1]]
     table: list[tuple[str, str, dict[str, Any]]] = [

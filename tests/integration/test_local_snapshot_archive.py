@@ -25,13 +25,17 @@ def exported(store: Path, file: Path, **options: Any) -> dict[str, Any]:
     return run_module("local_snapshot_archive", store=store, state="exported", snapshot_id=ID, file=file, **options)
 
 
+#: Of somebody who takes what nobody has signed.
+UNSIGNED = {"unsigned": True}
+
+
 def imported(store: Path, file: Path, **options: Any) -> dict[str, Any]:
-    return run_module("local_snapshot_archive", store=store, state="imported", file=file, **options)
+    return run_module("local_snapshot_archive", store=store, state="imported", file=file, trust=UNSIGNED, **options)
 
 
 def refused(store: Path, file: Path) -> str:
     """The one line in which an import is refused; nothing of it may be in the store then."""
-    message = fail_module("local_snapshot_archive", store=store, state="imported", file=file)
+    message = fail_module("local_snapshot_archive", store=store, state="imported", file=file, trust=UNSIGNED)
     assert "\n" not in message
     left = [path for path in store.rglob("*") if path.is_file() and path.name != "snapshots.lock"]
     assert [path for path in left if "adopt" not in path.name] == []
@@ -60,7 +64,7 @@ def test_there_and_back(here: Path, there: Path, file: Path, tmp_path: Path) -> 
     assert exported(here, file, check=True)["changed"]
     assert not file.exists()
     made = exported(here, file)
-    assert (made["changed"], made["snapshot"]) == (True, record)
+    assert (made["changed"], made["snapshot"]) == (True, {**record, "imported": ""})
     before = (file.stat().st_ino, file.stat().st_mtime_ns)
     assert not exported(here, file)["changed"]
     assert (file.stat().st_ino, file.stat().st_mtime_ns) == before
@@ -72,10 +76,11 @@ def test_there_and_back(here: Path, there: Path, file: Path, tmp_path: Path) -> 
     assert imported(there, file, check=True)["changed"]
     assert not there.exists()
     got = imported(there, file)
-    assert (got["changed"], got["snapshot"]) == (True, record)
+    assert (got["changed"], got["snapshot"]["sha256"]) == (True, record["sha256"])
     assert not imported(there, file)["changed"]
     assert (there / "snapshots" / ID / "volume.tar.zst").read_bytes() == data
-    assert run_module("snapshot_info", store=there, fingerprint=FINGERPRINT)["snapshot"] == record
+    found = run_module("snapshot_info", store=there, fingerprint=FINGERPRINT)["snapshot"]
+    assert found == {**record, "imported": f"file {file}"}
     # The same snapshot is the same file, wherever it comes from.
     exported(there, tmp_path / "again.tar")
     assert (tmp_path / "again.tar").read_bytes() == file.read_bytes()
@@ -121,9 +126,8 @@ def test_files_of_others_stay(here: Path, file: Path, tmp_path: Path) -> None:
     assert "unfinished" in fail_module("local_snapshot_archive", **arguments, file=whole)
     # The id is taken.
     put(tmp_path / "third", b"z" * 100)
-    message = fail_module(
-        "local_snapshot_archive", store=tmp_path / "third", state="imported", file=tmp_path / "other.tar"
-    )
+    third: dict[str, Any] = {"store": tmp_path / "third", "file": tmp_path / "other.tar", "trust": UNSIGNED}
+    message = fail_module("local_snapshot_archive", state="imported", **third)
     assert "another snapshot of the same id" in message
 
 
@@ -145,11 +149,13 @@ def test_the_playbooks(here: Path, there: Path, file: Path) -> None:
     again = play("export_volume", "-v", store=here, snapshot_id=ID, file=file)
     assert "Was there already" in again.output, again.output
     assert " changed=0 " in again.output
-    back = play("import_volume", store=there, file=file)
+    doubted = play("import_volume", store=there, file=file)
+    assert (doubted.rc, "nobody has signed it" in " ".join(doubted.output.split())) == (2, True), doubted.output
+    back = play("import_volume", store=there, file=file, unsigned=True)
     assert (back.rc, f"Imported: {ID} of quickstart" in back.output) == (0, True), back.output
     assert json.loads((there / "snapshots" / ID / "snapshot.json").read_text()) == record
     file.write_text("nonsense")
-    wrong = play("import_volume", store=there, file=file)
+    wrong = play("import_volume", store=there, file=file, unsigned=True)
     assert wrong.rc != 0
     assert "It is damaged, or no export of a snapshot." in " ".join(wrong.output.split())
     assert "Traceback" not in wrong.output
@@ -265,7 +271,8 @@ def test_killed_in_the_middle(here: Path, there: Path, file: Path, state: str) -
         exported(here, file)
     target = file.parent if state == "exported" else there / "snapshots"
     store = here if state == "exported" else there
-    process = start_module("local_snapshot_archive", store=store, state=state, snapshot_id=ID, file=file)
+    asked: dict[str, Any] = {"state": state, "snapshot_id": ID, "file": file, "trust": UNSIGNED}
+    process = start_module("local_snapshot_archive", store=store, **asked)
     deadline = time.monotonic() + 20
     while not list(target.glob(".tmp-*")):
         assert time.monotonic() < deadline

@@ -50,13 +50,25 @@ def source(other: str, priority: int = 2) -> dict[str, Any]:
     return {"type": "organization", "store": other, "priority": priority}
 
 
+def trusting(*stores: Any) -> dict[str, Any]:
+    """What a site says that takes what is there from these stores."""
+    return {"stores": [str(store) for store in stores]}
+
+
 def look(own: Path, *sources: dict[str, Any], **options: Any) -> dict[str, Any]:
-    arguments = {"fingerprint": FINGERPRINT, "os": "debian12", "architecture": "x86_64", **options}
+    trust = trusting(*(one["store"] for one in sources if "store" in one))
+    arguments = {"fingerprint": FINGERPRINT, "os": "debian12", "architecture": "x86_64", "trust": trust, **options}
     return run_module("snapshot_info", store=own, sources=list(sources), **arguments)
 
 
 def remote(own: Path, other: str, state: str, **options: Any) -> dict[str, Any]:
-    return run_module("local_snapshot_remote", store=own, remote=other, state=state, **options)
+    given = {"trust": trusting(other), **options}
+    return run_module("local_snapshot_remote", store=own, remote=other, state=state, **given)
+
+
+def brought(record: dict[str, Any], other: str) -> dict[str, Any]:
+    """What a store says of a snapshot that came from another one."""
+    return {**record, "imported": f"store {other}"}
 
 
 def test_published_found_fetched_withdrawn(own: Path, other: str, tmp_path: Path) -> None:
@@ -69,7 +81,7 @@ def test_published_found_fetched_withdrawn(own: Path, other: str, tmp_path: Path
     assert not remote(own, other, "published", snapshot_id=ID)["changed"]
 
     found = look(third, LOCAL, source(other))
-    assert found["snapshot"] == {**record, "source": "organization"}
+    assert found["snapshot"] == {**record, "source": "organization", "imported": ""}
     assert found["source"] == {**source(other), "account": None, "enabled": True}
     assert f"from source organization {other} (priority 2); before it: local: no snapshot" in found["reason"]
     assert look(own, LOCAL, source(other))["source"]["type"] == "local"
@@ -81,15 +93,9 @@ def test_published_found_fetched_withdrawn(own: Path, other: str, tmp_path: Path
     assert remote(third, other, "fetched", **fetch)["changed"]
     assert not remote(third, other, "fetched", **fetch)["changed"]
     assert (third / "snapshots" / ID / "volume.tar.zst").read_bytes() == data
-    assert look(third, LOCAL, source(other))["snapshot"] == record
-    message = fail_module(
-        "local_snapshot_remote",
-        store=third,
-        remote=other,
-        state="fetched",
-        snapshot_id=ID,
-        fingerprint="sha256:" + "b" * 64,
-    )
+    assert look(third, LOCAL, source(other))["snapshot"] == brought(record, other)
+    another: dict[str, Any] = {"snapshot_id": ID, "fingerprint": "sha256:" + "b" * 64}
+    message = fail_module("local_snapshot_remote", store=third, remote=other, state="fetched", **another)
     assert "its fingerprint is" in message
 
     assert remote(own, other, "withdrawn", snapshot_id=ID, check=True)["withdrawn"] == [ID]
@@ -215,7 +221,8 @@ def test_nothing_is_written_through_a_link_and_no_lock_is_kept_where_others_writ
     assert run_module("local_snapshot_remote", state="published", **arguments)["changed"]
     assert [entry.name for entry in (other / "snapshots").iterdir()] == [ID]
     assert {path.stat().st_mode & 0o777 for path in (other / "snapshots" / ID).iterdir()} == {0o444}
-    assert look(tmp_path / "third", source(str(other)))["snapshot"] == {**record, "source": "organization"}
+    found = look(tmp_path / "third", source(str(other)))["snapshot"]
+    assert found == {**record, "source": "organization", "imported": ""}
     # What stands in the way is named, and led nowhere.
     assert run_module("local_snapshot_remote", state="withdrawn", **arguments)["withdrawn"] == [ID]
     (other / "snapshots" / ID).symlink_to(tmp_path)
@@ -254,9 +261,9 @@ def test_what_is_not_what_its_record_says_does_not_get_in(own: Path, tmp_path: P
     put(tmp_path / "other", b"x" * 100)
     archive = tmp_path / "other" / "snapshots" / ID / "volume.tar.zst"
     archive.write_bytes(b"y" * 100)
-    message = fail_module(
-        "local_snapshot_remote", store=own, remote=tmp_path / "other", state="fetched", snapshot_id=ID
-    )
+    other = tmp_path / "other"
+    asked: dict[str, Any] = {"remote": other, "trust": trusting(other), "snapshot_id": ID}
+    message = fail_module("local_snapshot_remote", store=own, state="fetched", **asked)
     assert "is damaged: its sha256" in message
     assert list((own / "snapshots").iterdir()) == []
 
@@ -283,7 +290,8 @@ def test_a_hostile_bucket(own: Path, s3: Any) -> None:
     assert "is not JSON" in reasons["a"]
     assert "more than" in reasons["b"]
     assert f"is of {ID}" in reasons["c"]
-    arguments: dict[str, Any] = {"store": own, "remote": "s3://lab-software/p", "state": "fetched"}
+    bucket = "s3://lab-software/p"
+    arguments: dict[str, Any] = {"store": own, "remote": bucket, "state": "fetched", "trust": trusting(bucket)}
     assert "is damaged: its sha256" in fail_module("local_snapshot_remote", **arguments, snapshot_id=ID)
     write(f"{digest}/{ID}/volume.tar.zst", b"x" * 50)
     assert "fewer bytes" in fail_module("local_snapshot_remote", **arguments, snapshot_id=ID)
@@ -317,15 +325,19 @@ def test_built_here_shared_and_deployed_there(store: Path, tmp_path: Path) -> No
         out = play("share_volume", "-v", seed=seed, store=store, share_store=shared)
         assert out.rc == 0, out.output
         assert f" changed={changes} " in out.output
-    found = play("build_volume", seed=seed, store=theirs)
+    # That a seed names a store is no reason to use what is there.
+    doubted = play("build_volume", "--check", seed=seed, store=theirs)
+    assert "is passed over: nobody has signed it" in " ".join(doubted.output.split()), doubted.output
+    site = {"petal_trusted_stores": str(shared)}
+    found = play("build_volume", seed=seed, store=theirs, **site)
     assert (found.rc, "Found: snap-" in found.output) == (0, True), found.output
     try:
-        planned = play("deploy_cluster", "--check", seed=seed, store=theirs)
+        planned = play("deploy_cluster", "--check", seed=seed, store=theirs, **site)
         assert f"would be fetched from {shared}" in planned.output, planned.output
-        deployed = play("deploy_cluster", seed=seed, store=theirs)
+        deployed = play("deploy_cluster", seed=seed, store=theirs, **site)
         assert deployed.rc == 0, deployed.output
         assert re.search(r"^ok +small/1 ", deployed.output, re.MULTILINE), deployed.output
-        again = play("deploy_cluster", "-v", seed=seed, store=theirs)
+        again = play("deploy_cluster", "-v", seed=seed, store=theirs, **site)
         assert re.search(r"^localhost +: ok=\d+ +changed=0 ", again.output, re.MULTILINE), again.output
         back = play("unshare_volume", seed=seed, store=store, share_store=shared)
         assert "was taken out of" in back.output, back.output

@@ -86,7 +86,10 @@ def stranger(lab: Client, tmp_path_factory: pytest.TempPathFactory) -> Account:
 
 def look(number: int, *sources: dict[str, Any], **more: Any) -> dict[str, Any]:
     asked = {"fingerprint": fingerprint(number), "os": "alinux2023", "architecture": "x86_64", "size_gb": 1}
-    return run_module("snapshot_info", provider="aws", sources=list(sources), **{**asked, **more})
+    # A site that trusts whatever a seed names.
+    named = [*(one["account"] for one in sources if "account" in one), *more.get("trusted_accounts", [])]
+    site = {"trust": {"accounts": named}}
+    return run_module("snapshot_info", provider="aws", sources=list(sources), **{**asked, **site, **more})
 
 
 def calls(lab: Client) -> list[str]:
@@ -118,6 +121,22 @@ def test_shared_found_by_description_and_unshared_gone(lab: Client, other: Accou
     assert look(1, OTHER, size_gb=0)["passed_over"][0]["reason"] == "it needs 1 GiB, the volume has 0"
     other.share(made, operation="remove")
     assert look(1, LOCAL, OTHER)["snapshot"] is None
+
+
+def test_a_seed_cannot_trust_whom_the_site_does_not(lab: Client, other: Account, tmp_path: Path) -> None:
+    """Its sources and its registry's accounts are used as far as the site trusts them."""
+    made = other.snap(10)
+    other.share(made)
+    url = write(tmp_path / "c", stack("bio", fingerprint(10), OTHER_ACCOUNT, made))
+    through = {"registry_url": url, "trusted_accounts": [OTHER_ACCOUNT]}
+    for trust in ({}, {"accounts": [STRANGER]}):
+        lab.clear_calls()
+        found = look(10, OTHER, COMMUNITY, {**OFFICIAL, "account": OTHER_ACCOUNT}, trust=trust, **through)
+        assert (found["snapshot"], calls(lab)) == (None, [])
+        assert warned(found).count(f"account {OTHER_ACCOUNT} is not trusted by the site") == 3
+        assert "petal_trusted_accounts" in warned(found)
+    assert look(10, COMMUNITY, trust={"accounts": [OTHER_ACCOUNT]}, **through)["snapshot"]["snapshot_id"] == made
+    assert look(10, OTHER, trust={"unsigned": True})["snapshot"]["snapshot_id"] == made
 
 
 def test_the_first_source_wins_and_the_others_are_not_asked(lab: Client, own: Account, other: Account) -> None:

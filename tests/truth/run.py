@@ -1,10 +1,11 @@
 """Whether the product says what is true: each case runs playbooks on a seed and looks at what they say and do.
 
-    run.py [-v] [-j JOBS] [CASE…]     a case is a file, a directory of files, or the name of one in tests/truth/cases
+    run.py [-v] [-j JOBS] [CASE…]               a case is a file, a directory of files, or the name of one in cases/
+    run.py --attacks [-v] [-j JOBS] [CASE…]     the same of the attacks in tests/trust/cases
 
 A case is one YAML file; README.md beside this file has its keys. Each runs in an empty directory of its own, so cases
 can be added from anywhere. What this machine cannot carry is named with the reason and not counted. The last line is
-``cases=N right=N``; the status is 0 when all are right.
+``cases=N right=N``, that of attacks ``attacks=N refused=N``; the status is 0 when all are right.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 CASES = Path(__file__).parent / "cases"
+ATTACKS = Path(__file__).parents[1] / "trust" / "cases"
 EXAMPLES = Path(__file__).parent / "examples"
 BIN = ROOT / ".venv" / "bin"
 #: Seconds for one step, unless the case says more.
@@ -207,15 +209,15 @@ def steps(case: Mapping[str, Any], directory: Path) -> tuple[list[str], str]:
     return [], said
 
 
-def files_of(arguments: Sequence[str]) -> list[Path]:
+def files_of(arguments: Sequence[str], cases: Path) -> list[Path]:
     """The case files that are asked for, all of the project's where none is."""
     files: list[Path] = []
-    for text in arguments or [str(CASES)]:
+    for text in arguments or [str(cases)]:
         path = Path(text)
         if path.is_dir():
             files += sorted(path.glob("*.yaml"))
         else:
-            files.append(path if path.suffix else CASES / f"{text}.yaml")
+            files.append(path if path.suffix else cases / f"{text}.yaml")
     return files
 
 
@@ -223,22 +225,24 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("-v", "--verbose", action="store_true", help="what each case printed")
     parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1, help="cases side by side")
+    parser.add_argument("--attacks", action="store_true", help="cases are attacks, which must be refused")
     parser.add_argument("cases", nargs="*")
     arguments = parser.parse_args()
     right = total = 0
+    good, bad = ("refused", "WORKED") if arguments.attacks else ("right", "WRONG")
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        for result in pool.map(outcome, files_of(arguments.cases)):
+        for result in pool.map(outcome, files_of(arguments.cases, ATTACKS if arguments.attacks else CASES)):
             if result.skipped:
                 print(f"skipped  {result.name}: {result.skipped}", flush=True)
                 continue
             total += 1
             right += not result.flaws
-            print(f"{'WRONG' if result.flaws else 'right':8} {result.name}", flush=True)
+            print(f"{bad if result.flaws else good:8} {result.name}", flush=True)
             for flaw in result.flaws:
                 print(f"         {flaw}", flush=True)
             if result.output and (result.flaws or arguments.verbose):
                 print("".join(f"         | {line}\n" for line in result.output.splitlines()), end="", flush=True)
-    print(f"cases={total} right={right}")
+    print(f"{'attacks' if arguments.attacks else 'cases'}={total} {good}={right}")
     return int(total == 0 or right != total)
 
 

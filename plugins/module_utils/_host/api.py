@@ -221,8 +221,12 @@ class Host:
 
     # Commands
 
-    def call(self, argv: Sequence[str], cwd: str | None = None) -> tuple[int, str, str]:
-        """Run a command, in the directory ``cwd``; give its status, output and error output.
+    def call(
+        self, argv: Sequence[str], cwd: str | None = None, data: bytes | None = None, keep: Sequence[int] = ()
+    ) -> tuple[int, str, str]:
+        """Run a command, in the directory ``cwd`` and with ``data`` to read; give its status, output and error output.
+
+        :param keep: descriptors that it gets, too.
 
         It inherits the locks that are held, so that a lock outlives a killed module for as long as its helpers still
         write. Raises PetalError when the command is not installed.
@@ -231,8 +235,10 @@ class Host:
         try:
             return self._run_command(
                 list(argv),
-                pass_fds=tuple(self._locks),
+                pass_fds=(*self._locks, *keep),
                 cwd=cwd,
+                data=data,
+                binary_data=True,
                 environ_update={"PATH": path.lstrip(":"), "LC_ALL": "C", "LANGUAGE": "C"},
                 handle_exceptions=False,
             )

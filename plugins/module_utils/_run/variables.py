@@ -98,8 +98,22 @@ EXTRA_VARIABLES = frozenset(
         "description",
         "stack_tags",
         "official",
+        # whose software is used
+        "unsigned",
     ]
 )
+
+#: What a site says in its inventory of trust. A misspelt one would trust too much, or sign nothing, in silence.
+SITE_VARIABLES = frozenset(
+    [
+        "petal_trusted_signers",
+        "petal_trusted_stores",
+        "petal_trusted_accounts",
+        "petal_require_signatures",
+        "petal_signing_key",
+    ]
+)
+_TRUST = re.compile(r"petal_(trust|requir|sign)")
 
 #: Not ours to judge: Ansible's own, AWX's, and what an earlier job of an AWX workflow handed on with set_stats.
 FOREIGN = re.compile(r"(ansible|awx|tower|petal)_")
@@ -132,6 +146,13 @@ def judge(given: Iterable[str], known: Collection[str]) -> Judgement:
         else:
             warnings.append(f"-e {name}=…: petal.hpc has no such extra variable; at most your own inventory reads it.")
     return Judgement(tuple(errors), tuple(warnings))
+
+
+def misspelt(names: Iterable[str]) -> tuple[str, ...]:
+    """Names of any variables, from the inventory or elsewhere, that a site means for trust and nobody reads."""
+    wrong = (name for name in names if _TRUST.match(name) and name not in SITE_VARIABLES)
+    known = ", ".join(sorted(SITE_VARIABLES))
+    return tuple(f"{name}: there is no such variable, and it would do nothing; there are {known}." for name in wrong)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

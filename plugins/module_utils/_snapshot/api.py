@@ -38,6 +38,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.parse import human
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
     SNAPSHOT_ID,
+    Parcel,
     Snapshot,
     SnapshotError,
     SnapshotRequest,
@@ -46,9 +47,21 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
     parse_snapshot,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Refusal, newest_first
+from ansible_collections.petal.hpc.plugins.module_utils._trust import api as trust
+from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
+    OWN,
+    Origin,
+    Place,
+    Policy,
+    Verdict,
+    parse_origin,
+    parse_signatures,
+)
 
 ARCHIVE = "volume.tar.zst"
 RECORD = "snapshot.json"
+SIGNATURES = "snapshot.json.sig"
+ORIGIN = "origin.json"
 MEMBER = "volume.img"
 SPARE = 16 * 1024**2
 #: Whoever can read an archive can read every file inside, also those that not everybody may.
@@ -117,7 +130,48 @@ class SnapshotStore:
         size = archive.stat().st_size
         if size != record.stored_bytes:
             raise SnapshotError(f"{ARCHIVE} has {size} bytes, its record says {record.stored_bytes}")
-        return record
+        origin = self._origin(entry)
+        return record if origin is None else replace(record, imported=str(origin.place))
+
+    def _origin(self, entry: Path) -> Origin | None:
+        """Where it came from; None for what was built here."""
+        try:
+            return parse_origin(self._host.read_json(entry / ORIGIN))
+        except FileNotFoundError:
+            return None
+
+    def parcel(self, snapshot_id: str) -> tuple[Parcel, Origin | None]:
+        """One snapshot with the bytes that are signed, and where it came from. Raises SnapshotError."""
+        snapshot, entry = self.get(snapshot_id), self._root / snapshot_id
+        with explained(f"reading the snapshot {snapshot_id}"):
+            record = (entry / RECORD).read_bytes()
+            signatures = (entry / SIGNATURES).read_bytes() if (entry / SIGNATURES).exists() else b""
+            return Parcel(snapshot, record, signatures), self._origin(entry)
+
+    def sign(self, snapshot_id: str, key_file: str, check: bool = False) -> tuple[Parcel, bool]:
+        """Put a signature beside a record, unless the key has signed it; whether it changes. Raises PetalError.
+
+        :param key_file: of a private key, or of a public one that an agent has the private one of.
+        """
+        parcel, _origin = self.parcel(snapshot_id)
+        doing = f"signing the snapshot {snapshot_id}"
+        signed = trust.signed_by(self._host, parcel.record, parse_signatures(parcel.signatures))
+        if trust.fingerprint(self._host, key_file) in signed:
+            return parcel, False
+        if not check:
+            with explained(doing), self.locked(f"sign-{snapshot_id}", doing):
+                parcel, _origin = self.parcel(snapshot_id)
+                signatures = parcel.signatures + trust.sign(self._host, parcel.record, key_file).encode("ascii")
+                parcel = replace(parcel, signatures=signatures)
+                self._host.write(self._root / snapshot_id / SIGNATURES, signatures.decode("ascii"), RECORD_MODE)
+        return parcel, True
+
+    def judged(self, snapshot: Snapshot, policy: Policy) -> Verdict:
+        """Whether one of the own store may be used, by what the site trusts now. Raises PetalError."""
+        parcel, origin = self.parcel(snapshot.snapshot_id)
+        place = Place(OWN) if origin is None else origin.place
+        asked = replace(policy, unsigned=policy.unsigned or (origin is not None and origin.unsigned))
+        return trust.verdict(self._host, asked, place, parcel.snapshot.created, parcel.record, parcel.signatures)
 
     def find(self, request: SnapshotRequest) -> Snapshot | None:
         """The snapshot that this build has made already; None when it has not."""
@@ -166,13 +220,17 @@ class SnapshotStore:
             yield
             lock.unlink(missing_ok=True)
 
-    def adopt(self, snapshot: Snapshot, fetch: Callable[[], Iterable[bytes]], doing: str, check: bool = False) -> bool:
+    def adopt(
+        self, parcel: Parcel, origin: Origin, fetch: Callable[[], Iterable[bytes]], doing: str, check: bool = False
+    ) -> bool:
         """Take a snapshot from elsewhere into the store; whether it changes.
 
-        :param snapshot: its record, checked. fetch: gives the archive in pieces, which is read only where it is needed.
+        :param parcel: its record, checked, with what is signed. origin: where it comes from: somebody trusts that.
+        :param fetch: gives the archive in pieces, which is read only where it is needed.
         :param doing: what is done, for messages. check: decide only.
             Raises SnapshotError where the archive is not the record's, or another snapshot has its id.
         """
+        snapshot = parcel.snapshot
         with explained(doing):
             if self._has(snapshot, doing):
                 return False
@@ -188,7 +246,7 @@ class SnapshotStore:
                 # Another run may have brought it while this one waited.
                 if self._has(snapshot, doing):
                     return False
-                self._adopt(snapshot, fetch(), doing)
+                self._adopt(parcel, origin, fetch(), doing)
         return True
 
     def _has(self, snapshot: Snapshot, doing: str) -> bool:
@@ -200,7 +258,8 @@ class SnapshotStore:
             raise SnapshotError(f"{doing}: {entry} is another snapshot of the same id. It is left as it is.")
         return True
 
-    def _adopt(self, snapshot: Snapshot, pieces: Iterable[bytes], doing: str) -> None:
+    def _adopt(self, parcel: Parcel, origin: Origin, pieces: Iterable[bytes], doing: str) -> None:
+        snapshot = parcel.snapshot
         with self._draft(snapshot.snapshot_id) as draft:
             archive = draft / ARCHIVE
             with archive.open("xb") as stream:
@@ -208,7 +267,11 @@ class SnapshotStore:
                 fill(stream, snapshot, pieces, doing)
                 stream.flush()
                 os.fsync(stream.fileno())
-            self._host.write_json(draft / RECORD, snapshot.to_dict(), RECORD_MODE)
+            # As it came, to the byte: that is what is signed.
+            self._host.write(draft / RECORD, parcel.record.decode(), RECORD_MODE)
+            if parcel.signatures:
+                self._host.write(draft / SIGNATURES, parcel.signatures.decode("ascii"), RECORD_MODE)
+            self._host.write_json(draft / ORIGIN, origin.to_dict(), RECORD_MODE)
             self._publish(draft, snapshot.snapshot_id)
 
     def _record(self, request: SnapshotRequest, size_gb: int) -> Snapshot:
@@ -238,7 +301,7 @@ class SnapshotStore:
             self._archive(source.image, archive, doing)
             record = replace(record, stored_bytes=archive.stat().st_size, used_bytes=used, sha256=digest(archive))
             archive.chmod(MODE)
-            self._host.write_json(draft / RECORD, record.to_dict(), RECORD_MODE)
+            self._host.write(draft / RECORD, record.record().decode(), RECORD_MODE)
             self._publish(draft, record.snapshot_id)
         return record
 
@@ -348,9 +411,12 @@ class SnapshotStore:
         # A hostile archive shall not fill the disk: an image is as large as its record says.
         limit = ["prlimit", f"--fsize={(snapshot.size_gb + 1) * 1024**3}"]
         extract = [*limit, "tar", "--extract", "--sparse", "--no-same-owner", "--use-compress-program=zstd", "--file"]
-        with explained(doing), concurrent.futures.ThreadPoolExecutor(1) as pool:
-            actual = pool.submit(digest, archive)
-            status, _output, problem = self._host.call([*extract, str(archive), "--directory", str(directory), MEMBER])
+        # What is hashed is what is unpacked, whatever becomes of the path meanwhile.
+        with explained(doing), archive.open("rb") as stream, concurrent.futures.ThreadPoolExecutor(1) as pool:
+            opened = Path(f"/proc/self/fd/{stream.fileno()}")
+            actual = pool.submit(digest, opened)
+            command = [*extract, str(opened), "--directory", str(directory), MEMBER]
+            status, _output, problem = self._host.call(command, keep=(stream.fileno(),))
             if actual.result() != snapshot.sha256:
                 raise SnapshotError(
                     f"{doing}: {archive} is damaged (its sha256 is {actual.result()}, recorded was {snapshot.sha256}). "

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -38,6 +39,7 @@ class Snapshot:
     owner: account (AWS) or user (local) that made it. region: None for local ones.
     progress: percent done; below 100 only while pending. message: why it is in its state, where the provider says.
     encrypted, kms_key_id: None where the provider knows no such thing.
+    imported: where one that was not built here came from, as a clause; no part of its record.
     """
 
     snapshot_id: str
@@ -62,14 +64,32 @@ class Snapshot:
     message: str = ""
     encrypted: bool | None = None
     kms_key_id: str | None = None
+    imported: str = ""
 
     @property
     def build_id(self) -> str | None:
         return self.tags.get(BUILD_ID_TAG)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types, as the modules return them and the store keeps them."""
+        """Plain JSON types, as the modules return them."""
         return asdict(self)
+
+    def record(self) -> bytes:
+        """The record as a store keeps it, and as it is signed: the same bytes for the same snapshot."""
+        kept = {key: value for key, value in asdict(self).items() if key != "imported"}
+        return (json.dumps(kept, indent=2, sort_keys=True) + "\n").encode()
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """A snapshot on its way from one store to another.
+
+    record: its very bytes, which are what is signed. signatures: as in the file beside it; empty where there are none.
+    """
+
+    snapshot: Snapshot
+    record: bytes
+    signatures: bytes = b""
 
 
 def _text(value: Mapping[str, Any], key: str, pattern: re.Pattern[str] | None = None) -> str:

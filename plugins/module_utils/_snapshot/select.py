@@ -158,6 +158,10 @@ def select(snapshots: Sequence[Snapshot], criteria: Criteria, damaged: Sequence[
     preferred = next((fingerprint for fingerprint in criteria.fingerprints if fingerprint in present), None)
     if preferred is not None:
         usable = [snapshot for snapshot in usable if snapshot.fingerprint == preferred]
+    # Whoever brings one in decides what it says of itself: what was built here comes first.
+    brought = len(usable)
+    usable = [snapshot for snapshot in usable if not snapshot.imported] or usable
+    brought -= len(usable)
     fingerprints = {snapshot.fingerprint for snapshot in usable}
     if not usable:
         return Selection(fitting, None, _none(criteria, fitting, passed_over), passed_over)
@@ -170,6 +174,8 @@ def select(snapshots: Sequence[Snapshot], criteria: Criteria, damaged: Sequence[
     # min takes the first of equals, and they stand newest first.
     best = min(usable, key=lambda snapshot: snapshot.size_gb)
     reason = _why(best, usable)
+    if brought:
+        reason += f", and was built here, as {brought} other{'s were' if brought > 1 else ' was'} not"
     if best.fingerprint in criteria.older_fingerprints:
         reason += ", and bears the seed's fingerprint of an older version"
     return Selection(fitting, best, reason, passed_over)

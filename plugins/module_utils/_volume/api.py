@@ -47,6 +47,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._namespace.api import Mo
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore, Source
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot
+from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import ONLY_OWN, Policy
 from ansible_collections.petal.hpc.plugins.module_utils._volume import plan as steps
 from ansible_collections.petal.hpc.plugins.module_utils._volume.model import (
     ABSENT,
@@ -93,10 +94,12 @@ class VolumeStore:
     """Volumes in the directory ``volumes`` of a store.
 
     :param store: the store, such as ``/var/lib/petal``.
+    :param policy: whose snapshots are used; without it only what was built here.
     """
 
-    def __init__(self, host: Host, store: str) -> None:
+    def __init__(self, host: Host, store: str, policy: Policy = ONLY_OWN) -> None:
         self._host = host
+        self._policy = policy
         self._store = store_directory(store)
         self._root = self._store / VOLUMES
 
@@ -111,12 +114,12 @@ class VolumeStore:
         doing = f"volume {wanted.name} in {self._store}"
         with explained(doing):
             if check or (not self._root.is_dir() and wanted.state in (ABSENT, "detached")):
-                return _Task(self._host, self._store, wanted).run(check)
+                return _Task(self._host, self._store, wanted, self._policy).run(check)
             self._host.make_directory(self._root)
             with self._host.lock(self._lock_file(wanted.name), doing):
                 self._tidy(wanted.name)
                 self._host.close(self._root / f"{wanted.name}.img")
-                result = _Task(self._host, self._store, wanted).run(check)
+                result = _Task(self._host, self._store, wanted, self._policy).run(check)
                 if wanted.state == ABSENT:
                     self._lock_file(wanted.name).unlink(missing_ok=True)
                 return result
@@ -203,8 +206,9 @@ class VolumeStore:
 class _Task:
     """One call for one volume, whose lock is held."""
 
-    def __init__(self, host: Host, store: Path, wanted: Wanted) -> None:
+    def __init__(self, host: Host, store: Path, wanted: Wanted, policy: Policy = ONLY_OWN) -> None:
         self._host = host
+        self._policy = policy
         self._wanted = wanted
         self._name = wanted.name
         self._snapshots = SnapshotStore(host, str(store))
@@ -317,7 +321,11 @@ class _Task:
         wanted = self._wanted
         if wanted.snapshot_id is None or found.exists or wanted.state in (ABSENT, "detached"):
             return None
-        return self._snapshots.get(wanted.snapshot_id)
+        snapshot = self._snapshots.get(wanted.snapshot_id)
+        verdict = self._snapshots.judged(snapshot, self._policy)
+        if not verdict.trusted:
+            raise VolumeError(f"{self._doing}: {snapshot.snapshot_id} is not used: {verdict.reason}. Nothing was made.")
+        return snapshot
 
     def _do(self, step: steps.Step, snapshot: Snapshot | None) -> None:
         if step.action in (steps.CREATE, steps.RESTORE):

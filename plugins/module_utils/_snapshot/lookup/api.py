@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ansible.module_utils.common.warnings import warn
+
 from ansible_collections.petal.hpc.plugins.module_utils._registry.api import Registry, Settings
 from ansible_collections.petal.hpc.plugins.module_utils._registry.query import Wanted
 from ansible_collections.petal.hpc.plugins.module_utils._registry.record import RegistryError, Stack
@@ -30,8 +32,9 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot.sources import
     look_up,
     parse_sources,
 )
+from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import ACCOUNT, ONLY_OWN, Place, Policy, judge
 
-TRUST = "name them in registry.trusted_accounts of the seed (option trusted_accounts)"
+TRUST = "name them in registry.trusted_accounts of the seed (option trusted_accounts), and in petal_trusted_accounts"
 
 
 def find_in_sources(module: Any, criteria: Criteria) -> LookUp:
@@ -43,10 +46,11 @@ def find_in_sources(module: Any, criteria: Criteria) -> LookUp:
     given = module.params
     sources = parse_sources(given["sources"])
     registry = Registry(given["registry_url"], Settings.of(given)) if given["registry_url"] else None
-    lookup = Lookup(EbsSnapshots(module), registry, given["trusted_accounts"], given["registry_size_gb"])
+    policy = Policy.from_mapping(given["trust"])
+    lookup = Lookup(EbsSnapshots(module), registry, given["trusted_accounts"], given["registry_size_gb"], policy)
     found = lookup.find(sources, criteria, given["all_sources"])
     for warning in found.warnings:
-        module.warn(warning)
+        warn(warning)
     return found
 
 
@@ -55,7 +59,9 @@ class Lookup:
 
     :param snapshots: of the account and Region.
     :param registry: what the types official and community go through; None where there is none.
-    :param trusted_accounts: whose snapshots are used on a registry's word. Raises SnapshotError for what is no account.
+    :param trusted_accounts: whose snapshots are used on a registry's word, as far as the site trusts them. Raises
+        SnapshotError for what is no account.
+    :param policy: what the site trusts; without it nothing but the own account.
     :param registry_size_gb: the largest size in GiB of what is used on a registry's word; None for any.
     """
 
@@ -65,9 +71,11 @@ class Lookup:
         registry: Registry | None,
         trusted_accounts: Sequence[str],
         registry_size_gb: int | None = None,
+        policy: Policy = ONLY_OWN,
     ) -> None:
         self._snapshots = snapshots
         self._registry = registry
+        self._policy = policy
         self._trusted = check_accounts(trusted_accounts, "trusted_accounts")
         self._believed = self._trusted
         self._registry_size_gb = registry_size_gb
@@ -77,16 +85,20 @@ class Lookup:
     def find(self, sources: Sequence[Source], criteria: Criteria, everywhere: bool = False) -> LookUp:
         """The first match by priority. Raises SnapshotError and AwsError; what a registry does wrong is a warning."""
         named = [source for source in sources if source.enabled and source.account is not None]
-        accounts = [str(source.account) for source in named if source.type == ORGANIZATION]
+        shared = [str(source.account) for source in named if source.type == ORGANIZATION]
+        accounts = [account for account in shared if not self._doubt(account)]
         # Whoever names an account in a source of a registry trusts it there.
         official = [str(source.account) for source in named if source.type in REGISTRY_TYPES]
-        self._believed = tuple(dict.fromkeys([*self._trusted, *official]))
+        asked = dict.fromkeys([*self._trusted, *official])
+        self._believed = tuple(account for account in asked if not self._doubt(account))
 
         def ask(source: Source) -> Found:
             if source.type == LOCAL:
                 return Found(*self._snapshots.scan(criteria))
             if source.store is not None:
                 return Found(problem="it is a store of the provider local, not an account of AWS")
+            if source.account is not None and (doubt := self._doubt(source.account)):
+                return Found(problem=doubt)
             if source.type == ORGANIZATION:
                 return self._organization(source, criteria, accounts)
             return self._of_registry(source, criteria)
@@ -94,6 +106,11 @@ class Lookup:
         found = look_up(sources, criteria, ask, everywhere)
         notes = self._registry.notes if self._registry else []
         return replace(found, warnings=(*found.warnings, *notes))
+
+    def _doubt(self, account: str) -> str:
+        """Why the site does not trust an account; empty where it does. A seed can ask for less, and not for more."""
+        verdict = judge(self._policy, Place(ACCOUNT, account), "", ())
+        return "" if verdict.trusted else verdict.reason
 
     def _organization(self, source: Source, criteria: Criteria, accounts: Sequence[str]) -> Found:
         if self._shared is None:
@@ -108,8 +125,9 @@ class Lookup:
             return Found(problem="no registry is named: give registry.url in the seed (option registry_url)")
         if criteria.fingerprint is None:
             return Found(problem="a registry is asked for one fingerprint only; petal.hpc.registry_info lists it")
-        if not self._trusted and source.account is None:
-            return Found(problem=f"no account is trusted, so nothing that a registry says can be used: {TRUST}")
+        if source.account is None and not set(self._trusted) & set(self._believed):
+            doubt = "; ".join(dict.fromkeys(self._doubt(account) for account in self._trusted)) or TRUST
+            return Found(problem=f"no account is trusted, so nothing that a registry says can be used: {doubt}")
         if self._vouched is None:
             try:
                 self._vouched = self._checked(self._claims(self._registry, criteria), criteria)

@@ -16,8 +16,10 @@ from typing import BinaryIO
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import UNFINISHED, Host, explained
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import human
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import ARCHIVE, SPARE, SnapshotStore
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot, SnapshotError
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Parcel, Snapshot, SnapshotError
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.portable import model
+from ansible_collections.petal.hpc.plugins.module_utils._trust import api as trust
+from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import Origin, Policy, TrustError, Verdict
 
 PIECE = 1 << 20
 
@@ -40,14 +42,15 @@ class SnapshotFile:
 
         A file that is there is only ever left as it is: it holds the snapshot, or is somebody's. Raises PetalError.
         """
-        snapshot = self._store.get(snapshot_id)
+        parcel, _origin = self._store.parcel(snapshot_id)
+        snapshot = parcel.snapshot
         doing = f"exporting {snapshot_id} to {self._path}"
         objection = model.leaving(snapshot, unaudited)
         if objection:
             raise SnapshotError(f"{doing}: {objection}")
         with explained(doing):
             if os.path.lexists(self._path):
-                self._compare(snapshot, doing)
+                self._compare(parcel, doing)
                 return snapshot, False
             if not self._path.parent.is_dir():
                 raise SnapshotError(f"{doing}: there is no directory {self._path.parent}. Make it first.")
@@ -56,29 +59,32 @@ class SnapshotFile:
                 raise SnapshotError(f"{doing}: it takes {human(need)}, {human(free)} are free. Free some space first.")
             if not check:
                 with self._store.locked(f"export-{snapshot_id}", doing):
-                    self._write(snapshot, doing)
+                    self._write(parcel, doing)
         return snapshot, True
 
-    def _compare(self, snapshot: Snapshot, doing: str) -> None:
+    def _compare(self, parcel: Parcel, doing: str) -> None:
         try:
             with self._open() as stream:
                 there, _digest, size = self._head(stream)
                 whole = os.fstat(stream.fileno()).st_size >= stream.tell() + size
         except SnapshotError as error:
             raise SnapshotError(f"{doing}: there is a file already that is none of its exports ({error})") from error
-        if there != snapshot or not whole:
-            state = "another snapshot" if there != snapshot else "an unfinished copy"
+        if (there.record, there.signatures) != (parcel.record, parcel.signatures) or not whole:
+            state = "an unfinished copy" if there.record == parcel.record and not whole else "another snapshot"
+            if there.record == parcel.record and whole:
+                state = "the same with other signatures"
             raise SnapshotError(f"{doing}: {state} is there already. Remove it, or give another file.")
 
-    def _write(self, snapshot: Snapshot, doing: str) -> None:
-        draft = self._path.with_name(f"{UNFINISHED}{self._path.name}")
+    def _write(self, parcel: Parcel, doing: str) -> None:
+        snapshot, draft = parcel.snapshot, self._path.with_name(f"{UNFINISHED}{self._path.name}")
         # Of an export that was killed; nobody else writes this snapshot now.
         draft.unlink(missing_ok=True)
-        record = model.record_bytes(snapshot)
-        sums = model.sums(hashlib.sha256(record).hexdigest(), snapshot.sha256 or "")
+        members = {model.RECORD: parcel.record, **({model.SIGNATURES: parcel.signatures} if parcel.signatures else {})}
+        digests = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
+        sums = model.sums({**digests, ARCHIVE: snapshot.sha256 or ""})
         try:
             with draft.open("xb") as target, self._store.archive(snapshot.snapshot_id).open("rb") as source:
-                for name, data in ((model.SUMS, sums), (model.RECORD, record)):
+                for name, data in {model.SUMS: sums, **members}.items():
                     target.write(model.header(name, len(data)) + data + bytes(model.padding(len(data))))
                 size = snapshot.stored_bytes or 0
                 target.write(model.header(ARCHIVE, size))
@@ -95,19 +101,27 @@ class SnapshotFile:
 
     # Reading
 
-    def read(self, check: bool = False) -> tuple[Snapshot, bool]:
-        """Put the snapshot of the file into the store; gives its record and whether the store changes.
+    def read(self, policy: Policy, check: bool = False) -> tuple[Snapshot, Verdict, bool]:
+        """Put the snapshot of the file into the store; gives its record, why it is trusted, and whether it changes.
 
-        Nothing appears in the store before all of it is there and its digests are right. Raises PetalError.
+        Nothing appears in the store before all of it is there, its digests are right, and the site trusts it. Raises
+        PetalError.
         """
         doing = f"importing {self._path}"
         with explained(doing), self._open() as stream:
             try:
-                snapshot, digest, size = self._head(stream)
+                parcel, digest, size = self._head(stream)
             except SnapshotError as error:
                 raise SnapshotError(f"{doing}: {error}. It is damaged, or no export of a snapshot.") from error
+            snapshot = parcel.snapshot
             self._agree(snapshot, size, digest, doing)
-            return snapshot, self._store.adopt(snapshot, lambda: _pieces(stream, size), doing, check)
+            place = trust.file_place(str(self._path))
+            found = trust.verdict(self._host, policy, place, snapshot.created, parcel.record, parcel.signatures)
+            if not found.trusted:
+                raise TrustError(f"{doing}: {snapshot.snapshot_id} is not taken: {found.reason}")
+            origin = Origin(place, found.unsigned)
+            changed = self._store.adopt(parcel, origin, lambda: _pieces(stream, size), doing, check)
+            return snapshot, found, changed
 
     def _agree(self, snapshot: Snapshot, size: int, digest: str, doing: str) -> None:
         for problem in model.problems(snapshot, size, digest):
@@ -120,14 +134,17 @@ class SnapshotFile:
             raise SnapshotError(f"{self._path} is no file")
         return os.fdopen(handle, "rb")
 
-    def _head(self, stream: BinaryIO) -> tuple[Snapshot, str, int]:
+    def _head(self, stream: BinaryIO) -> tuple[Parcel, str, int]:
         """The record, and what the file says of the archive that follows: its digest and size."""
-        data = _member(stream, model.SUMS, model.SUMS_LIMIT)
-        of_record, of_archive = model.parse_sums(data)
-        record = _member(stream, model.RECORD, model.RECORD_LIMIT)
-        if hashlib.sha256(record).hexdigest() != of_record:
-            raise SnapshotError(f"{model.RECORD} is damaged: its sha256 is not the one that {model.SUMS} has")
-        return model.parse_record(record), of_archive, model.parse_header(stream.read(model.BLOCK), ARCHIVE)
+        digests = model.parse_sums(_member(stream, model.SUMS, model.SUMS_LIMIT))
+        *before, last = digests
+        found = {name: _member(stream, name, model.RECORD_LIMIT) for name in before}
+        for name, data in found.items():
+            if hashlib.sha256(data).hexdigest() != digests[name]:
+                raise SnapshotError(f"{name} is damaged: its sha256 is not the one that {model.SUMS} has")
+        snapshot = model.parse_record(found[model.RECORD])
+        parcel = Parcel(snapshot, found[model.RECORD], found.get(model.SIGNATURES, b""))
+        return parcel, digests[last], model.parse_header(stream.read(model.BLOCK), ARCHIVE)
 
 
 def _member(stream: BinaryIO, name: str, limit: int) -> bytes:

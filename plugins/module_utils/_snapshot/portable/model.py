@@ -4,9 +4,9 @@
 
 """Snapshots of the local provider on their way: what may leave, what a foreign record may say, and one file for all.
 
-The file is a tar of three members, in this order: ``SHA256``, as sha256sum(1) writes and reads it, ``snapshot.json``,
-``volume.tar.zst``. It is read as exactly that and not as the archive that anybody could write: no other names, kinds of
-members or extensions of the format.
+The file is a tar of these members, in this order: ``SHA256``, as sha256sum(1) writes and reads it, ``snapshot.json``,
+``snapshot.json.sig`` where it is signed, ``volume.tar.zst``. It is read as exactly that and not as the archive that
+anybody could write: no other names, kinds of members or extensions of the format.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._aws.names import SHARING
@@ -28,8 +28,10 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
 
 SUMS = "SHA256"
 RECORD = "snapshot.json"
+SIGNATURES = "snapshot.json.sig"
 ARCHIVE = "volume.tar.zst"
-MEMBERS = (SUMS, RECORD, ARCHIVE)
+#: What SHA256 may name.
+SUMMED = ((RECORD, ARCHIVE), (RECORD, SIGNATURES, ARCHIVE))
 BLOCK = 512
 # The end of a tar, two blocks of zeros, filled up to a record as GNU tar has it.
 RECORD_SIZE = 20 * BLOCK
@@ -103,11 +105,6 @@ def _check_text(what: str, text: str, limit: int) -> None:
         raise SnapshotError(f"{what} is no line of at most {limit} printable characters")
 
 
-def record_bytes(snapshot: Snapshot) -> bytes:
-    """A record as it stands in a store and in an export: the same bytes for the same snapshot."""
-    return (json.dumps(snapshot.to_dict(), indent=2, sort_keys=True) + "\n").encode()
-
-
 def parse_record(data: bytes) -> Snapshot:
     """The record in ``snapshot.json`` of somebody else. Raises SnapshotError."""
     try:
@@ -116,17 +113,17 @@ def parse_record(data: bytes) -> Snapshot:
         raise SnapshotError(f"{RECORD} is not JSON ({error})") from error
 
 
-def sums(record: str, archive: str) -> bytes:
-    """The text of ``SHA256`` for two digests in hex."""
-    return f"{record}  {RECORD}\n{archive}  {ARCHIVE}\n".encode()
+def sums(digests: Mapping[str, str]) -> bytes:
+    """The text of ``SHA256`` for digests in hex, by the names of the members and in their order."""
+    return "".join(f"{digest}  {name}\n" for name, digest in digests.items()).encode()
 
 
-def parse_sums(data: bytes) -> tuple[str, str]:
-    """The digests of ``snapshot.json`` and ``volume.tar.zst``. Raises SnapshotError."""
+def parse_sums(data: bytes) -> dict[str, str]:
+    """The digests by the names of the members, in their order. Raises SnapshotError."""
     found = [match.groups() for match in map(_LINE.fullmatch, data.decode("ascii", "replace").splitlines()) if match]
-    if [name for _digest, name in found] != [RECORD, ARCHIVE]:
+    if tuple(name for _digest, name in found) not in SUMMED:
         raise SnapshotError(f"{SUMS} does not name {RECORD} and {ARCHIVE}")
-    return found[0][0], found[1][0]
+    return {name: digest for digest, name in found}
 
 
 def header(name: str, size: int) -> bytes:

@@ -15,11 +15,13 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
+
+from ansible.module_utils.common.warnings import warn
 
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import explain
@@ -37,6 +39,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.grammar import sna
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import (
     ARCHIVE,
     RECORD,
+    SIGNATURES,
     SPARE,
     SnapshotStore,
     fill,
@@ -44,6 +47,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import (
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
     FINGERPRINT,
     SNAPSHOT_ID,
+    Parcel,
     Snapshot,
     SnapshotError,
     check_fingerprint,
@@ -59,6 +63,15 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot.sources import
     Source,
     look_up,
     parse_sources,
+)
+from ansible_collections.petal.hpc.plugins.module_utils._trust import api as trust
+from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
+    SIGNATURES_LIMIT,
+    Origin,
+    Place,
+    Policy,
+    TrustError,
+    Verdict,
 )
 
 try:
@@ -79,16 +92,16 @@ MISSING_CODES = ("404", "NoSuchKey", "NotFound")
 class Remote(Protocol):
     """A store of somebody else. Every method raises PetalError."""
 
-    def scan(self, criteria: Criteria) -> tuple[list[Snapshot], list[Refusal]]:
+    def scan(self, criteria: Criteria) -> tuple[list[Parcel], list[Refusal]]:
         """What may be meant, and what is no snapshot, with the reason."""
 
-    def get(self, snapshot_id: str) -> Snapshot:
-        """One record."""
+    def get(self, snapshot_id: str) -> Parcel:
+        """One record, with its signatures."""
 
     def pieces(self, snapshot: Snapshot) -> Iterator[bytes]:
         """Its archive, and no more of it than its record says."""
 
-    def publish(self, snapshot: Snapshot, archive: Path, check: bool) -> bool:
+    def publish(self, parcel: Parcel, archive: Path, check: bool) -> bool:
         """Put a snapshot there; whether anything changes."""
 
     def withdraw(self, snapshot_id: str | None, fingerprint: str | None, check: bool) -> list[str]:
@@ -121,8 +134,9 @@ class Directory:
         with below.directory(self._path) as top, below.inside(top, SNAPSHOTS) as root:
             yield root
 
-    def scan(self, criteria: Criteria) -> tuple[list[Snapshot], list[Refusal]]:
-        found, refused = [], []
+    def scan(self, criteria: Criteria) -> tuple[list[Parcel], list[Refusal]]:
+        found: list[Parcel] = []
+        refused: list[Refusal] = []
         with explained(f"reading the store {self._path}"):
             if not self._path.is_dir():
                 raise SnapshotError(f"there is no directory {self._path} on this host: is it mounted?")
@@ -134,24 +148,24 @@ class Directory:
                     if name.startswith(".") or (criteria.snapshot_ids and name not in criteria.snapshot_ids):
                         continue
                     answer = self._try(root, name)
-                    if isinstance(answer, Snapshot):
+                    if isinstance(answer, Parcel):
                         found.append(answer)
                     else:
                         refused.append(_refusals(name, str(self._root), answer))
-        return newest_first(found), refused
+        return found, refused
 
-    def _try(self, root: int, name: str) -> Snapshot | PetalError:
+    def _try(self, root: int, name: str) -> Parcel | PetalError:
         try:
             with explained("reading it"):
                 return self._read(root, name)
         except PetalError as error:
             return error
 
-    def get(self, snapshot_id: str) -> Snapshot:
+    def get(self, snapshot_id: str) -> Parcel:
         with explained(f"reading {snapshot_id} in {self._root}"), self._opened() as root:
             return self._read(root, check_snapshot_id(snapshot_id))
 
-    def _read(self, root: int, name: str) -> Snapshot:
+    def _read(self, root: int, name: str) -> Parcel:
         if not SNAPSHOT_ID.fullmatch(name):
             raise SnapshotError("its name is no snapshot id")
         with below.inside(root, name) as entry:
@@ -159,6 +173,9 @@ class Directory:
                 data = stream.read(model.RECORD_LIMIT + 1)
             with below.reading(entry, ARCHIVE) as stream:
                 size = os.fstat(stream.fileno()).st_size
+            signatures = b""
+            with contextlib.suppress(FileNotFoundError), below.reading(entry, SIGNATURES) as stream:
+                signatures = stream.read(SIGNATURES_LIMIT + 1)
         if len(data) > model.RECORD_LIMIT:
             raise SnapshotError(f"{RECORD} has more than {model.RECORD_LIMIT} bytes")
         snapshot = model.parse_record(data)
@@ -166,7 +183,7 @@ class Directory:
             raise SnapshotError(f"{RECORD} is of {snapshot.snapshot_id}")
         if size != snapshot.stored_bytes:
             raise SnapshotError(f"{ARCHIVE} has {size} bytes, its record says {snapshot.stored_bytes}")
-        return snapshot
+        return Parcel(snapshot, data, signatures)
 
     def pieces(self, snapshot: Snapshot) -> Iterator[bytes]:
         left = snapshot.stored_bytes or 0
@@ -175,12 +192,13 @@ class Directory:
                 left -= len(piece)
                 yield piece
 
-    def publish(self, snapshot: Snapshot, archive: Path, check: bool) -> bool:
+    def publish(self, parcel: Parcel, archive: Path, check: bool) -> bool:
+        snapshot = parcel.snapshot
         doing = f"publishing {snapshot.snapshot_id} in {self._path}"
         if not self._path.is_dir():
             raise SnapshotError(f"there is no directory {self._path} on this host: mount it, or make it first")
         with explained(doing):
-            if self._has(snapshot, doing):
+            if self._has(parcel, doing):
                 return False
             free, need = Host.free_bytes(self._path), (snapshot.stored_bytes or 0) + SPARE
             if free < need:
@@ -188,22 +206,21 @@ class Directory:
             if not check:
                 with below.directory(self._path) as top, below.made(top, SNAPSHOTS) as root:
                     below.remove_dead(root, UNFINISHED)
-                    return self._put(root, snapshot, archive, doing)
+                    return self._put(root, parcel, archive, doing)
         return True
 
-    def _has(self, snapshot: Snapshot, doing: str) -> bool:
+    def _has(self, parcel: Parcel, doing: str) -> bool:
         try:
             with self._opened() as root:
-                there = self._read(root, snapshot.snapshot_id)
+                there = self._read(root, parcel.snapshot.snapshot_id)
         except FileNotFoundError:
             return False
         except PetalError as error:
             raise SnapshotError(f"{doing}: what is there of that id is damaged: {error}. Withdraw it first.") from error
-        if (there.sha256, there.fingerprint) != (snapshot.sha256, snapshot.fingerprint):
-            raise SnapshotError(f"{doing}: there is another snapshot of the same id. It is left as it is.")
-        return True
+        return _same(there, parcel, doing)
 
-    def _put(self, root: int, snapshot: Snapshot, archive: Path, doing: str) -> bool:
+    def _put(self, root: int, parcel: Parcel, archive: Path, doing: str) -> bool:
+        snapshot = parcel.snapshot
         draft = f"{UNFINISHED}{snapshot.snapshot_id}.{secrets.token_hex(8)}"
         with below.made(root, draft, 0o700) as entry:
             try:
@@ -212,7 +229,10 @@ class Directory:
                 with below.creating(entry, ARCHIVE, 0o444) as stream:
                     fill(stream, snapshot, _file_pieces(archive), doing)
                 with below.creating(entry, RECORD, 0o444) as stream:
-                    stream.write(model.record_bytes(snapshot))
+                    stream.write(parcel.record)
+                if parcel.signatures:
+                    with below.creating(entry, SIGNATURES, 0o444) as stream:
+                        stream.write(parcel.signatures)
                 os.fchmod(entry, 0o755)
                 try:
                     os.rename(draft, snapshot.snapshot_id, src_dir_fd=root, dst_dir_fd=root)
@@ -220,7 +240,7 @@ class Directory:
                     if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                         raise
                     # Another one was faster, with the same or with something else.
-                    return not self._has(snapshot, doing)
+                    return not self._has(parcel, doing)
                 os.fsync(root)
             finally:
                 below.remove(root, draft)
@@ -244,7 +264,7 @@ class Directory:
                     continue
                 answer = self._try(root, name)
                 # A damaged one is asked for by its id alone.
-                found = answer.fingerprint if isinstance(answer, Snapshot) else None
+                found = answer.snapshot.fingerprint if isinstance(answer, Parcel) else None
                 if fingerprint in (None, found):
                     withdrawn.append(name)
                     if not check:
@@ -257,6 +277,15 @@ class Directory:
         os.rename(name, gone, src_dir_fd=root, dst_dir_fd=root)
         below.remove(root, gone)
         os.fsync(root)
+
+
+def _same(there: Parcel, parcel: Parcel, doing: str) -> bool:
+    """That what is there is what shall come, signatures too. Raises SnapshotError where it is not."""
+    if there.record != parcel.record:
+        raise SnapshotError(f"{doing}: there is another snapshot of the same id. It is left as it is.")
+    if there.signatures != parcel.signatures:
+        raise SnapshotError(f"{doing}: it is there with other signatures. Withdraw it first (unshare_volume).")
+    return True
 
 
 def _file_pieces(path: Path) -> Iterator[bytes]:
@@ -290,7 +319,7 @@ class Bucket:
         except (BotoCoreError, Boto3Error) as error:
             raise explain(f"{doing} {self._url}", "", str(error)) from error
 
-    def scan(self, criteria: Criteria) -> tuple[list[Snapshot], list[Refusal]]:
+    def scan(self, criteria: Criteria) -> tuple[list[Parcel], list[Refusal]]:
         entries: list[tuple[str, str]] = []
         for fingerprint in criteria.fingerprints or (None,):
             # An older one is asked for only where this one has nothing.
@@ -299,11 +328,11 @@ class Bucket:
         found, refused = [], []
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for entry, answer in zip(wanted, pool.map(self._try, wanted)):
-                if isinstance(answer, Snapshot):
+                if isinstance(answer, Parcel):
                     found.append(answer)
                 else:
                     refused.append(_refusals(entry[1], self._url, answer))
-        return newest_first(found), refused
+        return found, refused
 
     def _entries(self, fingerprint: str | None) -> Iterator[tuple[str, str]]:
         """(fingerprint, id) of everything that has a record."""
@@ -320,29 +349,40 @@ class Bucket:
                     if len(parts) == 3 and parts[2] == RECORD and _is_entry(parts[0], parts[1]):
                         yield f"sha256:{parts[0]}", parts[1]
 
-    def _try(self, entry: tuple[str, str]) -> Snapshot | PetalError:
+    def _try(self, entry: tuple[str, str]) -> Parcel | PetalError:
         try:
             return self._read(*entry)
         except PetalError as error:
             return error
 
-    def _read(self, fingerprint: str, snapshot_id: str) -> Snapshot:
+    def _read(self, fingerprint: str, snapshot_id: str) -> Parcel:
         with self._asking("reading a record in"):
-            answer = self._client.get_object(
-                Bucket=self._bucket, Key=self._key(fingerprint, snapshot_id, RECORD), aws_retry=True
-            )
-            data = answer["Body"].read(model.RECORD_LIMIT + 1)
+            data = self._small(self._key(fingerprint, snapshot_id, RECORD), model.RECORD_LIMIT)
+            signatures = self._signatures(self._key(fingerprint, snapshot_id, SIGNATURES))
         if len(data) > model.RECORD_LIMIT:
             raise SnapshotError(f"{RECORD} has more than {model.RECORD_LIMIT} bytes")
         snapshot = model.parse_record(data)
         if (snapshot.fingerprint, snapshot.snapshot_id) != (fingerprint, snapshot_id):
             raise SnapshotError(f"{RECORD} is of {snapshot.snapshot_id}, {snapshot.fingerprint}")
-        return snapshot
+        return Parcel(snapshot, data, signatures)
+
+    def _small(self, key: str, limit: int) -> bytes:
+        """A document, and no more of it than shows that it is too large."""
+        answer = self._client.get_object(Bucket=self._bucket, Key=key, aws_retry=True)
+        return bytes(answer["Body"].read(limit + 1))
+
+    def _signatures(self, key: str) -> bytes:
+        try:
+            return self._small(key, SIGNATURES_LIMIT)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in MISSING_CODES:
+                return b""
+            raise
 
     def _key(self, fingerprint: str, snapshot_id: str, name: str) -> str:
         return f"{self._root}{fingerprint.partition(':')[2]}/{snapshot_id}/{name}"
 
-    def get(self, snapshot_id: str) -> Snapshot:
+    def get(self, snapshot_id: str) -> Parcel:
         check_snapshot_id(snapshot_id)
         for fingerprint, found in self._entries(None):
             if found == snapshot_id:
@@ -358,20 +398,26 @@ class Bucket:
                 left -= len(piece)
                 yield piece
 
-    def publish(self, snapshot: Snapshot, archive: Path, check: bool) -> bool:
-        there = self._there(snapshot)
-        if there is not None and there.sha256 != snapshot.sha256:
-            raise SnapshotError(f"{snapshot.snapshot_id} in {self._url} is another snapshot. It is left as it is.")
-        if there is not None or check:
-            return there is None
-        keys = [self._key(snapshot.fingerprint, snapshot.snapshot_id, name) for name in (ARCHIVE, RECORD)]
+    def publish(self, parcel: Parcel, archive: Path, check: bool) -> bool:
+        snapshot, there = parcel.snapshot, self._there(parcel.snapshot)
+        if there is not None:
+            return not _same(there, parcel, f"publishing {snapshot.snapshot_id} in {self._url}")
+        if check:
+            return True
         with self._asking("publishing in"), explained(f"reading {archive}"):
+            self._client.upload_file(str(archive), self._bucket, self._key_of(snapshot, ARCHIVE))
             # The record comes last: without it nothing there is a snapshot.
-            self._client.upload_file(str(archive), self._bucket, keys[0])
-            self._client.put_object(Bucket=self._bucket, Key=keys[1], Body=model.record_bytes(snapshot), aws_retry=True)
+            small = {SIGNATURES: parcel.signatures, RECORD: parcel.record}
+            for name, data in small.items():
+                if data:
+                    key = self._key_of(snapshot, name)
+                    self._client.put_object(Bucket=self._bucket, Key=key, Body=data, aws_retry=True)
         return True
 
-    def _there(self, snapshot: Snapshot) -> Snapshot | None:
+    def _key_of(self, snapshot: Snapshot, name: str) -> str:
+        return self._key(snapshot.fingerprint, snapshot.snapshot_id, name)
+
+    def _there(self, snapshot: Snapshot) -> Parcel | None:
         known = (snapshot.fingerprint, snapshot.snapshot_id)
         return self._read(*known) if known in self._entries(snapshot.fingerprint) else None
 
@@ -380,7 +426,7 @@ class Bucket:
         for entry in entries if not check else ():
             with self._asking("removing from"):
                 # The record goes first, for the same reason.
-                for name in (RECORD, ARCHIVE):
+                for name in (RECORD, SIGNATURES, ARCHIVE):
                     self._client.delete_object(Bucket=self._bucket, Key=self._key(*entry, name), aws_retry=True)
         return [found for _fingerprint, found in entries]
 
@@ -398,22 +444,58 @@ def find_in_stores(module: Any, host: Host, criteria: Criteria) -> LookUp:
     A store that cannot be asked is passed over, and the next one is asked.
     """
     given = module.params
+    policy = Policy.from_mapping(given["trust"])
 
     def ask(source: Source) -> Found:
         if source.type == LOCAL:
-            return Found(*SnapshotStore(host, given["store"]).scan())
+            own = SnapshotStore(host, given["store"])
+            found, refused = own.scan()
+            trusted, others = _sifted(source, criteria, found, lambda one: own.judged(one, policy))
+            return Found(trusted, [*refused, *others])
         if source.store is None:
             return Found(problem=f"what {_known(source)} offers is on AWS, and the provider is local")
         try:
-            found, refused = remote_store(module, source.store).scan(criteria)
+            offered, refused = remote_store(module, source.store).scan(criteria)
         except PetalError as error:
             return Found(problem=str(error))
-        return Found([replace(snapshot, source=ORGANIZATION) for snapshot in found], refused)
+        store, parcels = source.store, {one.snapshot.snapshot_id: one for one in offered}
+
+        def judged(one: Snapshot) -> Verdict:
+            place, parcel = _place(store, one.snapshot_id), parcels[one.snapshot_id]
+            return trust.verdict(host, policy, place, one.created, parcel.record, parcel.signatures)
+
+        trusted, others = _sifted(source, criteria, [one.snapshot for one in offered], judged)
+        return Found(newest_first(replace(one, source=ORGANIZATION) for one in trusted), [*refused, *others])
 
     found = look_up(parse_sources(given["sources"]), criteria, ask, given["all_sources"])
     for warning in found.warnings:
-        module.warn(warning)
+        warn(warning)
     return found
+
+
+def _sifted(
+    source: Source, criteria: Criteria, found: Iterable[Snapshot], judged: Callable[[Snapshot], Verdict]
+) -> tuple[list[Snapshot], list[Refusal]]:
+    """What of them is meant and the site trusts; and why not the rest, aloud where nothing else speaks against it."""
+    trusted, refused = [], []
+    for one in filter(criteria.means, found):
+        try:
+            verdict = judged(one)
+        except PetalError as error:
+            verdict = Verdict(False, str(error))
+        if verdict.trusted:
+            trusted.append(one)
+            continue
+        refused.append(Refusal(one.snapshot_id, verdict.reason))
+        if criteria.objection(one) is None:
+            warn(f"{source}: {one.snapshot_id} is passed over: {verdict.reason}")
+    return trusted, refused
+
+
+def _place(store: str, snapshot_id: str) -> Place:
+    """A snapshot in a store of others as a place: all that leads there counts, and so do its files."""
+    entry = Path(store, SNAPSHOTS, snapshot_id)
+    return trust.store_place(store, entry / ARCHIVE, entry / RECORD, entry / SIGNATURES)
 
 
 def _known(source: Source) -> str:
@@ -423,26 +505,39 @@ def _known(source: Source) -> str:
 class Transfer:
     """Snapshots between the own store and one of others."""
 
-    def __init__(self, own: SnapshotStore, other: Remote, name: str) -> None:
+    def __init__(self, host: Host, own: SnapshotStore, other: Remote, name: str) -> None:
+        self._host = host
         self._own = own
         self._other = other
         self._name = name
 
-    def fetch(self, snapshot_id: str, fingerprint: str | None, check: bool) -> tuple[Snapshot, bool]:
-        """Into the own store. Raises PetalError where it is not what its record, or the caller, says."""
-        snapshot = self._other.get(snapshot_id)
+    def fetch(
+        self, snapshot_id: str, fingerprint: str | None, policy: Policy, check: bool
+    ) -> tuple[Snapshot, Verdict, bool]:
+        """Into the own store; the record, why it is trusted, and whether the store changes.
+
+        Raises PetalError where it is not what its record, or the caller, says, or the site does not trust it.
+        """
+        parcel = self._other.get(snapshot_id)
+        snapshot, place = parcel.snapshot, _place(self._name, snapshot_id)
         doing = f"fetching {snapshot_id} from {self._name}"
         if fingerprint not in (None, snapshot.fingerprint):
             raise SnapshotError(f"{doing}: its fingerprint is {snapshot.fingerprint}, not {fingerprint}")
-        return snapshot, self._own.adopt(snapshot, lambda: self._other.pieces(snapshot), doing, check)
+        found = trust.verdict(self._host, policy, place, snapshot.created, parcel.record, parcel.signatures)
+        if not found.trusted:
+            raise TrustError(f"{doing}: it is not taken: {found.reason}")
+        origin = Origin(place, found.unsigned)
+        changed = self._own.adopt(parcel, origin, lambda: self._other.pieces(snapshot), doing, check)
+        return snapshot, found, changed
 
     def publish(self, snapshot_id: str, unaudited: bool, check: bool) -> tuple[Snapshot, bool]:
         """Out of the own store. A private one stays, whatever anybody says. Raises PetalError."""
-        snapshot = model.foreign_snapshot(self._own.get(snapshot_id).to_dict())
+        parcel, _origin = self._own.parcel(snapshot_id)
+        snapshot = model.parse_record(parcel.record)
         objection = model.leaving(snapshot, unaudited, to_others=True)
         if objection:
             raise SnapshotError(f"publishing {snapshot_id} in {self._name}: {objection}")
-        return snapshot, self._other.publish(snapshot, self._own.archive(snapshot_id), check)
+        return snapshot, self._other.publish(parcel, self._own.archive(snapshot_id), check)
 
     def withdraw(self, snapshot_id: str | None, fingerprint: str | None, check: bool) -> list[str]:
         """Out of the other store. Whoever has fetched it keeps it."""

@@ -13,10 +13,12 @@ from ansible.parsing.splitter import parse_kv
 
 from ansible_collections.petal.hpc.plugins.module_utils._run.variables import (
     EXTRA_VARIABLES,
+    SITE_VARIABLES,
     command_line,
     distance,
     judge,
     missing_hosts,
+    misspelt,
     nearest,
 )
 from ansible_collections.petal.hpc.plugins.plugin_utils.run_guard import known_variables
@@ -35,7 +37,7 @@ def test_whatever_the_playbooks_and_documents_name_is_known() -> None:
     named = {name for path in texts for name in re.findall(r"-e ([a-z_]+)=", path.read_text(encoding="utf-8"))}
     named -= {"lab_dir", "stroe"}  # of the lab's own playbook; the README's example of a misspelt one
     assert {"seed", "store", "rollback"} <= named
-    assert named - known_variables() == set()
+    assert named - known_variables() - SITE_VARIABLES == set()
 
 
 def test_whatever_enters_a_role_without_its_prefix_is_known() -> None:
@@ -48,7 +50,16 @@ def test_whatever_enters_a_role_without_its_prefix_is_known() -> None:
                 read |= set(re.findall(r"(?<![.\w])([a-z_]+) \| default\(", value))
     mine = {name for name in read if not name.startswith(tuple(f"{role}_" for role in roles))}
     assert {"seed", "store", "subnet_ids"} <= mine
-    assert mine - EXTRA_VARIABLES == set()
+    assert mine - EXTRA_VARIABLES - SITE_VARIABLES == set()
+
+
+def test_what_a_site_says_of_trust_is_not_misspelt() -> None:
+    """Wherever it stands: a group's variable that nobody reads would trust too much, or sign nothing."""
+    assert misspelt([*SITE_VARIABLES, "petal_snapshot", "petal_shared", "trusted"]) == ()
+    (said,) = misspelt(["petal_require_signature"])
+    assert said.startswith("petal_require_signature: there is no such variable")
+    assert "petal_require_signatures" in said
+    assert len(misspelt(["petal_trusted_store", "petal_signingkey"])) == 2
 
 
 def test_variables_of_the_roles_are_known() -> None:

@@ -197,3 +197,12 @@ def test_a_date_that_cannot_be_is_never_the_newest() -> None:
     assert [one.snapshot_id for one in chosen.snapshots] == [one.snapshot_id for one in (genuine, forged, ancient)]
     # With nothing better, it is still a snapshot.
     assert select([forged], Criteria(fingerprint=FINGERPRINTS[0])).best == forged
+
+
+def test_what_was_built_here_comes_before_what_was_brought() -> None:
+    """A forged one may be newer, and smaller."""
+    own, brought = snapshot(1), snapshot(2, size_gb=1, imported="store /net/x")
+    chosen = select([brought, own], Criteria(fingerprint=FINGERPRINTS[0]))
+    assert chosen.best == own
+    assert chosen.reason.endswith("and was built here, as 1 other was not")
+    assert select([brought], Criteria(fingerprint=FINGERPRINTS[0])).best == brought

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import tarfile
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -36,7 +37,7 @@ def record(**different: Any) -> dict[str, Any]:
 
 def test_a_good_record_is_read_as_it_is() -> None:
     assert model.foreign_snapshot(record()) == GOOD
-    assert model.parse_record(model.record_bytes(GOOD)) == GOOD
+    assert model.parse_record(GOOD.record()) == GOOD
 
 
 @pytest.mark.parametrize(
@@ -103,9 +104,16 @@ def test_what_is_no_record(data: bytes) -> None:
         model.parse_record(data)
 
 
-def test_sums() -> None:
-    text = model.sums("a" * 64, "b" * 64)
-    assert model.parse_sums(text) == ("a" * 64, "b" * 64)
+def test_where_it_was_brought_from_is_no_part_of_the_record() -> None:
+    assert replace(GOOD, imported="store /net/x").record() == GOOD.record()
+    assert model.foreign_snapshot(record(imported="store /net/x")).imported == ""
+
+
+@pytest.mark.parametrize("names", model.SUMMED)
+def test_sums(names: tuple[str, ...]) -> None:
+    digests = {name: letter * 64 for name, letter in zip(names, "abc")}
+    text = model.sums(digests)
+    assert model.parse_sums(text) == digests
     for wrong in (b"", text[:70], text + text, text.replace(b"volume.tar.zst", b"../x"), b"\xff" * 10):
         with pytest.raises(SnapshotError):
             model.parse_sums(wrong)
@@ -119,13 +127,12 @@ def test_headers_are_those_of_tar(size: int) -> None:
 
 
 def test_a_file_of_the_form_is_a_tar() -> None:
-    data = b"".join(model.header(name, 3) + b"abc" + bytes(model.padding(3)) for name in model.MEMBERS)
+    names = (model.SUMS, *model.SUMMED[-1])
+    data = b"".join(model.header(name, 3) + b"abc" + bytes(model.padding(3)) for name in names)
     data += model.ending(len(data))
     assert len(data) % 10240 == 0
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-        assert [(member.name, member.size, member.isreg()) for member in tar] == [
-            (name, 3, True) for name in model.MEMBERS
-        ]
+        assert [(member.name, member.size, member.isreg()) for member in tar] == [(name, 3, True) for name in names]
 
 
 def kinds() -> dict[str, bytes]:
