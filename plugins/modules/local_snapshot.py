@@ -68,6 +68,42 @@ options:
     description: Kept with the snapshot. C(petal:build-id) tells builds of one fingerprint apart.
     type: dict
     default: {}
+  provenance:
+    description:
+      - What the snapshot is made from. A statement of it (in-toto, with the predicate SLSA Provenance v1) is written
+        beside the record of a snapshot that is made, as C(provenance.json). Without it there is none.
+    type: dict
+    suboptions:
+      manifest:
+        description: The manifest of the volume.
+        type: dict
+        required: true
+      files:
+        description: Digests (C(sha256:…)) of the volume's documents, by their names below C(.petal).
+        type: dict
+        default: {}
+      builder:
+        description: Who builds, as a URI. By default V(petal.hpc://) and the name of the host.
+        type: str
+        default: ""
+      overrides:
+        description: What stood in place of the seed's own.
+        type: dict
+        default: {}
+      inputs:
+        description: What the site's variables decide, as M(petal.hpc.seed_info) returns it.
+        type: dict
+        default: {}
+      caches:
+        description: The build caches that Spack could take packages from, each with C(name) and C(url).
+        type: list
+        elements: dict
+        default: []
+      signers:
+        description: Fingerprints of the keys whose signatures counted in them.
+        type: list
+        elements: str
+        default: []
   force:
     description:
       - With O(state=absent) delete also what is in use on this host. A snapshot is in use when a volume that was made
@@ -94,6 +130,9 @@ EXAMPLES = r"""
     packages: [numpy@2.2.1, scipy@1.15.0]
     tags:
       petal:build-id: 4f1c
+    provenance:
+      manifest: "{{ manifest }}"
+      builder: https://builds.example.org/hpc
   register: snapshot
 
 - name: Delete it
@@ -152,6 +191,7 @@ in_use:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
+from ansible_collections.petal.hpc.plugins.module_utils._provenance.api import attest_of
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import SnapshotRequest
@@ -176,6 +216,18 @@ def main() -> None:
             "tags": {"type": "dict", "default": {}},
             "snapshot_id": {"type": "str"},
             "force": {"type": "bool", "default": False},
+            "provenance": {
+                "type": "dict",
+                "options": {
+                    "manifest": {"type": "dict", "required": True},
+                    "files": {"type": "dict", "default": {}},
+                    "builder": {"type": "str", "default": ""},
+                    "overrides": {"type": "dict", "default": {}},
+                    "inputs": {"type": "dict", "default": {}},
+                    "caches": {"type": "list", "elements": "dict", "default": []},
+                    "signers": {"type": "list", "elements": "str", "default": []},
+                },
+            },
         },
         required_if=[
             ("state", "present", ["volume", "fingerprint", "name", "os", "architecture"]),
@@ -184,8 +236,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     options = dict(module.params)
-    keys = ("store", "state", "volume", "snapshot_id", "older_fingerprints", "force")
-    store, state, volume, snapshot_id, older, force = (options.pop(key) for key in keys)
+    keys = ("store", "state", "volume", "snapshot_id", "older_fingerprints", "force", "provenance")
+    store, state, volume, snapshot_id, older, force, provenance = (options.pop(key) for key in keys)
     try:
         host = Host(module.run_command)
         snapshots, volumes = SnapshotStore(host, store), VolumeStore(host, store)
@@ -199,7 +251,8 @@ def main() -> None:
             report = [described(one) for one in doomed]
             module.exit_json(changed=bool(deleted), deleted=deleted, snapshots=doomed, report=report)
         request = SnapshotRequest(**{**options, "tags": text_tags(options["tags"]) or {}})
-        snapshot, changed = snapshots.ensure(request, lambda: volumes.quiesced(volume), module.check_mode)
+        attest = attest_of(host, provenance)
+        snapshot, changed = snapshots.ensure(request, lambda: volumes.quiesced(volume), module.check_mode, attest)
     except PetalError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=changed, snapshot=snapshot.to_dict())

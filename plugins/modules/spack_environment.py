@@ -201,6 +201,10 @@ environment:
         license:
           description: What its recipe says, an SPDX expression as a rule; empty where it says nothing.
           type: str
+        dependencies:
+          description: Hashes of what it needs to run.
+          type: list
+          elements: str
         explicit:
           description: Whether O(specs) or O(build_from_source) ask for it.
           type: bool

@@ -10,14 +10,17 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._audit.spdx import is_known
+from ansible_collections.petal.hpc.plugins.module_utils._audit.table import SPACK
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 try:
     from cyclonedx.contrib.hash.factories import HashTypeFactory
     from cyclonedx.contrib.license.factories import LicenseFactory
-    from cyclonedx.model import Property
+    from cyclonedx.model import ExternalReference, ExternalReferenceType, Property, XsUri
     from cyclonedx.model.bom import Bom, BomMetaData
     from cyclonedx.model.component import Component, ComponentType
+    from cyclonedx.model.tool import ToolRepository
     from cyclonedx.output.json import JsonV1Dot6
     from packageurl import PackageURL
 except ImportError as error:
@@ -27,14 +30,19 @@ else:
 
 # Package URL types (https://github.com/package-url/purl-spec): Spack has none of its own.
 _PURL_TYPES = {"pypi": "pypi", "spack": "generic", "container": "oci"}
+# Of a manifest's versions: what made the volume and is not on it.
+_TOOLS = {"petal": "petal.hpc", "ansible": "ansible-core", "uv": "uv"}
+# What is said of a component beside its own fields.
+_NOTES = {"petal:manager": "manager", "petal:origin": "origin", "petal:prefix": "prefix", "petal:path": "path"}
 
 
 def volume_sbom(manifest: Mapping[str, Any]) -> str:
     """CycloneDX 1.6 as JSON text.
 
-    ``manifest`` is the volume's manifest: ``fingerprint``, ``build_id``, ``name``, ``created`` (ISO 8601 with a zone)
-    and ``packages``, a list of ``{name, version, manager, hash, license, …}``. The same manifest gives the same text:
-    serial number and time come from it. Raises PetalError where the library is missing or the manifest lacks a part.
+    ``manifest`` is the volume's manifest: ``fingerprint``, ``build_id``, ``name``, ``created`` (ISO 8601 with a zone),
+    ``packages``, a list of ``{name, version, manager, hash, license, …}``, and what these stand on, ``components`` (see
+    petal.hpc.volume_components) and ``versions``. The same manifest gives the same text: serial number and time come
+    from it. Raises PetalError where the library is missing or the manifest lacks a part.
     """
     if MISSING is not None:
         raise PetalError(f"install the Python package cyclonedx-python-lib on the controller ({MISSING})")
@@ -43,35 +51,53 @@ def volume_sbom(manifest: Mapping[str, Any]) -> str:
             name=manifest["name"], version=manifest["fingerprint"], type=ComponentType.PLATFORM, bom_ref="volume"
         )
         created = datetime.datetime.fromisoformat(manifest["created"].replace("Z", "+00:00"))
-        components = {_reference(package): _component(package) for package in manifest["packages"]}
+        listed = {_reference(entry): entry for entry in (*manifest["packages"], *manifest.get("components", ()))}
         serial = uuid.uuid5(uuid.NAMESPACE_URL, f"petal.hpc/{manifest['fingerprint']}/{manifest['build_id']}")
     except KeyError as error:
         raise PetalError(f"the manifest has no {error}; it does not come from this collection") from error
-    metadata = BomMetaData(component=volume, timestamp=created)
+    components = {reference: _component(reference, entry) for reference, entry in listed.items()}
+    tools = ToolRepository(components=_tools(manifest.get("versions", {})))
+    metadata = BomMetaData(component=volume, timestamp=created, tools=tools)
     bom = Bom(metadata=metadata, components=components.values(), serial_number=serial)
     bom.register_dependency(volume, components.values())
+    by_hash = {str(entry["hash"]): components[reference] for reference, entry in listed.items() if entry.get("hash")}
+    for reference, entry in listed.items():
+        # What is the operating system's is none of the volume's components.
+        needed = [by_hash[key] for key in entry.get("dependencies", ()) if key in by_hash]
+        bom.register_dependency(components[reference], needed)
     return str(JsonV1Dot6(bom).output_as_string(indent=2)) + "\n"
 
 
-def _reference(package: Mapping[str, Any]) -> str:
-    return ":".join(str(package.get(key) or "") for key in ("manager", "name", "version", "hash"))
+def _tools(versions: Mapping[str, Any]) -> list[Any]:
+    return [
+        Component(name=name, version=str(versions[key]), type=ComponentType.APPLICATION, bom_ref=f"tool:{name}")
+        for key, name in _TOOLS.items()
+        if versions.get(key)
+    ]
 
 
-def _component(package: Mapping[str, Any]) -> Any:
-    name, version = str(package["name"]), str(package["version"])
-    digest = str(package.get("hash") or "")
+def _reference(entry: Mapping[str, Any]) -> str:
+    return ":".join(str(entry.get(key) or "") for key in ("manager", "name", "version", "hash"))
+
+
+def _component(reference: str, entry: Mapping[str, Any]) -> Any:
+    name, version = str(entry["name"]), str(entry["version"])
+    digest, licence, url = (str(entry.get(key) or "") for key in ("hash", "license", "url"))
     # A pip hash is one of the file that was installed; Spack's names the node of the dependency graph.
     is_digest = digest.startswith("sha256:")
-    notes = {"petal:manager": package.get("manager"), "spack:hash": None if is_digest else digest}
-    notes |= {f"petal:{key}": package.get(key) for key in ("origin", "prefix")}
-    licenses = [LicenseFactory().make_from_string(str(package["license"]))] if package.get("license") else []
+    if entry.get("manager") == "spack" and not is_known(licence or None):
+        licence = SPACK.get(name, licence)
+    notes = {key: entry.get(field) for key, field in _NOTES.items()}
+    notes |= {"spack:hash": "" if is_digest else digest, "petal:commit": entry.get("commit")}
+    known = PackageURL(_PURL_TYPES.get(str(entry.get("manager")), "generic"), name=name, version=version)
     return Component(
         name=name,
         version=version,
-        type=ComponentType.LIBRARY,
-        bom_ref=_reference(package),
+        type=ComponentType(entry.get("kind", "library")),
+        bom_ref=reference,
         hashes=[HashTypeFactory().from_composite_str(digest)] if is_digest else [],
-        licenses=licenses,
-        purl=PackageURL(_PURL_TYPES.get(str(package.get("manager")), "generic"), name=name, version=version),
+        licenses=[LicenseFactory().make_from_string(licence)] if licence else [],
+        purl=PackageURL.from_string(entry["purl"]) if entry.get("purl") else known,
+        external_references=[ExternalReference(type=ExternalReferenceType.VCS, url=XsUri(url))] if url else [],
         properties=[Property(name=key, value=str(value)) for key, value in notes.items() if value],
     )

@@ -21,6 +21,7 @@ VOLUME = "the volume that is being built, of the builder's own"
 KNOWN: dict[str, tuple[str, int]] = {
     "module_utils/_audit/api.py": (VOLUME, 2),
     "module_utils/_buildcache/api.py": (OURS, 11),
+    "module_utils/_components/api.py": (f"{VOLUME}; the operating system's own", 3),
     "module_utils/_host/api.py": (f"{KERNEL}; {OURS}", 14),
     "module_utils/_namespace/api.py": (OURS, 3),
     "module_utils/_pcluster/api.py": (NAMED, 1),

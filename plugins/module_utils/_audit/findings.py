@@ -148,7 +148,13 @@ def components(bom: Any, stated: Mapping[str, str] | None = None) -> list[Compon
     listed = bom.get("components", []) if isinstance(bom, Mapping) and bom.get("bomFormat") == "CycloneDX" else None
     if not isinstance(listed, list) or not all(isinstance(item, Mapping) for item in listed):
         raise AuditError("it is no bill of materials in CycloneDX JSON")
-    return [_component(item, stated or {}) for item in listed]
+    # What every node has of its own is given to nobody.
+    return [_component(item, stated or {}) for item in listed if not _is_of_system(item)]
+
+
+def _is_of_system(item: Mapping[str, Any]) -> bool:
+    properties = item.get("properties")
+    return isinstance(properties, list) and {"name": "petal:origin", "value": "system"} in properties
 
 
 def _component(item: Mapping[str, Any], stated: Mapping[str, str]) -> Component:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed.inputs import without_credentials
+from ansible_collections.petal.hpc.plugins.module_utils._seed.addresses import without_credentials
 
 #: Extra variables (``-e NAME=…``) that enter a role without its prefix. A new one is a word here; a test finds those
 #: that playbooks, documents and defaults name. What bears a role's prefix is read from the roles.
@@ -44,6 +44,8 @@ EXTRA_VARIABLES = frozenset(
         "iam_instance_profile",
         "ssh_key_dir",
         "logs_dir",
+        # of a site: how its builder is called in provenance
+        "petal_builder_id",
         # snapshots
         "snapshot_id",
         "snapshot_sources",

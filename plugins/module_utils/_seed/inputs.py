@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._seed.addresses import without_credentials
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import Problem, SeedError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
 
@@ -78,8 +79,6 @@ LMOD_METHODS = ("package", "source", "spack")
 #: Where a system has no package of Lmod that volumes can use.
 _LMOD_METHOD = {"alinux2023": "spack"}
 
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
-
 
 @dataclass(frozen=True)
 class Inputs:
@@ -107,11 +106,6 @@ class Inputs:
             "recipes": dict(self.recipes),
             "settings": dict(self.settings),
         }
-
-
-def without_credentials(text: str) -> str:
-    """A text with addresses, without the user names and passwords in them."""
-    return _CREDENTIALS.sub("", text)
 
 
 def default_lmod_method(os: str) -> str:

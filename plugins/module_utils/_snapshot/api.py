@@ -4,8 +4,9 @@
 
 """The snapshot store of the local provider: one directory each, complete or not there.
 
-``snapshots/SNAPSHOT_ID/{snapshot.json,volume.tar.zst}``. A directory ``.tmp-…`` is being written, or removed, as long
-as somebody holds its flock; without one its writer is dead and the next writer removes it.
+``snapshots/SNAPSHOT_ID/{snapshot.json,volume.tar.zst}``, and ``provenance.json`` where a build has made it. A directory
+``.tmp-…`` is being written, or removed, as long as somebody holds its flock; without one its writer is dead and the next
+writer removes it.
 """
 
 from __future__ import annotations
@@ -62,6 +63,10 @@ ARCHIVE = "volume.tar.zst"
 RECORD = "snapshot.json"
 SIGNATURES = "snapshot.json.sig"
 ORIGIN = "origin.json"
+#: Where it comes from; it names the digest of the record, so that it stands beside it.
+PROVENANCE = "provenance.json"
+#: From a record and the digest of its file to a statement about both.
+Attest = Callable[[Snapshot, str], "dict[str, Any]"]
 MEMBER = "volume.img"
 SPARE = 16 * 1024**2
 #: Whoever can read an archive can read every file inside, also those that not everybody may.
@@ -180,13 +185,18 @@ class SnapshotStore:
     # Writing
 
     def ensure(
-        self, request: SnapshotRequest, quiesce: Callable[[], AbstractContextManager[Source]], check: bool = False
+        self,
+        request: SnapshotRequest,
+        quiesce: Callable[[], AbstractContextManager[Source]],
+        check: bool = False,
+        attest: Attest | None = None,
     ) -> tuple[Snapshot, bool]:
         """Make the snapshot unless this build has made it.
 
         :param request: what it shall say of itself.
         :param quiesce: gives the volume at rest and keeps it so.
         :param check: decide only.
+        :param attest: makes what is to stand beside the record of where it comes from.
         :return: the record and whether it was made now. Raises PetalError.
         """
         check_fingerprint(request.fingerprint)
@@ -205,7 +215,7 @@ class SnapshotStore:
                 if found is not None:
                     return found, False
                 with quiesce() as source:
-                    record = self._write(request, source)
+                    record = self._write(request, source, attest)
                 return record, True
 
     def archive(self, snapshot_id: str) -> Path:
@@ -289,7 +299,7 @@ class SnapshotStore:
             tags=request.tags,
         )
 
-    def _write(self, request: SnapshotRequest, source: Source) -> Snapshot:
+    def _write(self, request: SnapshotRequest, source: Source, attest: Attest | None) -> Snapshot:
         record = self._record(request, source.size_gb)
         doing = f"writing the snapshot {record.snapshot_id} to {self._root}"
         used = source.image.stat().st_blocks * 512
@@ -302,6 +312,9 @@ class SnapshotStore:
             record = replace(record, stored_bytes=archive.stat().st_size, used_bytes=used, sha256=digest(archive))
             archive.chmod(MODE)
             self._host.write(draft / RECORD, record.record().decode(), RECORD_MODE)
+            if attest is not None:
+                statement = attest(record, digest(draft / RECORD))
+                self._host.write_json(draft / PROVENANCE, statement, RECORD_MODE)
             self._publish(draft, record.snapshot_id)
         return record
 

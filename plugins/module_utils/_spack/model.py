@@ -122,7 +122,8 @@ class Place:
 class Package:
     """One package of a finished or planned environment.
 
-    seconds: what its installation took, None if not known. license: as in its Place.
+    seconds: what its installation took, None if not known. license: as in its Place. dependencies: hashes of what it
+    needs to run, externals too.
     """
 
     name: str
@@ -134,6 +135,7 @@ class Package:
     spec: str
     explicit: bool
     license: str = ""
+    dependencies: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -19,6 +19,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.model import (
     CACHE,
     EXTERNAL,
     INSTALLED,
+    RUNTIME,
     SOURCE,
     Node,
     Package,
@@ -303,6 +304,7 @@ def _package(node: Node, place: Place, before: Brought | None) -> Package:
         spec=node.root or node.label,
         explicit=node.root is not None,
         license=place.license,
+        dependencies=tuple(sorted(key for key, kinds in node.dependencies.items() if kinds & RUNTIME)),
     )
 
 

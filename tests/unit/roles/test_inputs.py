@@ -56,7 +56,10 @@ REASONS = {
     "python_environments_verify": "a check after the installation",
     "python_environments_package_cache_valid_time": PATIENCE,
     **dict.fromkeys(
-        ("software_volume_modules", "software_volume_packages", "software_volume_versions", "software_volume_requires"),
+        (
+            *("software_volume_modules", "software_volume_packages", "software_volume_versions"),
+            *("software_volume_requires", "software_volume_foundation"),
+        ),
         RESULT,
     ),
     "spack_seed_overrides": "a part of the seed: what stands in place of its own",
@@ -64,6 +67,7 @@ REASONS = {
     "software_volume_seed_path": "the seed itself",
     "software_volume_plan": "made from the seed and the fingerprint",
     "software_volume_fingerprint": "asks for a fingerprint, and makes none",
+    "software_volume_builder_id": "what the provenance of the snapshot says of the builder",
     "software_volume_audit_accept": "what the audit says of the volume, and no software",
     "software_volume_audit_licences": "what the audit says of the volume, and no software",
     **dict.fromkeys(

@@ -71,6 +71,12 @@ def test_licences_of_a_component(entries: list[Any], licence: str | None) -> Non
     assert components(bom(*entries)) == [Component("x", "1", licence)]
 
 
+def test_what_every_node_has_of_its_own_is_given_to_nobody() -> None:
+    found = bom({"license": {"name": "whatever"}})
+    found["components"][0]["properties"] = [{"name": "petal:origin", "value": "system"}]
+    assert components(found) == []
+
+
 @pytest.mark.parametrize("value", [None, [], {}, {"bomFormat": "CycloneDX", "components": "x"}, {"bomFormat": "SPDX"}])
 def test_what_is_no_bill_of_materials(value: Any) -> None:
     with pytest.raises(AuditError):
