@@ -82,6 +82,10 @@ options:
         description: Digests (C(sha256:…)) of the volume's documents, by their names below C(.petal).
         type: dict
         default: {}
+      sbom:
+        description: The volume's bill of materials, which is kept there too, as C(sbom.cdx.json).
+        type: str
+        default: ""
       builder:
         description: Who builds, as a URI. By default V(petal.hpc://) and the name of the host.
         type: str
@@ -221,6 +225,7 @@ def main() -> None:
                 "options": {
                     "manifest": {"type": "dict", "required": True},
                     "files": {"type": "dict", "default": {}},
+                    "sbom": {"type": "str", "default": ""},
                     "builder": {"type": "str", "default": ""},
                     "overrides": {"type": "dict", "default": {}},
                     "inputs": {"type": "dict", "default": {}},

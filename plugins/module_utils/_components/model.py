@@ -4,8 +4,8 @@
 
 """What a volume needs beside its packages: Spack and its recipes, Lmod and its Lua, Python's interpreters.
 
-Each is an entry of the manifest's ``components``, in the form of its ``packages``. What is the operating system's own is
-not on the volume, but what is there runs by it: its origin is ``system``.
+Each is an entry of the manifest's ``components``, in the form of its ``packages``. What is the operating system's own
+is not on the volume, but what is there runs by it: its origin is ``system``.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ def interpreter(text: str) -> str:
 
 
 def lmod(version: str, path: str, digest: str = "", on_volume: bool = True) -> Component:
-    """A Lmod that was built from its source, onto the volume as a rule. digest: of the archive, where a site names it."""
+    """A Lmod built from its source, onto the volume as a rule. digest: of the archive, where a site names it."""
     address, origin = purl("github", "tacc", "lmod", version), VOLUME if on_volume else SYSTEM
     return Component("lmod", version, "source", _MIT, origin=origin, path=path, hash=digest, purl=address)
 

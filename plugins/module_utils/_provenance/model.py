@@ -113,7 +113,13 @@ def _definition(build: Build, record: Snapshot) -> dict[str, Any]:
             "mountDir": build.manifest.get("mount_dir", ""),
             "inputs": dict(build.inputs),
         },
-        "resolvedDependencies": [*_components(build), *_recipes(build), *_caches(build), *_fetched(build), *_locks(build)],
+        "resolvedDependencies": [
+            *_components(build),
+            *_recipes(build),
+            *_caches(build),
+            *_fetched(build),
+            *_locks(build),
+        ],
     }
 
 
@@ -124,7 +130,9 @@ def _run(build: Build, record: Snapshot, host: str) -> dict[str, Any]:
             "id": build.builder or f"{DEFAULT_BUILDER}{host}",
             "version": {name: str(versions[key]) for key, name in _BUILDERS.items() if versions.get(key)},
             "builderDependencies": [
-                {"name": key, "uri": f"{address}{versions[key]}"} for key, address in _TOOLS.items() if versions.get(key)
+                {"name": key, "uri": f"{address}{versions[key]}"}
+                for key, address in _TOOLS.items()
+                if versions.get(key)
             ],
         },
         "metadata": {

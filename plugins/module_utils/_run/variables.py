@@ -46,6 +46,9 @@ EXTRA_VARIABLES = frozenset(
         "logs_dir",
         # of a site: how its builder is called in provenance
         "petal_builder_id",
+        # OSV's export, at share_volume
+        "osv",
+        "petal_osv",
         # snapshots
         "snapshot_id",
         "snapshot_sources",

@@ -4,9 +4,9 @@
 
 """The snapshot store of the local provider: one directory each, complete or not there.
 
-``snapshots/SNAPSHOT_ID/{snapshot.json,volume.tar.zst}``, and ``provenance.json`` where a build has made it. A directory
-``.tmp-…`` is being written, or removed, as long as somebody holds its flock; without one its writer is dead and the next
-writer removes it.
+``snapshots/SNAPSHOT_ID/{snapshot.json,volume.tar.zst}``, and what a build says of it, ``provenance.json`` and
+``sbom.cdx.json``. A directory ``.tmp-…`` is being written, or removed, as long as somebody holds its flock; without one
+its writer is dead and the next writer removes it.
 """
 
 from __future__ import annotations
@@ -63,10 +63,8 @@ ARCHIVE = "volume.tar.zst"
 RECORD = "snapshot.json"
 SIGNATURES = "snapshot.json.sig"
 ORIGIN = "origin.json"
-#: Where it comes from; it names the digest of the record, so that it stands beside it.
-PROVENANCE = "provenance.json"
-#: From a record and the digest of its file to a statement about both.
-Attest = Callable[[Snapshot, str], "dict[str, Any]"]
+#: From a record and the digest of its file to what is said of both: texts of files that stand beside it.
+Attest = Callable[[Snapshot, str], "dict[str, str]"]
 MEMBER = "volume.img"
 SPARE = 16 * 1024**2
 #: Whoever can read an archive can read every file inside, also those that not everybody may.
@@ -196,7 +194,7 @@ class SnapshotStore:
         :param request: what it shall say of itself.
         :param quiesce: gives the volume at rest and keeps it so.
         :param check: decide only.
-        :param attest: makes what is to stand beside the record of where it comes from.
+        :param attest: makes what is to stand beside the record.
         :return: the record and whether it was made now. Raises PetalError.
         """
         check_fingerprint(request.fingerprint)
@@ -312,9 +310,8 @@ class SnapshotStore:
             record = replace(record, stored_bytes=archive.stat().st_size, used_bytes=used, sha256=digest(archive))
             archive.chmod(MODE)
             self._host.write(draft / RECORD, record.record().decode(), RECORD_MODE)
-            if attest is not None:
-                statement = attest(record, digest(draft / RECORD))
-                self._host.write_json(draft / PROVENANCE, statement, RECORD_MODE)
+            for name, text in attest(record, digest(draft / RECORD)).items() if attest else ():
+                self._host.write(draft / name, text, RECORD_MODE)
             self._publish(draft, record.snapshot_id)
         return record
 

@@ -33,13 +33,24 @@ def test_the_standard_validator_accepts_it() -> None:
 
 STANDS_ON: list[dict[str, Any]] = [
     {
-        **{"name": "lua5.3", "version": "5.3.6-2", "manager": "deb", "license": "MIT", "origin": "system"},
-        **{"kind": "application", "path": "/usr/bin/lua5.3"},
+        "name": "lua5.3",
+        "version": "5.3.6-2",
+        "manager": "deb",
+        "license": "MIT",
+        "origin": "system",
+        "kind": "application",
+        "path": "/usr/bin/lua5.3",
         "purl": "pkg:deb/debian/lua5.3@5.3.6-2?arch=amd64&distro=bookworm",
     },
     {
-        **{"name": "spack", "version": "1.2.0", "manager": "git", "license": "Apache-2.0 OR MIT", "origin": "volume"},
-        **{"kind": "application", "commit": "c" * 40, "url": "https://github.com/spack/spack.git"},
+        "name": "spack",
+        "version": "1.2.0",
+        "manager": "git",
+        "license": "Apache-2.0 OR MIT",
+        "origin": "volume",
+        "kind": "application",
+        "commit": "c" * 40,
+        "url": "https://github.com/spack/spack.git",
         "purl": f"pkg:github/spack/spack@{'c' * 40}",
     },
 ]

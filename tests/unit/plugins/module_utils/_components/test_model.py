@@ -100,9 +100,12 @@ def test_what_no_package_has() -> None:
 
 def test_spack_is_named_by_its_commits_and_without_credentials() -> None:
     given = {
-        **{"version": "1.2.0", "commit": COMMIT, "root": "/shared/spack"},
+        "version": "1.2.0",
+        "commit": COMMIT,
+        "root": "/shared/spack",
         "url": "https://user:secret@github.com/Spack/spack.git",
-        **{"packages_version": "v2026.06.0", "packages_commit": "b" * 40},
+        "packages_version": "v2026.06.0",
+        "packages_commit": "b" * 40,
         "packages_url": "file:///srv/mirror/spack-packages.git",
     }
     spack, packages = model.spack(given)
@@ -124,13 +127,23 @@ def test_what_spack_built_for_lmod_without_the_systems_own() -> None:
     ncurses = {**lua, "name": "ncurses", "origin": "external"}
     (found,) = model.spack_packages([{**lua, "license": "MIT", "dependencies": ["n" * 32]}, ncurses])
     assert found.to_dict() == {
-        **{"name": "lua", "version": "5.4.6", "manager": "spack", "license": "MIT", "kind": "library"},
-        **{"origin": "cache", "path": "/shared/spack/opt/lua", "hash": "l" * 32, "dependencies": ("n" * 32,)},
+        "name": "lua",
+        "version": "5.4.6",
+        "manager": "spack",
+        "license": "MIT",
+        "kind": "library",
+        "origin": "cache",
+        "path": "/shared/spack/opt/lua",
+        "hash": "l" * 32,
+        "dependencies": ("n" * 32,),
     }
 
 
 def test_what_is_not_known_is_left_out() -> None:
     assert Component("x", "1", "none").to_dict() == {
-        **{"name": "x", "version": "1", "manager": "none"},
-        **{"kind": "application", "origin": "volume"},
+        "name": "x",
+        "version": "1",
+        "manager": "none",
+        "kind": "application",
+        "origin": "volume",
     }

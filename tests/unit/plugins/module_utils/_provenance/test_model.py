@@ -1,4 +1,4 @@
-"""The statement of where a snapshot comes from: in-toto Statement v1, SLSA Provenance v1, as their own library reads them."""
+"""Where a snapshot comes from: in-toto Statement v1, SLSA Provenance v1, as in-toto's own library reads them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ from in_toto_attestation.v1.resource_descriptor import ResourceDescriptor
 from in_toto_attestation.v1.statement import Statement
 from stored import FINGERPRINT, ID, record_of
 
-from ansible_collections.petal.hpc.plugins.module_utils._provenance.model import Build, ProvenanceError, checked, statement
+from ansible_collections.petal.hpc.plugins.module_utils._provenance.model import (
+    Build,
+    ProvenanceError,
+    checked,
+    statement,
+)
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import parse_snapshot
 
 DIGEST = "d" * 64
@@ -35,15 +40,28 @@ MANIFEST: dict[str, Any] = {
     ],
     "components": [
         {
-            **{"name": "spack", "version": "1.2.0", "manager": "git", "origin": "volume", "commit": SPACK},
-            **{"url": "https://github.com/spack/spack.git", "purl": f"pkg:github/spack/spack@{SPACK}"},
+            "name": "spack",
+            "version": "1.2.0",
+            "manager": "git",
+            "origin": "volume",
+            "commit": SPACK,
+            "url": "https://github.com/spack/spack.git",
+            "purl": f"pkg:github/spack/spack@{SPACK}",
         },
         {
-            **{"name": "lua", "version": "5.4.6", "manager": "spack", "origin": "source", "hash": "l" * 32},
+            "name": "lua",
+            "version": "5.4.6",
+            "manager": "spack",
+            "origin": "source",
+            "hash": "l" * 32,
         },
         {
-            **{"name": "lmod", "version": "8.7.37", "manager": "source", "origin": "volume"},
-            **{"hash": f"sha256:{'8' * 64}", "purl": "pkg:github/tacc/lmod@8.7.37"},
+            "name": "lmod",
+            "version": "8.7.37",
+            "manager": "source",
+            "origin": "volume",
+            "hash": f"sha256:{'8' * 64}",
+            "purl": "pkg:github/tacc/lmod@8.7.37",
         },
     ],
     "locks": {".petal/spack.lock": f"sha256:{'7' * 64}"},
@@ -127,8 +145,11 @@ def test_what_was_compiled_here_and_what_came_signed_from_where() -> None:
     found = made()
     from_cache = dependencies(found)["samtools"]["annotations"]
     assert from_cache == {
-        **{"manager": "spack", "origin": "cache", "spackHash": "s" * 32},
-        **{"caches": ["lab"], "signers": [KEY]},
+        "manager": "spack",
+        "origin": "cache",
+        "spackHash": "s" * 32,
+        "caches": ["lab"],
+        "signers": [KEY],
     }
     compiled = {one["name"]: one for one in found["predicate"]["runDetails"]["byproducts"]}
     assert compiled["zlib"]["annotations"] == {"manager": "spack", "origin": "source", "spackHash": "z" * 32}

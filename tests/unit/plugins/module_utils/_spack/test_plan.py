@@ -206,6 +206,8 @@ def test_where_packages_come_from() -> None:
         ("app", "cache", None, True),
     ]
     assert listing(found) == "lib@2 /bbbbbbb\napp@1 /aaaaaaa\n"
+    # Nor does the package need it later.
+    assert next(item.dependencies for item in found if item.name == "app") == (B,)
     nothing = {key: Place(f"/p/{key}", False) for key in NODES}
     assert [(item.name, item.origin) for item in packages(NODES, nothing, {}) if item.origin != "external"] == [
         ("lib", "source"),
