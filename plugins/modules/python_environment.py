@@ -16,13 +16,20 @@ description:
     whose requirements are others now, is built again from nothing.
   - The interpreter is the operating system's own where that has the version, else a CPython that uv downloads from
     GitHub or a mirror onto the volume.
+  - Only wheels are installed, but for the packages that O(build) names. Whatever may run what is in packages is run by
+    O(build_user), in namespaces of its own, where only the new environment can be written, and where nothing goes on
+    running. Root owns the environment in the end.
+requirements:
+  - unshare and setpriv of util-linux 2.32 or later, and root on a host that lets it make namespaces
 author:
   - petal.hpc contributors (@petal-hpc)
 extends_documentation_fragment:
   - petal.hpc.downloads
 attributes:
   check_mode:
-    description: Resolves the requirements where uv is there, and says what would be installed.
+    description:
+      - Resolves the requirements where uv and O(build_user) are there, and says what would be installed. Nothing is
+        built and no code of packages is run, so that with O(build) only the names are said.
     support: full
   diff_mode:
     description: Shows the packages before and after.
@@ -49,6 +56,17 @@ options:
       - A day, C(YYYY-MM-DD) in UTC. Releases that were published after it do not count, neither of what is asked for
         nor of what that depends on or is built with. It needs an index that gives upload dates (PEP 700), as PyPI does.
     type: str
+  build:
+    description:
+      - Names of packages that are built from their source distributions, which runs code of theirs. All others are
+        installed from wheels, or refused where they have none.
+    type: list
+    elements: str
+    default: []
+  build_user:
+    description: The system user by whom the environment is made; it owns nothing, and has none of root's ids.
+    type: str
+    default: petal-build
   default:
     description: Whether this is the default version of its module; carried into RV(manifest), decides nothing else.
     type: bool
@@ -155,7 +173,7 @@ progress:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.petal.hpc.plugins.module_utils._python.api import NETWORK, Builder, settings
+from ansible_collections.petal.hpc.plugins.module_utils._python.api import BUILD_USER, NETWORK, Builder, settings
 from ansible_collections.petal.hpc.plugins.module_utils._python.plan import Environment
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
@@ -169,6 +187,8 @@ def main() -> None:
             "packages": {"type": "list", "elements": "str", "default": []},
             "python": {"type": "str"},
             "as_of": {"type": "str"},
+            "build": {"type": "list", "elements": "str", "default": []},
+            "build_user": {"type": "str", "default": BUILD_USER},
             "default": {"type": "bool", "default": False},
             "mount_dir": {"type": "path", "required": True},
             "uv": {"type": "path", "required": True},
@@ -183,9 +203,9 @@ def main() -> None:
     )
     given = module.params
     try:
-        asked = (given["python"] or None, given["as_of"] or None)
+        asked = (given["python"] or None, given["as_of"] or None, tuple(given["build"]))
         wanted = Environment(given["name"], given["version"], tuple(given["packages"]), *asked)
-        builder = Builder(module, wanted, given["mount_dir"], settings(module, given["uv"]))
+        builder = Builder(module, wanted, given["mount_dir"], settings(module, given["uv"]), given["build_user"])
         outcome = builder.ensure(given["default"])
     except PetalError as error:
         module.fail_json(msg=str(error))

@@ -61,6 +61,7 @@ FULL: dict[str, Any] = {
                 "python": "3.11",
                 "packages": ["numpy==2.2.*", "scipy"],
                 "as_of": "2026-11-01",
+                "build": [],
             }
         ],
         "lmod": {"version": "8.7.37"},

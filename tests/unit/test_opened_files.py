@@ -54,6 +54,7 @@ BELOW = "module_utils/_host/below/api.py"
 FOREIGN = (
     "module_utils/_buildcache/api.py",
     "module_utils/_registry/api.py",
+    "module_utils/_sandbox/api.py",
     "module_utils/_snapshot/remote/api.py",
     "plugin_utils/registry_clone.py",
 )

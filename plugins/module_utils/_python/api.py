@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import socket
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -20,21 +21,26 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
     Host,
+    RunCommand,
     explained,
     hold,
     private,
     try_lock,
 )
+from ansible_collections.petal.hpc.plugins.module_utils._host.below import api as below
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import signal_hint
 from ansible_collections.petal.hpc.plugins.module_utils._python import plan
 from ansible_collections.petal.hpc.plugins.module_utils._python.plan import (
-    Distribution,
     Environment,
     Interpreter,
     Layout,
     PythonEnvironmentError,
     Settings,
 )
+from ansible_collections.petal.hpc.plugins.module_utils._sandbox import api as sandbox
+from ansible_collections.petal.hpc.plugins.module_utils._sandbox.api import Sandbox
+from ansible_collections.petal.hpc.plugins.module_utils._sandbox.plan import Place
+from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 # Where distributions keep the certificates that they trust; pip has a list of its own.
 _SYSTEM_CERTIFICATES = (
@@ -44,6 +50,12 @@ _SYSTEM_CERTIFICATES = (
 )
 #: Seconds to wait for somebody who builds the same environment: as long as one with everything compiled may take.
 BUILD_PATIENCE = 4 * 3600.0
+#: Who builds environments where nobody says.
+BUILD_USER = "petal-build"
+#: The largest file that is read of what uv wrote: hundreds of times that of a large environment.
+_OUTPUT_LIMIT = 64 * 1024**2
+#: What is kept in the cache from one environment to the next, each the build user's own. Nothing else may be there.
+_WHEELS, _DOWNLOADS = "wheels", "python"
 _PROBE = "import os, platform, sys; print(os.path.realpath(sys.executable)); print(platform.python_version())"
 
 
@@ -76,7 +88,7 @@ def settings(module: AnsibleModule, uv: str) -> Settings:
 
 
 @contextmanager
-def scratch_directory(cache_dir: str) -> Iterator[str]:
+def scratch_directory(run_command: RunCommand, cache_dir: str) -> Iterator[str]:
     """A directory for temporary files below ``cache_dir``, which is made where it is missing.
 
     Its owner holds a lock on it, so that the next one sees which were left behind by a process that was killed,
@@ -90,10 +102,10 @@ def scratch_directory(cache_dir: str) -> Iterator[str]:
         private(everything, root)
         # One at a time: nobody takes a new directory for a leftover before its owner has locked it.
         hold(everything, root, "making a directory for temporary files")
-        if not [leftover for leftover in root.iterdir() if not _removed(leftover)]:
+        if not [leftover for leftover in root.iterdir() if not _removed(run_command, leftover)]:
             # Nobody works in here now: what uv was writing into its cache when it was killed is nobody's.
-            for rest in Path(cache_dir, "uv").glob(".tmp*"):
-                shutil.rmtree(rest, ignore_errors=True)
+            for rest in Path(cache_dir, "uv", _WHEELS).glob(".tmp*"):
+                sandbox.remove(run_command, rest)
         path = tempfile.mkdtemp(dir=root)
         mine = os.open(path, os.O_RDONLY)
         hold(mine, Path(path), "making a directory for temporary files")
@@ -102,17 +114,17 @@ def scratch_directory(cache_dir: str) -> Iterator[str]:
     try:
         yield path
     finally:
-        shutil.rmtree(path, ignore_errors=True)
+        sandbox.remove(run_command, Path(path))
         os.close(mine)
 
 
-def _removed(path: Path) -> bool:
+def _removed(run_command: RunCommand, path: Path) -> bool:
     """Remove a directory, unless somebody holds a lock on it."""
     handle = os.open(path, os.O_RDONLY)
     try:
         if not try_lock(handle):
             return False
-        shutil.rmtree(path, ignore_errors=True)
+        sandbox.remove(run_command, path)
         return True
     finally:
         os.close(handle)
@@ -131,24 +143,39 @@ def _alone(directory: Path) -> Iterator[None]:
 
 
 class Builder:
-    """Builds one environment: ``environment`` on the volume mounted at ``mount_dir``, with uv as ``settings`` say."""
+    """Builds one environment: ``environment`` on the volume mounted at ``mount_dir``, with uv as ``settings`` say.
 
-    def __init__(self, module: AnsibleModule, environment: Environment, mount_dir: str, settings: Settings) -> None:
+    Whatever may run what is in packages does so as ``build_user``, who can change the environment while it is made and
+    nothing else, and reach nothing of other environments. Root takes over what came of it.
+    """
+
+    def __init__(
+        self,
+        module: AnsibleModule,
+        environment: Environment,
+        mount_dir: str,
+        settings: Settings,
+        build_user: str = BUILD_USER,
+    ) -> None:
         self._module = module
         self._environment = environment
         self._layout = Layout(mount_dir, environment.name, environment.version)
         self._settings = settings
+        self._build_user = build_user
         self._host = socket.gethostname()
-        self._prefix: list[str] | None = None
         self._digest = plan.input_digest(environment, self._layout)
+        self._sandbox: Sandbox
+        #: Where uv works: what is there for it alone, and the place at which it finds that.
+        self._own = Path()
+        self._work = Path(settings.cache_dir, "build")
 
     def ensure(self, default: bool) -> dict[str, Any]:
         """Make the environment complete.
 
         Returns ``changed``, ``environment`` and ``manifest`` (see the module's RETURN), and ``diff``. In check mode
-        nothing changes and the record says what would be there; versions are in it where uv is installed already.
-        ``default`` is carried into the manifest: whether this is the default version of its module.
-        Raises PythonEnvironmentError.
+        nothing changes and the record says what would be there; versions are in it where uv is installed already, and
+        nothing would be built from source. ``default`` is carried into the manifest: whether this is the default
+        version of its module. Raises PythonEnvironmentError.
         """
         mount_dir = self._layout.mount_dir
         if not self._module.check_mode and not Path(mount_dir).is_dir():
@@ -180,16 +207,80 @@ class Builder:
         return result
 
     def _completed(self) -> dict[str, Any] | None:
+        # What a build user left was broken off, whatever it says of itself.
+        if not all(_ours(path) for path in (self._layout.path, self._layout.marker)):
+            return None
         record = plan.completed(_text(self._layout.marker), self._digest, _text(self._layout.lock))
         return record if os.access(self._layout.python, os.X_OK) else None
 
     @contextmanager
-    def _working(self) -> Iterator[str]:
-        """A directory for temporary files, with the environment set for uv."""
-        with scratch_directory(self._settings.cache_dir) as scratch:
+    def _working(self) -> Iterator[None]:
+        """Directories for uv, and its environment set."""
+        Host(self._module.run_command).need_root(f"Python environment {self._environment.module}")
+        self._sandbox = Sandbox(self._module.run_command, sandbox.account(self._build_user))
+        with scratch_directory(self._module.run_command, self._settings.cache_dir) as scratch:
+            self._need_reach()
+            self._own = Path(scratch, "own")
+            self._own.mkdir(0o755)
+            for name in (plan.HOME, plan.TEMPORARY, plan.CACHE, plan.DOWNLOADS):
+                self._sandbox.own(self._own / name)
+            if self._settings.host_config:
+                self._let_in(Path.home())
+            self._sandbox.lend(self._own)
+            self._work.mkdir(0o755, exist_ok=True)
             until = self._environment.exclude_newer
-            _set_environment(plan.uv_variables(os.environ, self._settings, self._layout, scratch, until))
-            yield scratch
+            variables = plan.uv_variables(os.environ, self._settings, self._layout, str(self._work), until)
+            _set_environment(variables)
+            yield
+
+    def _need_reach(self) -> None:
+        for path in (Path(self._settings.uv).parent, Path(self._settings.cache_dir), Path(self._layout.mount_dir)):
+            closed = sandbox.closed_to_others(path)
+            if closed:
+                raise PythonEnvironmentError(
+                    f"{closed} is closed to others: {self._build_user}, who builds environments, cannot pass it to "
+                    f"{path}. Open it with chmod o+x, or take another directory."
+                )
+
+    def _let_in(self, home: Path) -> None:
+        """Hand a user's configuration of uv on; the build user cannot read it where it is."""
+        for name in plan.HOME_FILES:
+            text = _text(str(home / name))
+            if text:
+                target = self._own / plan.HOME / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(text, encoding="utf-8")
+                for path in (target.parent, target):
+                    os.chown(path, self._sandbox.account.uid, self._sandbox.account.gid)
+
+    def _kept(self, name: str) -> Path:
+        """A directory of the cache that is kept, where nobody else gets at it: the way to it is root's alone."""
+        parent = Path(self._settings.cache_dir, "uv")
+        parent.mkdir(0o700, exist_ok=True)
+        descriptor = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            private(descriptor, parent)
+            hold(descriptor, parent, "making uv's cache")
+            # What earlier releases kept here was written by root, along with whatever packages ran as they were built.
+            for rest in parent.iterdir():
+                if rest.name not in (_WHEELS, _DOWNLOADS):
+                    sandbox.remove(self._module.run_command, rest)
+            self._sandbox.own(parent / name)
+        finally:
+            os.close(descriptor)
+        return parent / name
+
+    def _place(self, uv: bool = False, writable: dict[str, str] | None = None) -> Place:
+        """Where a command runs. ``uv``: it is one of uv's, with the network and a cache.
+
+        What may run code of packages never sees the cache that is kept: the next environment would get what it put
+        there. With packages to build that is uv itself, which then has a cache of its own that goes when it is done.
+        """
+        bound = {str(self._own): str(self._work), **(writable or {})}
+        if uv and not self._environment.build:
+            bound[str(self._kept(_WHEELS))] = str(self._work / plan.CACHE)
+        kept = [path for path in (self._layout.mount_dir,) if Path(path).is_dir()]
+        return Place(str(self._work), bound, tuple(kept), network=uv)
 
     def _result(self, record: dict[str, Any]) -> dict[str, Any]:
         result: dict[str, Any] = {
@@ -204,12 +295,13 @@ class Builder:
         return result
 
     def _preview(self) -> dict[str, Any]:
-        """What a build would install, as far as that can be told without changing anything."""
-        if not os.access(self._settings.uv, os.X_OK):
+        """What a build would install, as far as that can be told without changing or building anything."""
+        uv_is_there = os.access(self._settings.uv, os.X_OK) and sandbox.find_account(self._build_user)
+        if not uv_is_there or self._environment.build:
             return {"packages": [_unknown(name) for name in self._environment.requested]}
-        with self._working() as scratch:
+        with self._working():
             interpreter = self._system_python() or Interpreter("", self._environment.python or "", "managed")
-            compiled = self._compile(scratch, interpreter)
+            compiled = self._compile(interpreter)
         requested = set(self._environment.requested)
         packages = [{**_unknown(n), "version": v, "requested": n in requested} for n, v in plan.locked(compiled)]
         return {"python": interpreter.to_dict(), "packages": packages}
@@ -222,63 +314,110 @@ class Builder:
         Path(layout.marker).unlink(missing_ok=True)
         if Path(layout.path).is_symlink() or Path(layout.path).is_file():
             raise PythonEnvironmentError(f"{layout.path} is no directory; remove what stands there")
-        if Path(layout.path).exists():
-            shutil.rmtree(layout.path)
-        with self._working() as scratch:
-            return self._build_in(scratch)
+        with self._working(), explained(f"building the Python environment {self._environment.module}"):
+            return self._build_in()
 
-    def _build_in(self, scratch: str) -> dict[str, Any]:
+    def _build_in(self) -> dict[str, Any]:
         layout = self._layout
         interpreter = self._interpreter()
-        compiled = self._compile(scratch, interpreter)
+        compiled = self._compile(interpreter)
         lock = plan.lock_text(self._environment, self._digest, interpreter, compiled)
-        locked = str(Path(scratch, "lock.txt"))
-        self._run("create", plan.venv_argv(self._settings.uv, interpreter.path, layout.path))
-        if compiled:
-            self._run("install", plan.sync_argv(self._settings.uv, layout.python, locked))
-        for name in plan.LEFTOVERS:
-            Path(layout.path, name).unlink(missing_ok=True)
-        installed = self._inspect()
+        self._install(interpreter, bool(compiled))
+        inspect = plan.inspect_argv(layout.python, layout.packages(interpreter.version))
+        installed = plan.distributions(self._run("read", inspect, self._place()))
         check = plan.check_argv(self._environment, installed)
         if self._settings.verify:
             self._verify(check)
-        archives = self._archives(scratch, interpreter, locked) if compiled else {}
+        archives = self._archives(interpreter) if compiled else {}
         record = {
             "schema": plan.MARKER_SCHEMA,
             "input": self._digest,
             "lock_sha256": plan.sha256(lock),
             "python": interpreter.to_dict(),
-            "uv": self._run("ask", [self._settings.uv, "--version"]).split()[1],
+            "uv": self._run("ask", [self._settings.uv, "--version"], self._place()).split()[1],
             "packages": plan.package_list(self._environment, installed, archives),
             "check": check,
         }
         Path(layout.lock).parent.mkdir(parents=True, exist_ok=True)
         _write(layout.lock, lock)
         _write(layout.marker, json.dumps(record, indent=1, sort_keys=True) + "\n")
+        self._warn(compiled)
         return record
 
-    def _compile(self, scratch: str, python: Interpreter) -> str:
+    @contextmanager
+    def _made_by_others(self, path: Path) -> Iterator[None]:
+        """A new directory for the build user. Where that fails nothing of it stays, as nothing of a user's may."""
+        sandbox.remove(self._module.run_command, path)
+        path.mkdir(0o700)
+        self._sandbox.lend(path)
+        try:
+            yield
+        except (PetalError, OSError):
+            sandbox.remove(self._module.run_command, path)
+            raise
+
+    def _install(self, interpreter: Interpreter, packages: bool) -> None:
+        """Make the environment at its final path, and take it over from the build user."""
+        with self._made_by_others(Path(self._layout.path)):
+            self._fill(interpreter, packages)
+
+    def _fill(self, interpreter: Interpreter, packages: bool) -> None:
+        path, uv = self._layout.path, self._settings.uv
+        writable = {path: path}
+        self._run("create", plan.venv_argv(uv, interpreter.path, path), self._place(True, writable))
+        if packages:
+            sync = plan.sync_argv(uv, self._environment, self._layout.python, "lock.txt")
+            self._run("install", sync, self._place(True, writable))
+            self._compile_bytecode(interpreter, self._place(writable=writable))
+        for name in (*plan.LEFTOVERS, plan.MARKER):
+            # The marker is nobody's but ours.
+            sandbox.remove(self._module.run_command, Path(path, name))
+        self._sandbox.take_over(Path(path), [interpreter.path])
+
+    def _compile_bytecode(self, interpreter: Interpreter, place: Place) -> None:
+        argv = plan.bytecode_argv(self._layout.python, self._layout.packages(interpreter.version))
+        rc, stdout, stderr = self._sandbox.call(argv, place)
+        problem = plan.bytecode_problem(rc, stdout + stderr)
+        if problem:
+            raise self._failure("compile its bytecode", problem, rc)
+
+    def _compile(self, python: Interpreter) -> str:
         """Requirements → lock; empty where there are none."""
-        source = Path(scratch, "requirements.in")
-        target = Path(scratch, "lock.txt")
-        source.write_text(self._environment.requirements(), encoding="utf-8")
         if not self._environment.packages:
             return ""
-        self._run("resolve", plan.compile_argv(self._settings.uv, python, source.name, target.name), scratch)
-        return target.read_text(encoding="utf-8")
+        source = self._own / "requirements.in"
+        source.write_text(self._environment.requirements(), encoding="utf-8")
+        argv = plan.compile_argv(self._settings.uv, self._environment, python, source.name, "lock.txt")
+        self._run("resolve", argv, self._place(True))
+        return self._written("lock.txt")
 
-    def _archives(self, scratch: str, interpreter: Interpreter, locked: str) -> dict[str, dict[str, str]]:
-        target = Path(scratch, "pylock.toml")
-        self._run("list", plan.pylock_argv(self._settings.uv, interpreter, locked, str(target)))
-        return plan.archive_hashes(target.read_text(encoding="utf-8"))
+    def _archives(self, interpreter: Interpreter) -> dict[str, dict[str, str]]:
+        argv = plan.pylock_argv(self._settings.uv, self._environment, interpreter, "lock.txt", "pylock.toml")
+        self._run("list", argv, self._place(True))
+        return plan.archive_hashes(self._written("pylock.toml"))
 
-    def _inspect(self) -> list[Distribution]:
-        output = self._run("read", [self._layout.python, "-I", "-c", plan.INSPECT])
-        return [Distribution.from_dict(item) for item in json.loads(output)]
+    def _written(self, name: str) -> str:
+        """A file that the build user wrote. Raises PetalError for a link: it would be read with root's eyes."""
+        with below.file(self._own, name) as stream:
+            data = stream.read(_OUTPUT_LIMIT + 1)
+        try:
+            if len(data) <= _OUTPUT_LIMIT:
+                return data.decode("utf-8")
+        except UnicodeDecodeError:
+            pass
+        raise PythonEnvironmentError(f"Python environment {self._environment.module}: what uv wrote is no {name}")
+
+    def _warn(self, compiled: str) -> None:
+        idle = plan.idle_builds(self._environment, compiled)
+        if idle:
+            self._module.warn(
+                f"Python environment {self._environment.module}: build names {', '.join(idle)}, which is not among "
+                "what was installed: it only means something where another package is built with it."
+            )
 
     def _verify(self, check: Sequence[str]) -> None:
         argv = [self._layout.python, *check[1:]]
-        rc, stdout, stderr = self._module.run_command(argv, cwd="/", environ_update={"PYTHONDONTWRITEBYTECODE": "1"})
+        rc, stdout, stderr = self._sandbox.call(argv, self._place())
         if rc != 0:
             raise PythonEnvironmentError(
                 f"Python environment {self._environment.module} is installed, but does not work: "
@@ -304,45 +443,56 @@ class Builder:
         candidate = plan.system_candidate(self._environment.python)
         if not os.access(candidate, os.X_OK):
             return None
-        path, version = self._run("ask", [candidate, "-I", "-c", _PROBE]).splitlines()
+        path, version = self._run("ask", [candidate, "-I", "-c", _PROBE], self._place()).splitlines()
         return plan.system_interpreter(self._environment.python, path, version)
 
     def _managed_python(self, version: str) -> Interpreter:
         """A CPython of uv's on the volume, downloaded where it is not there yet."""
-        uv = self._settings.uv
-        Path(self._layout.pythons).mkdir(parents=True, exist_ok=True)
-        rc, _stdout, stderr = self._module.run_command([*self._dying_with_us(), *plan.python_install_argv(uv, version)])
+        pythons = Path(self._layout.pythons)
+        find = plan.python_find_argv(self._settings.uv, version)
+        with _alone(pythons):
+            if self._sandbox.call(find, self._place(True))[0] != 0:
+                self._download_python(version, pythons)
+        path = self._run("find its Python", find, self._place(True)).strip()
+        probe = self._run("ask", [path, "-I", "-c", _PROBE], self._place())
+        return Interpreter(path, probe.splitlines()[1], "managed")
+
+    def _download_python(self, version: str, pythons: Path) -> None:
+        """Make a CPython beside those that are there, as if it stood there already; then put it among them."""
+        new = pythons.with_name(pythons.name + ".new")
+        with self._made_by_others(new):
+            self._install_python(version, new, pythons)
+            for found in sorted(new.iterdir()):
+                # The name of a minor version is a link, to the newest of what there is of it.
+                if found.is_symlink() or not (pythons / found.name).exists():
+                    found.replace(pythons / found.name)
+        sandbox.remove(self._module.run_command, new)
+
+    def _install_python(self, version: str, new: Path, pythons: Path) -> None:
+        writable = {
+            str(new): str(pythons),
+            str(self._kept(_DOWNLOADS)): str(self._work / plan.DOWNLOADS),
+        }
+        argv = plan.python_install_argv(self._settings.uv, version)
+        rc, _stdout, stderr = self._sandbox.call(argv, self._place(True, writable))
         if rc != 0 and plan.is_unreachable(stderr):
             raise PythonEnvironmentError(plan.unreachable_python(self._environment, self._settings, self._host))
         if rc != 0:
             raise self._failure("get its Python", stderr, rc)
         for name in (".lock", ".gitignore", ".temp"):
-            leftover = Path(self._layout.pythons, name)
-            if leftover.is_dir():
-                shutil.rmtree(leftover)
-            else:
-                leftover.unlink(missing_ok=True)
-        path = self._run("find its Python", plan.python_find_argv(uv, version)).strip()
-        return Interpreter(path, self._run("ask", [path, "-I", "-c", _PROBE]).splitlines()[1], "managed")
+            sandbox.remove(self._module.run_command, new / name)
+        self._sandbox.take_over(new, [str(pythons)])
 
-    def _run(self, what: str, argv: list[str], cwd: str = "/") -> str:
-        rc, stdout, stderr = self._module.run_command([*self._dying_with_us(), *argv], cwd=cwd)
+    def _run(self, what: str, argv: list[str], place: Place) -> str:
+        rc, stdout, stderr = self._sandbox.call(argv, place)
         if rc != 0:
             raise self._failure(what, stderr or stdout, rc)
         return str(stdout)
 
-    def _dying_with_us(self) -> list[str]:
-        """What makes a command end when this process is killed: nothing may go on writing where we start anew."""
-        if self._prefix is None:
-            prefix = ["setpriv", "--pdeathsig", "KILL"]
-            found = shutil.which(prefix[0]) is not None
-            # Before util-linux 2.33 it cannot do that.
-            self._prefix = prefix if found and self._module.run_command([*prefix, "true"])[0] == 0 else []
-        return self._prefix
-
     def _failure(self, what: str, output: str, rc: int) -> PythonEnvironmentError:
         hint = (
             signal_hint(rc)
+            or plan.wheel_hint(output, self._environment)
             or plan.network_hint(output, self._settings, self._host)
             or plan.date_hint(output, self._environment)
         )
@@ -362,7 +512,7 @@ def ensure_uv(module: AnsibleModule, version: str, digests: Sequence[str], setti
     if module.check_mode:
         return not there
     if there:
-        with scratch_directory(settings.cache_dir):
+        with scratch_directory(module.run_command, settings.cache_dir):
             # Whatever a killed build left behind has gone now, even where nothing is left to build.
             return False
     os.umask(0o022)
@@ -371,7 +521,7 @@ def ensure_uv(module: AnsibleModule, version: str, digests: Sequence[str], setti
     with explained(doing), Host(module.run_command).lock(target.parent / ".lock", doing):
         if os.access(target, os.X_OK):
             return False
-        with scratch_directory(settings.cache_dir) as scratch:
+        with scratch_directory(module.run_command, settings.cache_dir) as scratch:
             _set_environment(plan.pip_variables(os.environ, settings, scratch, _system_certificates()))
             wanted = Path(scratch, "uv.txt")
             wanted.write_text(requirement, encoding="utf-8")
@@ -421,6 +571,15 @@ def _set_environment(variables: dict[str, str]) -> None:
 def _unknown(name: str) -> dict[str, Any]:
     """A package of which only the name is known yet."""
     return {"name": name, "version": None, "hash": None, "requested": True}
+
+
+def _ours(path: str) -> bool:
+    """Whether there is something that belongs to whoever runs this, and no link."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return False
+    return found.st_uid == os.geteuid() and not stat.S_ISLNK(found.st_mode)
 
 
 def _text(path: str) -> str:

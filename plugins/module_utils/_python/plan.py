@@ -18,8 +18,11 @@ from ansible_collections.petal.hpc.plugins.module_utils._audit.pypi import packa
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.grammar import (
     canonical_requirement,
+    leads_to_wheel,
     plain_requirement,
     python_name,
+    python_package,
+    requirement_source,
 )
 
 MARKER = ".petal-environment.json"
@@ -41,7 +44,8 @@ class Environment:
     """What is asked for: a name and a version (its place and its module), a Python, and PEP 508 requirements.
 
     ``python`` is a version such as ``3.12``, or None for the operating system's own. ``as_of`` is the last day,
-    ``YYYY-MM-DD`` in UTC, of whose releases anything is taken; None for no such day.
+    ``YYYY-MM-DD`` in UTC, of whose releases anything is taken; None for no such day. ``build`` are the packages that
+    are built from their sources; of all others only wheels are taken, since what builds a package is code of its own.
     """
 
     name: str
@@ -49,6 +53,7 @@ class Environment:
     packages: tuple[str, ...]
     python: str | None = None
     as_of: str | None = None
+    build: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for key in ("name", "version"):
@@ -69,6 +74,15 @@ class Environment:
             problem = plain_requirement(package)
             if problem:
                 raise PythonEnvironmentError(f"Python environment {self.module}: package {package!r}: {problem}")
+        for name in self.build:
+            problem = python_package(name)
+            if problem:
+                raise PythonEnvironmentError(f"Python environment {self.module}: build has {name!r}: {problem}")
+        # uv takes the metadata of some for resolved without building them.
+        sources = (requirement_source(package) for package in self.packages)
+        unnamed = {name for name, url in filter(None, sources) if not leads_to_wheel(url)} - set(self.built)
+        if unnamed:
+            raise PythonEnvironmentError(f"Python environment {self.module}: {_to_build(unnamed, self)}")
 
     @property
     def module(self) -> str:
@@ -90,6 +104,11 @@ class Environment:
         if self.as_of is None:
             return ""
         return f"{date.fromisoformat(self.as_of) + timedelta(days=1)}T00:00:00Z"
+
+    @property
+    def built(self) -> list[str]:
+        """Names of what is built from source as PEP 503 normalises them, each once, in order."""
+        return sorted({python_name(name) for name in self.build})
 
     def requirements(self) -> str:
         """The requirements file. One requirement a line; :meth:`__post_init__` let nothing else in."""
@@ -118,6 +137,10 @@ class Layout:
     @property
     def python(self) -> str:
         return posixpath.join(self.path, "bin", "python")
+
+    def packages(self, version: str) -> str:
+        """Where the packages are, for a Python of that full version."""
+        return posixpath.join(self.path, "lib", "python" + ".".join(version.split(".")[:2]), "site-packages")
 
     @property
     def marker(self) -> str:
@@ -173,8 +196,9 @@ def input_digest(environment: Environment, layout: Layout) -> str:
         "path": layout.path,
         "python": environment.python,
         "packages": sorted(canonical_requirement(package) for package in environment.packages),
-        # Without a day the digest is what it was before there were any.
+        # Without a day, or anything to build, the digest is what it was before there were any.
         **({"as_of": environment.as_of} if environment.as_of else {}),
+        **({"build": environment.built} if environment.build else {}),
     }
     return sha256(json.dumps(content, sort_keys=True, separators=(",", ":")))
 
@@ -206,6 +230,13 @@ def completed(marker: str, digest: str, lock: str) -> dict[str, Any] | None:
 _PASSED = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 _PASSED_TOO = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
+#: How the variables begin that configure uv and pip.
+_CONFIGURATION = ("UV_", "PIP_")
+#: What is in the directory in which uv works.
+HOME, TEMPORARY, CACHE, DOWNLOADS = "home", "tmp", "cache", "python"
+#: Files of a user's configuration, below the home directory, that ``host_config`` lets in.
+HOME_FILES = (".config/uv/uv.toml", ".netrc")
+
 
 def uv_variables(
     inherited: Mapping[str, str], settings: Settings, layout: Layout, scratch: str, exclude_newer: str = ""
@@ -213,26 +244,27 @@ def uv_variables(
     """The whole environment in which uv runs.
 
     Nothing of a user's own configuration of uv or pip gets in unless ``settings.host_config``; proxies and
-    certificates always do. ``scratch`` is a directory for its temporary files and its home. ``exclude_newer`` limits
-    everything that is resolved, tools to build packages with included.
+    certificates always do, and nothing else ever: it is handed on to what builds packages. ``scratch`` is a directory
+    for its temporary files, its home and its caches. ``exclude_newer`` limits everything that is resolved, tools to
+    build packages with included.
     """
+    result = {name: inherited[name] for name in _PASSED + _PASSED_TOO if inherited.get(name)}
     if settings.host_config:
-        result = dict(inherited)
+        result.update((name, value) for name, value in inherited.items() if name.startswith(_CONFIGURATION))
     else:
-        result = {name: inherited[name] for name in _PASSED + _PASSED_TOO if inherited.get(name)}
-        result.update(
-            PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", HOME=scratch, UV_NO_CONFIG="1"
-        )
+        result.update(UV_NO_CONFIG="1")
     result.update(
+        PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        HOME=posixpath.join(scratch, HOME),
         LANG="C.UTF-8",
-        TMPDIR=scratch,
+        TMPDIR=posixpath.join(scratch, TEMPORARY),
         NO_COLOR="1",
         UV_NO_PROGRESS="1",
-        UV_CACHE_DIR=posixpath.join(settings.cache_dir, "uv"),
+        UV_CACHE_DIR=posixpath.join(scratch, CACHE),
         UV_LINK_MODE="copy",
         UV_PYTHON_DOWNLOADS="manual",
         UV_PYTHON_INSTALL_DIR=layout.pythons,
-        UV_PYTHON_CACHE_DIR=posixpath.join(settings.cache_dir, "python"),
+        UV_PYTHON_CACHE_DIR=posixpath.join(scratch, DOWNLOADS),
     )
     optional = {
         "UV_SYSTEM_CERTS": "1" if settings.system_certificates else "",
@@ -246,16 +278,21 @@ def uv_variables(
     return result
 
 
-def compile_argv(uv: str, python: Interpreter, source: str, target: str) -> list[str]:
+def build_options(environment: Environment) -> list[str]:
+    """What may be built from source, for uv as for pip: that is always done then, and nothing else ever is."""
+    return ["--only-binary", ":all:", *(part for name in environment.built for part in ("--no-binary", name))]
+
+
+def compile_argv(uv: str, environment: Environment, python: Interpreter, source: str, target: str) -> list[str]:
     """Requirements file → lock file with every version and hash, for one Python; it need not be there yet."""
-    options = ["--quiet", "--generate-hashes", "--no-header"]
+    options = ["--quiet", "--generate-hashes", "--no-header", *build_options(environment)]
     which = ["--python", python.path] if python.path else ["--python-version", python.version]
     return [uv, "pip", "compile", *options, *which, "--output-file", target, source]
 
 
-def pylock_argv(uv: str, python: Interpreter, source: str, target: str) -> list[str]:
+def pylock_argv(uv: str, environment: Environment, python: Interpreter, source: str, target: str) -> list[str]:
     """Lock file → the same as pylock.toml (PEP 751), which names the archive chosen for each package."""
-    options = ["--quiet", "--no-deps", "--no-header", "--format", "pylock.toml"]
+    options = ["--quiet", "--no-deps", "--no-header", "--format", "pylock.toml", *build_options(environment)]
     return [uv, "pip", "compile", *options, "--python", python.path, "--output-file", target, source]
 
 
@@ -264,13 +301,33 @@ def venv_argv(uv: str, python: str, path: str) -> list[str]:
     return [uv, "venv", "--quiet", "--no-project", "--python", python, path]
 
 
-def sync_argv(uv: str, python: str, lock: str) -> list[str]:
+def sync_argv(uv: str, environment: Environment, python: str, lock: str) -> list[str]:
     """Lock file → packages in the environment whose interpreter is ``python``, and nothing else in it.
 
-    Bytecode is compiled now, because nobody can write it on a read-only volume.
+    uv compiles no bytecode here: it would start that interpreter, and with it what packages have start on their own
+    (``.pth`` files), while its cache can be written.
     """
-    options = ["--quiet", "--require-hashes", "--compile-bytecode", "--link-mode", "copy", "--python", python]
+    options = ["--quiet", "--require-hashes", "--link-mode", "copy", "--python", python, *build_options(environment)]
     return [uv, "pip", "sync", *options, lock]
+
+
+def bytecode_argv(python: str, packages: str) -> list[str]:
+    """Compiles all bytecode, because nobody can write it on a read-only volume. Runs nothing of any package (-S).
+
+    A file that is no Python of this version, as tests and templates may be, makes it end with status 1.
+    """
+    return [python, "-I", "-S", "-m", "compileall", "-q", "-j", "0", packages]
+
+
+_UNWRITTEN = re.compile(r"^\w*Error: \[Errno .*", re.MULTILINE)
+
+
+def bytecode_problem(status: int, output: str) -> str:
+    """Why bytecode was not compiled, from how that ended; empty where it was. A file that is no Python is no reason."""
+    unwritten = _UNWRITTEN.search(output)
+    if unwritten:
+        return unwritten.group()
+    return "" if status in (0, 1) else last_line(output)
 
 
 def python_install_argv(uv: str, version: str) -> list[str]:
@@ -379,11 +436,11 @@ class Distribution:
         )
 
 
-#: Run by the environment's own Python; prints what :meth:`Distribution.from_dict` reads.
+#: Run by the environment's own Python without its packages; prints what :meth:`Distribution.from_dict` reads.
 INSPECT = """
-import importlib.metadata, json
+import importlib.metadata, json, sys
 found = []
-for item in importlib.metadata.distributions():
+for item in importlib.metadata.distributions(path=sys.argv[1:]):
     paths = [path.parts for path in item.files or ()]
     wheel = item.read_text("WHEEL") or ""
     found.append({
@@ -397,6 +454,20 @@ for item in importlib.metadata.distributions():
     })
 print(json.dumps(found))
 """
+
+
+def inspect_argv(python: str, packages: str) -> list[str]:
+    """The command for :data:`INSPECT`: what is installed is read, and nothing of it is run."""
+    return [python, "-I", "-S", "-c", INSPECT, packages]
+
+
+def distributions(output: str) -> list[Distribution]:
+    """What :data:`INSPECT` printed. Raises PythonEnvironmentError where that cannot be read."""
+    try:
+        return [Distribution.from_dict(item) for item in json.loads(output)]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise PythonEnvironmentError(f"its packages cannot be read: {error}") from error
+
 
 _NOT_THE_PACKAGE = frozenset(
     ("benchmark", "benchmarks", "conftest", "doc", "docs", "example", "examples", "scripts", "setup", "test", "tests")
@@ -557,10 +628,11 @@ def listing(packages: Iterable[tuple[str, str]]) -> str:
 
 def lock_text(environment: Environment, digest: str, interpreter: Interpreter, compiled: str) -> str:
     """The lock as it is kept on the volume: what it is for, then what uv wrote."""
+    hashes = " ".join(["--require-hashes", *(build_options(environment) if environment.build else ())])
     header = [
         f"# Python environment {environment.module}, CPython {interpreter.version}; written by petal.hpc.",
         f"# Input {digest}",
-        "# Install elsewhere: uv pip sync --require-hashes FILE, or pip install --require-hashes -r FILE",
+        f"# Install elsewhere: uv pip sync {hashes} FILE, or pip install {hashes} -r FILE",
     ]
     return "\n".join(header) + "\n" + compiled
 
@@ -649,6 +721,37 @@ def date_hint(output: str, environment: Environment) -> str:
         f" Nothing that fits was published by {environment.as_of}, the environment's as_of: take a later day, or ask "
         "for what there was then."
     )
+
+
+#: What uv says of what is no wheel and may not be built: there is none that fits, or a URL leads to none.
+_NO_WHEEL = re.compile(
+    r"Wheels are required for `([^`]+)`|Building source distributions for `([^`]+)` is disabled"
+    r"|Building source distributions is disabled, but attempted to build `([^`]+)`"
+    r"|`([^`]+)` can't be installed because it is marked as `--no-build`"
+)
+
+
+def wheel_hint(output: str, environment: Environment) -> str:
+    """What to do where a package has no wheel; empty where all have."""
+    missing = {python_name(name) for found in _NO_WHEEL.findall(output) for name in found if name}
+    if not missing:
+        return ""
+    return " " + _to_build(missing, environment)
+
+
+def _to_build(names: Iterable[str], environment: Environment) -> str:
+    build = ", ".join(sorted({*names, *environment.built}))
+    return (
+        f"{', '.join(sorted(names))} would have to be built from source, which runs code of the package; only wheels "
+        f"are taken unless the seed says so. Add build: [{build}] to this environment "
+        "(software.python_environments[].build), or take a version with a wheel for this Python and machine."
+    )
+
+
+def idle_builds(environment: Environment, compiled: str) -> list[str]:
+    """What is to be built from source and is not among what is installed."""
+    there = {name for name, _version in locked(compiled)}
+    return [name for name in environment.built if name not in there]
 
 
 def unreachable_python(environment: Environment, settings: Settings, host: str) -> str:

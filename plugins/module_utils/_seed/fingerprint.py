@@ -42,7 +42,8 @@ def content(seed: Seed, resolved_refs: Mapping[str, str] | None = None, site: In
     """
     software = seed.software
     site = site or inputs.resolve({}, seed)
-    environments = [_environment(entry, "as_of") for entry in seed.to_dict()["software"]["python_environments"]]
+    given = seed.to_dict()["software"]["python_environments"]
+    environments = [_environment({**entry, "build": sorted(entry["build"])}, "as_of", "build") for entry in given]
     return {
         "fingerprint": VERSION,
         "os": seed.cluster.os,
@@ -163,13 +164,13 @@ def older(seed: Seed, resolved_refs: Mapping[str, str] | None = None, site: Inpu
     """Fingerprints of older versions under which the very same bytes may lie; empty where nobody can know that.
 
     Version 1 did not digest what those releases did not do (containers, packages of an image, builds from source
-    alone), nor what variables of a site decide, nor days of Python environments: a seed with any of these has no
-    older fingerprint, and a site that has built with such variables has to build anew.
+    alone), nor what variables of a site decide, nor days of Python environments and what is built from source in them:
+    a seed with any of these has no older fingerprint, and a site that has built with such variables has to build anew.
     """
     site = site or inputs.resolve({}, seed)
     software = seed.software
     undone = software.containers or software.in_ami or software.use_custom_ami or software.build_from_source
-    dated = any(environment.as_of for environment in software.python_environments)
+    dated = any(environment.as_of or environment.build for environment in software.python_environments)
     usual = content(seed, resolved_refs, site) == content(seed, resolved_refs)
     # Lmod by Spack alone: version 1 left out which Spack.
     for_lmod = site.lmod_method == "spack" and not software.spack_packages

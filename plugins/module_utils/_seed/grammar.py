@@ -161,6 +161,24 @@ def plain_requirement(text: str) -> str | None:
     return None
 
 
+def python_package(text: str) -> str | None:
+    """The name of a Python package and nothing else (PEP 508)."""
+    if re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", text, re.ASCII):
+        return None
+    return "this is no name of a Python package: no version, extra or address stands here"
+
+
+def requirement_source(text: str) -> tuple[str, str] | None:
+    """The package and the address of a requirement that has one; None for any other. The name is normalised."""
+    match = _requirement_parts(text)
+    return (python_name(match["name"]), match["url"]) if match and match["url"] else None
+
+
+def leads_to_wheel(url: str) -> bool:
+    """Whether an address is that of a wheel, which is installed as it is."""
+    return re.split("[?#]", url)[0].lower().endswith(".whl")
+
+
 def canonical_requirement(text: str) -> str:
     """One spelling for all spellings of a requirement that PEP 508 allows.
 

@@ -112,7 +112,10 @@ class Container:
 
 @dataclass(frozen=True)
 class PythonEnvironment:
-    """python None is the python3 of the operating system. as_of: only what was published up to then counts."""
+    """python None is the python3 of the operating system. as_of: only what was published up to then counts.
+
+    build: normalised names of the packages that are built from source; all others are wheels.
+    """
 
     name: str
     version: str
@@ -120,6 +123,7 @@ class PythonEnvironment:
     python: str | None = None
     packages: tuple[str, ...] = ()
     as_of: str | None = None
+    build: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -325,13 +329,15 @@ def _software(entry: Mapping[str, Any], draft: rules.Draft) -> Software:
         build_parallel=entry.get("build_parallel", True),
         binary_cache=cache and _cache(cache, draft.get("cluster", "region")),
         containers=tuple(Container(**_frozen(container)) for container in entry.get("containers", ())),
-        python_environments=tuple(
-            PythonEnvironment(**{**_frozen(environment), "version": rules.environment_version(environment)})
-            for environment in entry.get("python_environments", ())
-        ),
+        python_environments=tuple(_environment(environment) for environment in entry.get("python_environments", ())),
         lmod=Lmod(**entry.get("lmod", {})),
         build=Build(**{"instance_type": instance_type, **entry.get("build", {})}),
     )
+
+
+def _environment(entry: Mapping[str, Any]) -> PythonEnvironment:
+    build = tuple(dict.fromkeys(grammar.python_name(name) for name in entry.get("build", ())))
+    return PythonEnvironment(**{**_frozen(entry), "version": rules.environment_version(entry), "build": build})
 
 
 def _cache(entry: Mapping[str, Any], region: str | None) -> BinaryCache:

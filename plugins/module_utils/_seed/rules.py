@@ -558,6 +558,26 @@ def requirements_are_pinned(seed: Draft) -> Iterator[Finding]:
             )
 
 
+def builds_something(seed: Draft) -> Iterator[Finding]:
+    """What build names can be there, and what leads to sources is named: it runs code of its own as it is built."""
+    for path, entry in seed.entries("software", "python_environments"):
+        named = {grammar.python_name(name): index for index, name in enumerate(entry.get("build", ())) if name}
+        if named and not entry.get("packages"):
+            yield Finding((*path, "build"), "nothing is installed here that could be built", hint="name it in packages")
+        for index, text in enumerate(entry.get("packages", ())):
+            name, url = (grammar.requirement_source(text) if text else None) or ("", "")
+            if url and grammar.leads_to_wheel(url) and name in named:
+                message = "packages has the address of its wheel, which is installed as it is"
+                yield Finding((*path, "build", named[name]), message, entry["build"][named[name]])
+            elif url and not grammar.leads_to_wheel(url) and name not in named:
+                yield Finding(
+                    (*path, "packages", index),
+                    "this is built from source, which runs code of the package: only wheels are taken unless asked for",
+                    text,
+                    hint=f"add build: [{', '.join([*named, name])}], or the address of a wheel",
+                )
+
+
 def as_of_is_past(seed: Draft) -> Iterator[Finding]:
     """What is published later today, or was not yet, would move the environment. Days are those of UTC."""
     for path, entry in seed.entries("software", "python_environments"):
@@ -658,6 +678,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
     (WARNING, refs_are_pinned),
     (WARNING, specs_are_pinned),
     (WARNING, requirements_are_pinned),
+    (ERROR, builds_something),
     (ERROR, as_of_is_past),
     (WARNING, as_of_is_over),
     (ERROR, sources_are_clear),

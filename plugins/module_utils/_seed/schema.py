@@ -229,6 +229,12 @@ PYTHON_ENVIRONMENT = Record(
             )
         ),
         "as_of": Key(Day("a day such as 2026-11-01"), null=True),
+        "build": Key(
+            Array(
+                Text("the name of a Python package such as mpi4py", grammar.python_package, limit=128),
+                "names of Python packages",
+            )
+        ),
     },
     "a Python environment",
 )

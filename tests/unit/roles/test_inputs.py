@@ -50,6 +50,7 @@ REASONS = {
     "lmod_spack": RESULT,
     "lmod_spack_wait": PATIENCE,
     "python_environments_cache_dir": OFF_VOLUME,
+    "python_environments_build_user": "who builds; everything belongs to root in the end",
     "python_environments_uv_sha256": "a check of what python_environments_uv_version names, which decides",
     "python_environments_python_mirror": WHERE_FROM,
     "python_environments_system_certificates": "whom downloads are trusted from; requirements and indexes decide",

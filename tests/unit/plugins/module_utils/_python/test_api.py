@@ -7,6 +7,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +15,16 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.petal.hpc.plugins.module_utils._host import api as host_api
 from ansible_collections.petal.hpc.plugins.module_utils._python import api, plan
 from ansible_collections.petal.hpc.plugins.module_utils._python.plan import (
     Environment,
     PythonEnvironmentError,
     Settings,
 )
+from ansible_collections.petal.hpc.plugins.module_utils._sandbox import api as sandbox
+from ansible_collections.petal.hpc.plugins.module_utils._sandbox.plan import Account
+from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 LOCK = "idna==3.7 \\\n    --hash=sha256:" + "0" * 64 + "\n"
 WHEEL = '{ url = "https://x.example.org/idna-3.7-py3-none-any.whl", hashes = { sha256 = "%s" } }'
@@ -40,12 +45,27 @@ class Host:
         self.says = says
         self.status = status
         self.ran: list[str] = []
+        #: What ran apart: the command, what it could change by where it found it, and whether it had the network.
+        self.places: list[tuple[list[str], dict[str, str], bool]] = []
+        self.warnings: list[str] = []
+        self.pythons: Path | None = None
 
-    def run_command(self, argv: list[str], cwd: str = "/", **_options: Any) -> tuple[int, str, str]:
-        argv = argv[3:] if argv[0] == "setpriv" else argv
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+    def run_command(self, args: list[str], cwd: str = "/", **_options: Any) -> tuple[int, str, str]:
+        argv = args[3:] if args[0] == "setpriv" else args
+        if argv[0] == "rm":
+            self._remove(Path(argv[-1]))
+            return 0, "", ""
+        if argv[0] == "unshare":
+            argv, cwd = self._apart(argv)
         self.ran.append(" ".join(argv))
         if self.fails and self.fails in argv:
             return self.status, "", self.says
+        return self._python(argv) if argv[1:2] == ["python"] else self._ran(argv, cwd)
+
+    def _ran(self, argv: list[str], cwd: str) -> tuple[int, str, str]:
         if "--output-file" in argv:
             target = Path(cwd, argv[argv.index("--output-file") + 1])
             target.write_text(PYLOCK if "pylock.toml" in argv else LOCK, encoding="utf-8")
@@ -54,13 +74,55 @@ class Host:
             python.parent.mkdir(parents=True)
             python.touch(0o755)
             Path(argv[-1], "CACHEDIR.TAG").touch()
-        elif argv[-1] == plan.INSPECT:
+        elif plan.INSPECT in argv:
             return 0, json.dumps(INSTALLED), ""
         elif argv[-1] == "--version":
             return 0, "uv 0.13.9 (x)\n", ""
         elif "-c" in argv and "platform" in argv[-1]:
             return 0, "/usr/bin/python3.11\n3.11.2\n", ""
         return 0, "", ""
+
+    def _python(self, argv: list[str]) -> tuple[int, str, str]:
+        if argv[2] == "install":
+            self._install_python(Path(next(inside for inside in self.places[-1][1] if inside.endswith("/.python"))))
+            return 0, "", ""
+        there = sorted(self.pythons.glob("cpython-3.99.*/bin/python3.99")) if self.pythons else []
+        return (0, f"{there[-1]}\n", "") if there else (2, "", "error: none")
+
+    def _install_python(self, pythons: Path) -> None:
+        """uv finds the place of all Pythons, and makes one as if it stood there."""
+        self.pythons = pythons
+        outside = Path(self.places[-1][1][str(pythons)])
+        python = outside / "cpython-3.99.1-linux/bin/python3.99"
+        python.parent.mkdir(parents=True)
+        python.touch(0o755)
+        (outside / "cpython-3.99-linux").symlink_to(pythons / "cpython-3.99.1-linux")
+        (outside / ".lock").touch(0o666)
+
+    @staticmethod
+    def _remove(path: Path) -> None:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+    def _apart(self, argv: list[str]) -> tuple[list[str], str]:
+        """What runs in a place, and the directory that is its first one outside."""
+        given = argv[argv.index("petal") + 1 :]
+        bound = given[3 : given.index("--")]
+        command = given[len(given) - given[::-1].index("--") :]
+        self.places.append((command, dict(zip(bound[1::2], bound[::2])), "--net" not in argv))
+        return command, dict(zip(bound[1::2], bound[::2]))[given[2]]
+
+
+@pytest.fixture(autouse=True)
+def _account(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests build as who they are: what an account of its own keeps out, the integration tests try."""
+    me = Account("petal-build", os.geteuid(), os.getegid())
+    monkeypatch.setattr(sandbox, "account", lambda _name: me)
+    monkeypatch.setattr(sandbox, "find_account", lambda _name: me)
+    monkeypatch.setattr(sandbox, "closed_to_others", lambda _path: None)
+    monkeypatch.setattr(host_api.Host, "need_root", lambda _self, _doing: None)
 
 
 @pytest.fixture(autouse=True)
@@ -103,12 +165,86 @@ def test_build_then_nothing(tmp_path: Path) -> None:
     assert host.ran == []
 
 
+def test_what_may_run_code_of_packages_changes_the_environment_alone(tmp_path: Path) -> None:
+    """uv has the network, and a cache that is kept; imports have neither, and an environment that is closed already."""
+    host = Host()
+    builder(host, tmp_path, IDNA).ensure(default=False)
+    path, work = str(tmp_path / "mnt/envs/small/1"), str(tmp_path / "cache/build")
+    cache = {f"{work}/cache": str(tmp_path / "cache/uv/wheels")}
+    found = {}
+    for command, bound, network in host.places:
+        assert bound.pop(work).startswith(str(tmp_path / "cache/work"))
+        word = next(
+            word for word in ("compile", "venv", "sync", "compileall", "import idna", "") if word in [*command, ""]
+        )
+        found[word if "pylock.toml" not in command else "pylock"] = (bound, network)
+    assert found == {
+        "": ({}, False),
+        "compile": (cache, True),
+        "venv": ({path: path, **cache}, True),
+        "sync": ({path: path, **cache}, True),
+        "compileall": ({path: path}, False),
+        "import idna": ({}, False),
+        "pylock": (cache, True),
+    }
+
+
+def test_with_something_to_build_uv_has_a_cache_of_its_own(tmp_path: Path) -> None:
+    host = Host()
+    builder(host, tmp_path, Environment("small", "1", ("idna",), build=("idna", "nunpy"))).ensure(default=False)
+    assert not [
+        bound for _command, bound, _network in host.places if str(tmp_path / "cache/uv/wheels") in bound.values()
+    ]
+    assert [text for text in host.warnings if "build names nunpy, which" in text]
+
+
+def test_check_mode_builds_nothing(tmp_path: Path) -> None:
+    host = Host(check_mode=True)
+    outcome = builder(host, tmp_path, Environment("small", "1", ("idna",), build=("idna",))).ensure(default=False)
+    assert outcome["environment"]["packages"][0]["version"] is None
+    assert host.ran == []
+
+
+def test_a_lock_that_is_a_link_is_not_read(tmp_path: Path) -> None:
+    """What a build has put in its place would be read as root, and written to the volume."""
+    secret = tmp_path / "secret"
+    secret.write_text("idna==3.7\n")
+
+    class Linking(Host):
+        def run_command(self, args: list[str], cwd: str = "/", **options: Any) -> tuple[int, str, str]:
+            done = super().run_command(args, cwd, **options)
+            for written in (tmp_path / "cache/work").glob("*/own/lock.txt"):
+                written.unlink()
+                written.symlink_to(secret)
+            return done
+
+    with pytest.raises(PetalError, match=r"lock\.txt is a link"):
+        builder(Linking(), tmp_path, IDNA).ensure(default=False)
+
+
+def test_a_marker_of_somebody_else_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What builds could write one, and have its own record taken for ours in the next run."""
+    builder(Host(), tmp_path, IDNA).ensure(default=False)
+    monkeypatch.setattr(api, "_ours", lambda path: not path.endswith(plan.MARKER))
+    assert builder(Host(), tmp_path, IDNA).ensure(default=False)["changed"]
+
+
+def test_caches_of_earlier_releases_are_not_trusted(tmp_path: Path) -> None:
+    """Root filled them, with packages that ran as root as they were built."""
+    (tmp_path / "cache/uv/archive-v0/x").mkdir(parents=True)
+    builder(Host(), tmp_path, IDNA).ensure(default=False)
+    assert [path.name for path in (tmp_path / "cache/uv").iterdir()] == ["wheels"]
+    assert (tmp_path / "cache/uv").stat().st_mode & 0o777 == 0o700
+
+
 @pytest.mark.parametrize("fails", ["compile", "venv", "sync", "-c"])
 def test_broken_off_is_built_again_from_nothing(tmp_path: Path, fails: str) -> None:
     with pytest.raises(PythonEnvironmentError, match="small/1"):
         builder(Host(fails=fails), tmp_path, IDNA).ensure(default=False)
     path = tmp_path / "mnt/envs/small/1"
     assert not (path / plan.MARKER).exists()
+    # Before it was taken over it is the build user's, and nothing of his stays on a volume.
+    assert not path.exists()
     path.mkdir(parents=True, exist_ok=True)
     (path / "rest").touch()
     assert builder(Host(), tmp_path, IDNA).ensure(default=False)["changed"]
@@ -175,6 +311,26 @@ def test_what_is_killed_is_not_called_wrong(tmp_path: Path, step: str) -> None:
         builder(host, tmp_path, IDNA).ensure(default=False)
 
 
+def test_a_python_of_uvs_is_made_beside_the_others(tmp_path: Path) -> None:
+    """Who downloads it can change none of those that other environments use."""
+    pythons = tmp_path / "mnt/envs/.python"
+    other = pythons / "cpython-3.98.1-linux"
+    other.mkdir(parents=True)
+    host = Host()
+    outcome = builder(host, tmp_path, Environment("small", "1", ("idna",), "3.99")).ensure(default=False)
+    assert outcome["environment"]["python"]["path"] == f"{pythons}/cpython-3.99.1-linux/bin/python3.99"
+    found = sorted(path.name for path in pythons.iterdir())
+    assert found == ["cpython-3.98.1-linux", "cpython-3.99-linux", "cpython-3.99.1-linux"]
+    assert not [path for path in pythons.parent.iterdir() if path.name.startswith(".python.")]
+    changed = [path for _command, bound, _network in host.places for path in bound.values() if ".python" in path]
+    assert changed == [f"{pythons}.new"]
+    # What is there is not downloaded again.
+    again = Host()
+    again.pythons = pythons
+    builder(again, tmp_path, Environment("small", "2", ("idna",), "3.99")).ensure(default=False)
+    assert not [command for command in again.ran if " python install " in command]
+
+
 def test_a_python_that_cannot_be_downloaded(tmp_path: Path) -> None:
     host = Host(fails="install", says="error: Request failed\n  cause: dns error")
     with pytest.raises(PythonEnvironmentError) as caught:
@@ -210,17 +366,20 @@ def test_leftovers_of_the_dead_are_removed_and_work_of_others_is_not(tmp_path: P
     work = tmp_path / "work"
     (work / "dead").mkdir(parents=True)
     (work / "alive").mkdir()
-    cached = tmp_path / "uv" / ".tmpXYZ"
+    cached = tmp_path / "uv" / "wheels" / ".tmpXYZ"
     cached.mkdir(parents=True)
     handle = os.open(work / "alive", os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
     try:
-        with api.scratch_directory(str(tmp_path)) as one, api.scratch_directory(str(tmp_path)) as two:
+        with (
+            api.scratch_directory(Host().run_command, str(tmp_path)) as one,
+            api.scratch_directory(Host().run_command, str(tmp_path)) as two,
+        ):
             assert sorted(path.name for path in work.iterdir()) == sorted(["alive", Path(one).name, Path(two).name])
     finally:
         os.close(handle)
     assert [path.name for path in work.iterdir()] == ["alive"]
     assert cached.exists()
-    with api.scratch_directory(str(tmp_path)):
+    with api.scratch_directory(Host().run_command, str(tmp_path)):
         assert not cached.exists()
     assert not list(work.iterdir())

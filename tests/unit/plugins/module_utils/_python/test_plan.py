@@ -48,6 +48,12 @@ SYSTEM = Interpreter("/usr/bin/python3.11", "3.11.2", "system")
         ("packages", ("x @ https://example.org/${HOME}",)),
         ("packages", ("x @ https://user:secret@example.org/x.whl",)),
         ("packages", ("numpy \\",)),
+        ("packages", ("x @ git+https://example.org/x",)),
+        ("packages", ("x @ https://example.org/x-1.tar.gz",)),
+        ("build", ("numpy==2",)),
+        ("build", ("--no-binary=:all:",)),
+        ("build", (":all:",)),
+        ("build", ("",)),
     ],
 )
 def test_nothing_but_names_versions_and_requirements_gets_in(key: str, value: Any) -> None:
@@ -58,7 +64,22 @@ def test_nothing_but_names_versions_and_requirements_gets_in(key: str, value: An
 
 def test_requested_names_are_normalised_and_unique() -> None:
     packages = ("Ruamel.YAML>0.18", "dask[complete]", "numpy (>=2)", "NumPy", "x-y @ https://example.org/x.whl")
+    assert Environment("a", "1", packages, build=("Dask", "ruamel_yaml", "dask")).built == ["dask", "ruamel-yaml"]
     assert Environment("a", "1", packages).requested == ["ruamel-yaml", "dask", "numpy", "x-y"]
+
+
+def test_sources_by_their_address_have_to_be_named() -> None:
+    """uv takes what a project says of itself for its metadata, and would only refuse it when it is to be installed."""
+    packages = (
+        "Ours @ git+https://example.org/ours@v1",
+        "b @ file:///srv/b-1.zip#sha256=00",
+        "c @ https://x.org/c.whl?x=1",
+    )
+    with pytest.raises(
+        PythonEnvironmentError, match=r"b, ours would have to be built from source.*build: \[b, d, ours\]"
+    ):
+        Environment("a", "1", packages, build=("d",))
+    assert Environment("a", "1", packages, build=("ours", "B")).built == ["b", "ours"]
 
 
 def test_requirements_file() -> None:
@@ -91,6 +112,7 @@ def test_order_and_spelling_do_not_matter(packages: tuple[str, ...]) -> None:
         (Environment("sci", "2026.1", ("NumPy==2.3.*", "PyYAML")), LAYOUT),
         (Environment("sci", "2026.1", SCI.packages, "3.12"), LAYOUT),
         (Environment("sci", "2026.1", SCI.packages, as_of="2026-11-01"), LAYOUT),
+        (Environment("sci", "2026.1", SCI.packages, build=("numpy",)), LAYOUT),
         (SCI, Layout("/opt/shared", "sci", "2026.1")),
     ],
 )
@@ -132,9 +154,9 @@ def test_only_proxies_and_certificates_get_in() -> None:
     assert variables["no_proxy"] == "localhost"
     assert variables["SSL_CERT_FILE"] == "/etc/site.pem"
     assert variables["UV_NO_CONFIG"] == "1"
-    assert variables["UV_CACHE_DIR"] == "/var/cache/petal/uv"
+    assert variables["UV_CACHE_DIR"] == "/var/cache/petal/work/x/cache"
     assert variables["UV_PYTHON_INSTALL_DIR"] == "/shared/envs/.python"
-    assert variables["HOME"] == variables["TMPDIR"] == "/var/cache/petal/work/x"
+    assert (variables["HOME"], variables["TMPDIR"]) == ("/var/cache/petal/work/x/home", "/var/cache/petal/work/x/tmp")
     assert "UV_DEFAULT_INDEX" not in variables
 
 
@@ -193,30 +215,111 @@ def test_a_day_before_everything_and_an_index_without_days_are_told_apart() -> N
     assert plan.date_hint(published, SCI) == ""
 
 
-def test_host_config_lets_everything_in() -> None:
+def test_host_config_lets_the_configuration_in_and_no_secrets() -> None:
     settings = Settings("uv", "/c", host_config=True)
-    inherited = {
-        "UV_INDEX_URL": "https://site.example.org",
-        "PIP_INDEX_URL": "https://site.example.org",
-        "HOME": "/root",
-    }
-    assert plan.uv_variables(inherited, settings, LAYOUT, "/c/x").items() >= inherited.items()
-    assert "UV_NO_CONFIG" not in plan.uv_variables(inherited, settings, LAYOUT, "/c/x")
+    configuration = {"UV_INDEX_URL": "https://site.example.org", "PIP_INDEX_URL": "https://site.example.org"}
+    inherited = {**configuration, "HOME": "/root", "AWS_SECRET_ACCESS_KEY": "secret", "LD_PRELOAD": "/x.so"}
+    variables = plan.uv_variables(inherited, settings, LAYOUT, "/c/x")
+    assert variables.items() >= configuration.items()
+    assert "UV_NO_CONFIG" not in variables
+    # What builds a package gets all of it.
+    assert variables["HOME"] == "/c/x/home"
+    assert not {"AWS_SECRET_ACCESS_KEY", "LD_PRELOAD"} & set(variables)
     assert plan.pip_variables(inherited, settings, "/c/x", "/etc/ca.crt").items() >= inherited.items()
+
+
+def test_wheels_are_taken_unless_sources_are_asked_for() -> None:
+    built = Environment("a", "1", ("mpi4py", "h5py"), build=("mpi4py", "H5py"))
+    of_both = ["--only-binary", ":all:", "--no-binary", "h5py", "--no-binary", "mpi4py"]
+    for environment, options in ((SCI, of_both[:2]), (built, of_both)):
+        for argv in (
+            plan.compile_argv("uv", environment, SYSTEM, "in", "out"),
+            plan.pylock_argv("uv", environment, SYSTEM, "in", "out"),
+            plan.sync_argv("uv", environment, "/e/bin/python", "lock.txt"),
+        ):
+            first = argv.index("--only-binary")
+            assert argv[first : first + len(options)] == options
+            assert argv.count("--no-binary") == options.count("--no-binary")
+
+
+def test_nothing_of_a_package_runs_while_it_is_installed() -> None:
+    """uv would start the environment's Python with all that packages hang into it; ``-S`` starts it without."""
+    assert "--compile-bytecode" not in plan.sync_argv("uv", SCI, "/e/bin/python", "lock.txt")
+    for argv in (plan.bytecode_argv("/e/bin/python", "/e/lib"), plan.inspect_argv("/e/bin/python", "/e/lib")):
+        assert argv[:3] == ["/e/bin/python", "-I", "-S"]
+
+
+@pytest.mark.parametrize(
+    ("status", "output", "problem"),
+    [
+        (0, "", ""),
+        (1, "*** Error compiling '/e/old.py'...\nSyntaxError: Missing parentheses (old.py, line 1)\n", ""),
+        (
+            1,
+            "*** Error compiling '/e/x.py'...\nOSError: [Errno 28] No space left on device\n",
+            "OSError: [Errno 28] No space left on device",
+        ),
+        (137, "Killed\n", "Killed"),
+    ],
+)
+def test_bytecode(status: int, output: str, problem: str) -> None:
+    assert plan.bytecode_problem(status, output) == problem
+
+
+# As uv 0.13.9 says it.
+NO_WHEEL = (
+    "hint: Wheels are required for `My_Pkg` because building from source is disabled for all packages (i.e., with ...)",
+    "error: Failed to build `my-pkg @ file:///x.zip`\n  cause: Building source distributions for `my-pkg` is disabled",
+    "error: Building source distributions is disabled, but attempted to build `my-pkg`",
+    "error: `my-pkg` can't be installed because it is marked as `--no-build` but has no binary distribution",
+)
+
+
+@pytest.mark.parametrize("said", NO_WHEEL)
+def test_what_has_no_wheel_is_named_with_what_to_add(said: str) -> None:
+    environment = Environment("a", "1", ("x",), build=("other",))
+    assert "my-pkg would have to be built" in plan.wheel_hint(said, environment)
+    assert "build: [my-pkg, other] to this environment (software.python_environments[].build)" in plan.wheel_hint(
+        said, environment
+    )
+
+
+def test_other_failures_are_not_about_wheels() -> None:
+    assert plan.wheel_hint("error: No solution found\n  cause: there is no version of six==999", SCI) == ""
+
+
+def test_what_is_to_be_built_and_is_not_there() -> None:
+    lock = "numpy==2.2.1 \\\n    --hash=sha256:0\nours @ https://example.org/x.tar.gz\n"
+    environment = Environment("a", "1", ("numpy",), build=("NumPy", "ours", "nunpy"))
+    assert plan.idle_builds(environment, lock) == ["nunpy"]
+
+
+def test_the_lock_says_how_it_is_installed() -> None:
+    assert "# Install elsewhere: uv pip sync --require-hashes FILE, or" in plan.lock_text(SCI, "d", SYSTEM, "")
+    built = Environment("a", "1", ("mpi4py",), build=("mpi4py",))
+    assert "pip install --require-hashes --only-binary :all: --no-binary mpi4py -r FILE" in plan.lock_text(
+        built, "d", SYSTEM, ""
+    )
+
+
+@pytest.mark.parametrize("output", ["", "hello", "[1]", '[{"name": "a"}]', '{"a": 1}', "[" * 100_000])
+def test_what_is_installed_cannot_be_read(output: str) -> None:
+    with pytest.raises(PythonEnvironmentError, match="cannot be read"):
+        plan.distributions(output)
 
 
 def test_command_lines() -> None:
     managed = Interpreter("", "3.12", "managed")
-    assert plan.compile_argv("uv", SYSTEM, "in", "out")[-6:] == [
-        "--no-header",
+    assert plan.compile_argv("uv", SCI, SYSTEM, "in", "out")[-5:] == [
         "--python",
         "/usr/bin/python3.11",
         "--output-file",
         "out",
         "in",
     ]
-    assert plan.compile_argv("uv", managed, "in", "out")[6:8] == ["--python-version", "3.12"]
-    assert "--require-hashes" in plan.sync_argv("uv", "/e/bin/python", "lock.txt")
+    assert plan.compile_argv("uv", SCI, managed, "in", "out")[-5:-3] == ["--python-version", "3.12"]
+    assert "--require-hashes" in plan.sync_argv("uv", SCI, "/e/bin/python", "lock.txt")
+    assert LAYOUT.packages("3.11.2") == "/shared/envs/sci/2026.1/lib/python3.11/site-packages"
 
 
 def test_uv_is_pinned() -> None:

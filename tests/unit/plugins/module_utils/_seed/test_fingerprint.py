@@ -108,6 +108,7 @@ def test_volumes_of_version_1_are_found_where_they_hold_what_the_seed_asks_for()
 NOT_AS_VERSION_1: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (changed(LOCAL, "software", "build_from_source", ["zlib"]), {}),
     (changed(TWO, "software", "python_environments", 0, "as_of", "2026-11-01"), {}),
+    (changed(TWO, "software", "python_environments", 0, "build", ["scipy"]), {}),
     (LOCAL, {"lmod_method": "spack"}),
     (changed(LOCAL, "cluster", "os", "alinux2023"), {"lmod_method": "package"}),
     (LOCAL, {"spack_packages_config": {"all": {}}}),
@@ -149,6 +150,7 @@ DECIDES: list[tuple[Any, ...]] = [
     ("software", "python_environments", 0, "packages", ["numpy==2.3.*", "scipy"]),
     ("software", "python_environments", 0, "as_of", "2026-10-31"),
     ("software", "python_environments", 0, "as_of", DELETE),
+    ("software", "python_environments", 0, "build", ["numpy"]),
     ("software", "lmod", "version", "8.7.59"),
 ]
 
@@ -247,6 +249,15 @@ def test_spelling_of_requirements_does_not_matter() -> None:
     one = changed(TWO, "software", "python_environments", 0, "packages", ["NumPy == 2.2.*", "SciPy"])
     two = changed(TWO, "software", "python_environments", 0, "packages", ["scipy", "numpy==2.2.*", "scipy"])
     assert of(one) == of(two) == of(TWO)
+
+
+def test_what_is_built_from_source_counts_by_its_normalised_names() -> None:
+    def built(*names: str) -> str:
+        return of(changed(TWO, "software", "python_environments", 0, "build", list(names)))
+
+    assert built() == of(TWO)
+    assert built("SciPy", "num_py") == built("num-py", "scipy", "scipy")
+    assert len({built(), built("scipy"), built("numpy"), built("numpy", "scipy")}) == 4
 
 
 def test_a_day_counts_in_quotes_and_without() -> None:

@@ -64,6 +64,7 @@ CONSUMERS = {
     "software.python_environments[].python": (ENVIRONMENTS, "item.python"),
     "software.python_environments[].packages[]": (ENVIRONMENTS, "item.packages"),
     "software.python_environments[].as_of": (ENVIRONMENTS, "item.as_of"),
+    "software.python_environments[].build[]": (ENVIRONMENTS, "item.build"),
     "software.lmod.version": (BUILD, "seed.software.lmod.version"),
     "software.build.instance_type": (AWS_HOST, "seed.software.build.instance_type"),
     "software.build.spot": (AWS_HOST, "seed.software.build.spot"),

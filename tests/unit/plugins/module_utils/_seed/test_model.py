@@ -109,6 +109,12 @@ def test_version_of_an_environment() -> None:
     assert [environment.version for environment in built] == ["default", "3.12", "1"]
 
 
+def test_what_is_built_from_source_has_one_spelling() -> None:
+    environment = {"name": "a", "packages": ["mpi4py", "h5py"], "build": ["MPI4Py", "ruamel_yaml", "mpi4py"]}
+    (built,) = seed(changed(LOCAL, "software", "python_environments", [environment])).software.python_environments
+    assert built.build == ("mpi4py", "ruamel-yaml")
+
+
 def test_sources_of_strangers_are_off_unless_asked_for() -> None:
     kinds = ("local", "organization", "official", "community")
     sources: list[dict[str, Any]] = [{"type": kind, "priority": i + 1} for i, kind in enumerate(kinds)]

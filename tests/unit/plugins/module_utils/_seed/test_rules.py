@@ -125,6 +125,34 @@ BROKEN: list[tuple[dict[str, Any], str, str]] = [
         "software.python_environments[1].default",
         "the default already",
     ),
+    (environments({"name": "a", "build": ["six"]}), "software.python_environments[0].build", "nothing is installed"),
+    *(
+        (
+            environments({"name": "a", "packages": [f"Ours @ {url}"], "build": build}),
+            f"software.python_environments[0].{where}",
+            message,
+        )
+        for url, build, where, message in (
+            ("git+https://example.org/ours@v1", [], "packages[0]", "this is built from source"),
+            ("https://example.org/ours-1.tar.gz#sha256=0", ["six"], "packages[0]", "only wheels are taken"),
+            ("https://example.org/ours-1-py3-none-any.whl", ["six", "ours"], "build[1]", "installed as it is"),
+        )
+    ),
+    *(
+        (
+            environments({"name": "a", "packages": ["six"], "build": [name]}),
+            "software.python_environments[0].build[0]",
+            m,
+        )
+        for name, m in (
+            ("six==1.17.0", "no name of a Python package"),
+            ("six[all]", "no name of a Python package"),
+            (":all:", "no name of a Python package"),
+            ("--no-binary", "no name of a Python package"),
+            ("six-", "no name of a Python package"),
+            (7, "a number"),
+        )
+    ),
     (
         changed(environments({"name": "a"}), "software", "containers", [{"name": "a", "image": "a:1"}]),
         "software.containers[0].name",
