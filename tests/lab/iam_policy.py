@@ -57,6 +57,7 @@ RESOURCES: Mapping[str, tuple[str, ...]] = {
     "DisassociateRouteTable": ("route-table", "subnet"),
     "ImportKeyPair": ("key-pair",),
     "ModifySnapshotAttribute": ("snapshot",),
+    "GetConsoleOutput": ("instance",),
     "ModifySubnetAttribute": ("subnet",),
     "ModifyVolume": ("volume",),
     "ModifyVpcAttribute": ("vpc",),

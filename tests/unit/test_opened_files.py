@@ -20,6 +20,7 @@ VOLUME = "the volume that is being built, of the builder's own"
 #: plugins/… : whose files, and how many places open one.
 KNOWN: dict[str, tuple[str, int]] = {
     "module_utils/_audit/api.py": (VOLUME, 2),
+    "module_utils/_aws/console/api.py": (OURS, 1),
     "module_utils/_buildcache/api.py": (OURS, 11),
     "module_utils/_components/api.py": (f"{VOLUME}; the operating system's own", 3),
     "module_utils/_host/api.py": (f"{KERNEL}; {OURS}", 14),

@@ -40,6 +40,7 @@ EXTRA_VARIABLES = frozenset(
         "private_address",
         "build_connection",
         "ssm_bucket",
+        "host_keys",
         "ami_id",
         "iam_instance_profile",
         "ssh_key_dir",

@@ -76,6 +76,7 @@ REASONS = {
             *("software_volume_build_host", "software_volume_store", "software_volume_region"),
             *("software_volume_subnet_ids", "software_volume_vpc_cidr", "software_volume_controller_cidr"),
             *("software_volume_private_address", "software_volume_connection", "software_volume_ssm_bucket"),
+            "software_volume_host_keys",
             *("software_volume_instance_profile", "software_volume_root_size_gb", "software_volume_ssh_key_dir"),
             *("software_volume_logs_dir", "software_volume_detach", "software_volume_keep_on_failure"),
         ),
