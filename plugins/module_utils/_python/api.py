@@ -73,7 +73,8 @@ def settings(module: AnsibleModule, uv: str) -> Settings:
     """How uv works, from a module's options; credentials in them are kept out of all that the module returns."""
     given = module.params
     indexes = [given["index_url"] or "", *given["extra_index_urls"]]
-    module.no_log_values.update(secret for url in indexes for secret in plan.url_secrets(url))
+    downloads = [given.get(name) or "" for name in ("python_mirror", "python_downloads_json_url")]
+    module.no_log_values.update(secret for url in [*indexes, *downloads] for secret in plan.url_secrets(url))
     return Settings(
         uv=uv,
         cache_dir=given["cache_dir"],
