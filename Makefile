@@ -9,17 +9,19 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 COLLECTIONS := .collections/ansible_collections
-# PyPI's bundle of community collections: only the ones named here are unpacked from it.
-BUNDLE := ansible==14.5.0
+# Of PyPI's bundle of community collections (requirements-collections.txt) only the ones named here are unpacked.
 BUNDLED := amazon/aws ansible/posix community/general community/library_inventory_filtering_v1
 # Unpacked again when either of them changes.
-UNPACKED := .collections/.unpacked-$(shell echo '$(BUNDLE) $(BUNDLED)' | cksum | cut -d ' ' -f 1)
+UNPACKED := .collections/.unpacked-$(shell (echo '$(BUNDLED)'; cat requirements-collections.txt) | cksum | cut -d ' ' -f 1)
+# Nothing but the files whose digests are written down, from whatever index there is.
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --system-certs --custom-compile-command 'make requirements'
 # Become: root needs nothing, password-less sudo neither; everybody else is asked once.
 BECOME := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-become-pass)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs kill bench bench-lookup seeds-check package-index pcluster-check instance-types debian-sources lab lab-build lab-kill lab-faults lab-share cluster-demo truth trust-check
+.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs kill bench bench-lookup seeds-check package-index pcluster-check instance-types debian-sources requirements lab lab-build lab-kill lab-faults lab-share cluster-demo truth trust-check
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 24
@@ -31,18 +33,18 @@ help: ## show the targets
 	@touch $@
 
 .venv/.run: .venv/.created requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(PIP) install --require-hashes -r requirements.txt
 	@touch $@
 
 .venv/.dev: .venv/.run requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(PIP) install --require-hashes -r requirements-dev.txt
 	@touch $@
 
 # The clone itself is petal.hpc for Ansible; the rest comes from PyPI, because Galaxy is not reachable everywhere.
 $(UNPACKED): .venv/.run
 	@mkdir -p $(COLLECTIONS)/petal .cache
 	@ln -sfn ../../.. $(COLLECTIONS)/petal/hpc
-	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --ignore-requires-python --dest .cache $(BUNDLE)
+	$(PIP) download --require-hashes --only-binary :all: --no-deps --ignore-requires-python --dest .cache -r requirements-collections.txt
 	@$(BIN)/python -c 'import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); z.extractall(".collections", [n for n in z.namelist() if n.startswith(tuple(f"ansible_collections/{c}/" for c in sys.argv[2:]))])' .cache/ansible-*.whl $(BUNDLED)
 	@rm -f .cache/ansible-*.whl
 	@touch $@
@@ -103,6 +105,14 @@ instance-types: setup-dev ## renew the table of EC2's instance types, from EC2 o
 
 debian-sources: setup-dev ## fill the source mirror with what the tests build, from Debian's source packages
 	@$(BIN)/python -B tests/lab/debian_sources.py $(SPECS)
+
+requirements: setup-dev ## lock what the *.in files name, with digests of everything for Python 3.11 and later (from PyPI, or UV_DEFAULT_INDEX)
+	$(LOCK) --python-version 3.11 --output-file requirements.txt requirements.in
+	$(LOCK) --python-version 3.11 --constraints requirements.txt --output-file requirements-dev.txt requirements-dev.in
+	$(LOCK) --python-version 3.12 --no-deps --output-file requirements-collections.txt requirements-collections.in
+	$(LOCK) --python-version 3.9 --output-file roles/spack/files/python.txt roles/spack/files/python.in
+	$(LOCK) --python-version 3.9 --output-file roles/spack/files/python-dnf.txt roles/spack/files/python-dnf.in
+	$(LOCK) --python-version 3.11 --output-file roles/pcluster_config/files/library-3.16.1.txt roles/pcluster_config/files/library-3.16.1.in
 
 lab: setup-dev ## a shell in an EC2 lab of its own, to try the AWS path without an account (docs/lab.md)
 	@$(SUDO) env HOME="$$HOME" PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH=tests/lab $(BIN)/python -B -m ec2lab shell

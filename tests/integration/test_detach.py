@@ -14,7 +14,7 @@ import package_graph
 import pytest
 import spack_at_hand
 import yaml
-from playing import Run, leftovers, loop_devices, mounts, play
+from playing import ROOT, Run, leftovers, loop_devices, mounts, play
 
 if TYPE_CHECKING:
     from aws_build import Site
@@ -154,7 +154,7 @@ def site(mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sit
     settings = Settings(
         Delays(0.5, 0.2, 0.1, 0.2, 0.2, 1.0),
         root=str(root),
-        wheels=str(roots.wheels([*WHEELS, "clingo==5.8.3 boto3==1.40.61"], root)),
+        wheels=str(roots.wheels([*WHEELS, str(ROOT / "roles/spack/files/python.txt")], root)),
         shares=shares([str(mirror), str(directory / "graph")]),
     )
     with inside(settings):
