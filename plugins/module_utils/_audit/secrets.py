@@ -121,7 +121,7 @@ _PEM = re.compile(
     rb"-----BEGIN (?:(?:RSA|DSA|EC|OPENSSH|ENCRYPTED|ANY|SSH2 ENCRYPTED) )?PRIVATE KEY-----"
     + _EOL
     # Headers of the old form, then the key itself: a text about keys has none.
-    + rb"(?:[A-Za-z-]+: [^\r\n\\]{1,200}"
+    + rb"(?:[A-Za-z-]{1,60}: [^\r\n\\]{1,200}"
     + _EOL
     + rb"|"
     + _EOL
@@ -142,25 +142,24 @@ _AWS_SECRET = re.compile(
     rb"(?i:secret)[A-Za-z0-9_. -]{0,30}[\"']?\s{0,4}[=:]\s{0,4}[\"']?([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])"
 )
 _URL = re.compile(rb"[a-z][a-z0-9+.-]{1,20}://([^\s:/@\"'<>]{1,100}):([^\s/@\"'<>]{3,200})@[A-Za-z0-9\[]")
-_NETRC = re.compile(rb"(?m)^[ \t]*(?:machine\s+\S+|default)\s[^#]*?\bpassword\s+(\S+)")
+_NETRC = re.compile(rb"(?m)^[ \t]*(?:machine\s+\S+|default)\s[^#]{0,1000}?\bpassword\s+(\S+)")
 _PGPASS = re.compile(rb"(?m)^[^#:\s][^:\n]*:[^:\n]*:[^:\n]*:[^:\n]*:(\S+)")
 _PASSWORD_LINE = re.compile(
-    rb"(?mi)^\s*(?:password|passwd|secret_key|secret_access_key|_password|[^=\s]*_authtoken)\s*[=:]\s*(\S+)"
+    rb"(?mi)^[ \t]*(?:password|passwd|secret_key|secret_access_key|_password|[^=\s]*_authtoken)[ \t]*[=:][ \t]*(\S+)"
 )
-_ENV = re.compile(
-    rb"(?m)^\s*(?:export\s+)?[A-Z0-9_]*(?:SECRET|PASSWORD|PASSWD|TOKEN|API_?KEY|ACCESS_KEY|PRIVATE_KEY)[A-Z0-9_]*\s*=\s*(\S+)"
-)
+_ENV = re.compile(rb"(?m)^[ \t]*(?:export[ \t]+)?([A-Z0-9_]+)[ \t]*=[ \t]*(\S+)")
+_ENV_NAME = re.compile(rb"SECRET|PASSWORD|PASSWD|TOKEN|API_?KEY|ACCESS_KEY|PRIVATE_KEY")
 _DOCKER = re.compile(rb"\"(?:auth|identitytoken|registrytoken)\"\s*:\s*\"([^\"]{4,})\"")
 # Tokens that say by their form whose they are: GitHub, GitLab, Slack, Hugging Face.
 _TOKEN = re.compile(
-    rb"(?<![A-Za-z0-9_])(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{70,}|glpat-[A-Za-z0-9_-]{20}"
-    rb"|xox[abpr]-[0-9]{8,}-[A-Za-z0-9-]{20,}|hf_[A-Za-z]{34})(?![A-Za-z0-9])"
+    rb"(?<![A-Za-z0-9_])(?:(?:gh[pousr]_[A-Za-z0-9]{36}|glpat-[A-Za-z0-9_-]{20}|hf_[A-Za-z]{34})(?![A-Za-z0-9])"
+    rb"|github_pat_[A-Za-z0-9_]{70}|xox[abpr]-[0-9]{8,}-[A-Za-z0-9-]{20})"
 )
 _VENDOR = re.compile(rb"(?m)^[ \t]*(?:SERVER|FEATURE|INCREMENT|PACKAGE)[ \t]+\S+[ \t]+\S+")
-# What documentation and templates have in a secret's place.
+# What documentation and templates have in a secret's place: how it begins, what it holds, or all that it is.
 _PLACEHOLDER = re.compile(
-    rb"(?i)[\"']?(?:[<\[{$%*].*|x{3,}.*|\.{3,}|.*example.*|your.*|.*change.?me.*|secret|password|passwd|pass|token|none|null"
-    rb"|true|false|redacted|hidden|dummy|foo|bar|test|\(.*)?[\"';,]*"
+    rb"(?i)[\"']?(?:[<\[{$%*(]|xxx|your|.*example|.*change.?me|(?:\.{3,}|secret|password|passwd|pass|token|none|null"
+    rb"|true|false|redacted|hidden|dummy|foo|bar|test)?[\"';,]*\Z)"
 )
 _RULES = {
     ".netrc": ((_NETRC, LOGIN),),
@@ -226,7 +225,9 @@ def _login_in(low: str, directory: str, data: bytes) -> str:
             return why
     if low == "config.json" and directory in (".docker", "docker", ".container", "containers"):
         return DOCKER if _real(_DOCKER.findall(data)) else ""
-    if (low.startswith(".env") or low.endswith(".env") or low == "spack-build-env.txt") and _real(_ENV.findall(data)):
+    if (low.startswith(".env") or low.endswith(".env") or low == "spack-build-env.txt") and _real(
+        value for name, value in _ENV.findall(data) if _ENV_NAME.search(name)
+    ):
         return LOGIN
     if low in _WITH_URLS or low.startswith(".env") or low.endswith(".env"):
         return CREDENTIALS_URL if _real(password for _user, password in _URL.findall(data)) else ""
@@ -234,4 +235,4 @@ def _login_in(low: str, directory: str, data: bytes) -> str:
 
 
 def _real(values: Iterable[bytes]) -> bool:
-    return any(not _PLACEHOLDER.fullmatch(value) for value in values)
+    return any(not _PLACEHOLDER.match(value) for value in values)

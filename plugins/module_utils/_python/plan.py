@@ -472,7 +472,6 @@ def distributions(output: str) -> list[Distribution]:
 _NOT_THE_PACKAGE = frozenset(
     ("benchmark", "benchmarks", "conftest", "doc", "docs", "example", "examples", "scripts", "setup", "test", "tests")
 )
-_MODULE_SUFFIX = re.compile(r"\.(?:py|(?:[A-Za-z0-9_-]+\.)*so)$")
 
 
 def import_names(distribution: Distribution) -> list[str]:
@@ -490,10 +489,9 @@ def import_names(distribution: Distribution) -> list[str]:
 
 def _module(path: str) -> tuple[str, ...] | None:
     """The module that a file is, as its parts: ``yaml/__init__.py`` → (yaml), ``six.py`` → (six)."""
-    suffix = _MODULE_SUFFIX.search(path)
-    if not suffix:
+    if not path.endswith((".py", ".so")):
         return None
-    parts = tuple(path[: suffix.start()].split("/"))
+    parts = tuple(path.split("/"))
     # An extension's name ends at its first dot: _cffi_backend.cpython-311-x86_64-linux-gnu.so
     parts = (*parts[:-1], parts[-1].split(".")[0])
     if parts[-1] == "__init__":
@@ -520,7 +518,7 @@ def check_argv(environment: Environment, installed: Sequence[Distribution]) -> l
 
 
 _PYLOCK_PACKAGE = re.compile(r"^name = \"([^\"]+)\"$", re.MULTILINE)
-_PYLOCK_FILE = re.compile(r"url = \"[^\"]*?([^/\"]+)\"[^\n]*?hashes = \{ sha256 = \"([0-9a-f]{64})\" \}")
+_PYLOCK_FILE = re.compile(r"url = \"(?:[^\"]*/)?([^/\"]+)\"[^\n]{0,200}?hashes = \{ sha256 = \"([0-9a-f]{64})\" \}")
 
 
 def archive_hashes(pylock: str) -> dict[str, dict[str, str]]:
@@ -612,7 +610,9 @@ def manifest(environment: Environment, record: Mapping[str, Any], default: bool)
     }
 
 
-_LOCKED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*(?:==\s*([^\s;\\]+)|@\s*(\S+))", re.MULTILINE)
+_LOCKED = re.compile(
+    r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]\n]*\])?[ \t]*(?:==[ \t]*([^\s;\\]+)|@[ \t]*(\S+))", re.MULTILINE
+)
 
 
 def locked(lock: str) -> list[tuple[str, str]]:
@@ -639,7 +639,7 @@ def lock_text(environment: Environment, digest: str, interpreter: Interpreter, c
 
 # --- what went wrong ------------------------------------------------------------------------------------------------
 
-_CREDENTIALS = re.compile(r"(\w+://)[^/\s@`\"']+@")
+_CREDENTIALS = re.compile(r"\b(\w+://)[^/\s@`\"']+@")
 
 
 def url_secrets(url: str) -> list[str]:
@@ -702,7 +702,7 @@ def network_hint(output: str, settings: Settings, host: str) -> str:
 
 #: What uv says where nothing was left; it names the day of publication where the index tells it.
 _EXCLUDED = re.compile(
-    r"filtered by `exclude-newer`.*?latest version satisfying the requirement is (?P<latest>\S+)", re.S
+    r"filtered by `exclude-newer`.{0,400}?latest version satisfying the requirement is (?P<latest>\S+)", re.S
 )
 
 

@@ -55,7 +55,7 @@ PROPRIETARY = re.compile(
 )
 SECRETS = re.compile(
     r"(?:AKIA|ASIA)[A-Z0-9]{16}|-----BEGIN |\bgh[pousr]_[A-Za-z0-9]{20}|\bgithub_pat_|\bglpat-|\bxox[abpr]-"
-    r"|\bhf_[A-Za-z]{20}|://[^/@\s]+:[^/@\s]+@"
+    r"|\bhf_[A-Za-z]{20}|://[^/@:\s]+:[^/@\s]+@"
 )
 INDEX_PACKAGES = 100
 

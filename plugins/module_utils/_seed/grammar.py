@@ -127,6 +127,8 @@ def image_is_pinned(text: str) -> bool:
     return bool(match and match["digest"])
 
 
+#: Longest requirement that is looked at, in characters.
+REQUIREMENT_LIMIT = 10_000
 #: The parts of a requirement. Whether each of them is good, `packaging` decides where there is one (requirements.py).
 _REQUIREMENT = re.compile(
     r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*) ?(?:\[(?P<extras>[^]]*)\])? ?"
@@ -148,6 +150,8 @@ def plain_requirement(text: str) -> str | None:
     This much is looked at wherever requirements are handed on; what PEP 508 makes of the rest is decided when the
     seed is read.
     """
+    if len(text) > REQUIREMENT_LIMIT:
+        return f"it is longer than {REQUIREMENT_LIMIT} characters"
     if text.startswith("-"):
         return "options are not allowed among the packages"
     match = _requirement_parts(text)

@@ -30,7 +30,8 @@ _TELLING = re.compile(
 )
 # Where a path that was compiled into a package has no room for the new one (relocate_text.py of Spack 1.0 to 1.2).
 _NO_ROOM = re.compile(
-    r"Cannot replace b(['\"])(?P<old>.+?)\1 with b(['\"])(?P<new>.+?)\3 (?:because the|in the C-string)"
+    r"Cannot replace b(?P<old>'[^'\n]+'|\"[^\"\n]+\") with b(?P<new>'[^'\n]+'|\"[^\"\n]+\") "
+    r"(?:because the|in the C-string)"
 )
 # Spack's own lines about the failed command, which stand last and say nothing new.
 _OWN = re.compile(r"^(?:==> |ProcessError|Command exited with status|\s*'?/\S+' '-j)")

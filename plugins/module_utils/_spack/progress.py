@@ -26,10 +26,8 @@ _FROM_CACHE = ("fetching from build cache", "relocating")
 _LINE = re.compile(r"\[(?P<sign>.)\] (?P<hash>[a-z0-9]{7}) (?P<name>[^\s@]+)@(?P<version>\S+)(?: (?P<text>.*))?")
 _DURATION = re.compile(r" ?\((?:(\d+)h)?(?:(\d+)m)?(\d+(?:\.\d+)?)s\)$")
 
-# Names have dashes, and so have versions: the first part that begins with a digit begins the version.
-_HEADING = re.compile(
-    r"==> Installing (?P<name>\S+?)-(?P<version>\d\S*|[^-\s]+)-(?P<hash>[a-z0-9]{32})(?: \[\d+/\d+\])?$"
-)
+_HEADING = re.compile(r"==> Installing (?P<slug>\S+)-(?P<hash>[a-z0-9]{32})(?: \[\d+/\d+\])?$")
+_VERSION = re.compile(r"-(?=\d)")
 _PHASE = re.compile(r"==> (?P<name>\S+): Executing phase: '(?P<phase>[^']+)'")
 _EXTRACT = re.compile(r"==> Extracting (?P<slug>\S+) (?:/\S+ )?from binary cache")
 _SUCCESS = re.compile(r"==> (?P<name>\S+): Successfully installed (?P<slug>\S+)-(?P<hash>[a-z0-9]{32})")
@@ -124,6 +122,17 @@ def _seconds(match: re.Match[str]) -> float:
     return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds)
 
 
+def _parted(slug: str) -> tuple[str, str]:
+    """Name and version. Both may have dashes: the first part that begins with a digit begins the version.
+
+    >>> _parted("intel-oneapi-mkl-2024.2-rc1"), _parted("py-pip-main")
+    (('intel-oneapi-mkl', '2024.2-rc1'), ('py-pip', 'main'))
+    """
+    found = _VERSION.search(slug, 1)
+    name, _dash, version = (slug[: found.start()], "-", slug[found.end() :]) if found else slug.rpartition("-")
+    return name, version
+
+
 class _OldInstaller:
     """Headings: a package begins with one, and its lines follow until the next one of the same process."""
 
@@ -134,8 +143,9 @@ class _OldInstaller:
 
     def read(self, text: str, error: bool) -> None:
         heading = _HEADING.fullmatch(text)
-        if heading:
-            self._now = Item(heading["name"], heading["version"], heading["hash"], phase="staging")
+        name, version = _parted(heading["slug"]) if heading else ("", "")
+        if heading and name and version:
+            self._now = Item(name, version, heading["hash"], phase="staging")
             self._found.items[self._now.hash] = self._now
             return
         success = _SUCCESS.match(text)
