@@ -53,19 +53,21 @@ def volume_sbom(manifest: Mapping[str, Any]) -> str:
         created = datetime.datetime.fromisoformat(manifest["created"].replace("Z", "+00:00"))
         listed = {_reference(entry): entry for entry in (*manifest["packages"], *manifest.get("components", ()))}
         serial = uuid.uuid5(uuid.NAMESPACE_URL, f"petal.hpc/{manifest['fingerprint']}/{manifest['build_id']}")
+        components = {reference: _component(reference, entry) for reference, entry in listed.items()}
+        tools = ToolRepository(components=_tools(manifest.get("versions", {})))
+        metadata = BomMetaData(component=volume, timestamp=created, tools=tools)
+        bom = Bom(metadata=metadata, components=components.values(), serial_number=serial)
+        bom.register_dependency(volume, components.values())
+        by_hash = {str(entry["hash"]): components[reference] for reference, entry in listed.items() if entry.get("hash")}
+        for reference, entry in listed.items():
+            # What is the operating system's is none of the volume's components.
+            needed = [by_hash[key] for key in entry.get("dependencies", ()) if key in by_hash]
+            bom.register_dependency(components[reference], needed)
+        return str(JsonV1Dot6(bom).output_as_string(indent=2)) + "\n"
     except KeyError as error:
         raise PetalError(f"the manifest has no {error}; it does not come from this collection") from error
-    components = {reference: _component(reference, entry) for reference, entry in listed.items()}
-    tools = ToolRepository(components=_tools(manifest.get("versions", {})))
-    metadata = BomMetaData(component=volume, timestamp=created, tools=tools)
-    bom = Bom(metadata=metadata, components=components.values(), serial_number=serial)
-    bom.register_dependency(volume, components.values())
-    by_hash = {str(entry["hash"]): components[reference] for reference, entry in listed.items() if entry.get("hash")}
-    for reference, entry in listed.items():
-        # What is the operating system's is none of the volume's components.
-        needed = [by_hash[key] for key in entry.get("dependencies", ()) if key in by_hash]
-        bom.register_dependency(components[reference], needed)
-    return str(JsonV1Dot6(bom).output_as_string(indent=2)) + "\n"
+    except (AttributeError, TypeError, ValueError) as error:
+        raise PetalError(f"the manifest is not as this collection writes it: {error}") from error
 
 
 def _tools(versions: Mapping[str, Any]) -> list[Any]:

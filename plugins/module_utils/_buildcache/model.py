@@ -32,6 +32,8 @@ _HASH = re.compile(r"[a-z2-7]{32}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MANIFEST = re.compile(r"v3/manifests/spec/[^/]+/[^/]+-([a-z2-7]{32})\.spec\.manifest\.json")
 _KEY = re.compile(r"v3/manifests/key/([0-9A-F]{40})\.key\.manifest\.json")
+#: What reading JSON of another form than was expected raises.
+_UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
 _SEED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 _CLEARSIGNED = "-----BEGIN PGP SIGNED MESSAGE-----\n"
@@ -156,7 +158,7 @@ def parse_lock(text: str, where: str) -> Lock:
         specs: dict[str, Any] = document["concrete_specs"]
         packages = {key: _package(key, spec) for key, spec in specs.items()}
         roots = tuple(root["hash"] for root in document.get("roots", []))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except _UNREADABLE as error:
         raise BuildcacheError(f"{where} is no spack.lock: {type(error).__name__}: {error}") from error
     return Lock(packages, roots)
 
@@ -185,7 +187,7 @@ def parse_index(text: str) -> dict[str, Package]:
             for key, entry in installs.items()
             if entry.get("in_buildcache") and not entry["spec"].get("external")
         }
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except _UNREADABLE as error:
         raise BuildcacheError(f"the index of the cache cannot be read: {type(error).__name__}: {error}") from error
 
 
@@ -228,7 +230,7 @@ def single_blob(text: str) -> str:
     """
     try:
         digest = str(json.loads(text)["data"][0]["checksum"])
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except _UNREADABLE as error:
         raise BuildcacheError("a manifest of the cache cannot be read") from error
     if not _SHA256.fullmatch(digest):
         raise BuildcacheError(f"a manifest of the cache names {digest!r}, which is no SHA-256 digest")
@@ -275,7 +277,7 @@ def parse_record(text: str) -> Record:
             found[kind] = (digest, int(entry["contentLength"]))
         digest, size = found[_ARCHIVE]
         spec = found["spec"][0]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except _UNREADABLE as error:
         raise BuildcacheError("its manifest cannot be read") from error
     return Record(blob_path(digest), digest, size, blob_path(spec), spec)
 
@@ -290,7 +292,7 @@ def check_identity(text: str, package: Package) -> None:
         nodes = json.loads(text)["spec"]["nodes"]
         root = nodes[0]
         said = (str(root["name"]), str(root["hash"]))
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except _UNREADABLE as error:
         raise BuildcacheError("its spec cannot be read") from error
     if said != (package.name, package.hash):
         raise DisguisedError(f"it is {said[0]}/{said[1][:7]} under another package's name")
@@ -317,7 +319,7 @@ def parse_seed(text: str, where: str) -> frozenset[str]:
     """The hashes that a seed needs, from a cache's note. Raises BuildcacheError where it cannot be read."""
     try:
         hashes = frozenset(json.loads(text)["hashes"])
-    except (ValueError, KeyError, TypeError) as error:
+    except _UNREADABLE as error:
         raise BuildcacheError(f"{where} cannot be read, and so not what its seed needs: repair or remove it") from error
     if not all(isinstance(key, str) and _HASH.fullmatch(key) for key in hashes):
         raise BuildcacheError(f"{where} holds what is no hash of a package: repair or remove it")

@@ -113,7 +113,7 @@ def parse_holder(value: Any) -> Holder:
         raise LockError(f"holder lacks {', '.join(missing)}; give it the controller that petal.hpc.seed_info returns")
     try:
         pid = int(value["pid"])
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise LockError(f"holder.pid {value['pid']!r} is no number") from error
     number = re.search(r"[0-9]+", str(value["pid_namespace"]))
     return Holder(

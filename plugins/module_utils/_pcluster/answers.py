@@ -104,13 +104,11 @@ def in_progress(answer: Answer) -> bool:
 def _lines(message: str) -> Iterator[str]:
     """The schema's messages come as a list of Python's, printed; others are one text."""
     try:
-        nested = ast.literal_eval(message) if message.startswith("[(") else None
-    except (ValueError, SyntaxError):
-        nested = None
-    if nested is None:
-        yield " ".join(message.split())
-    else:
-        yield from _flat(dict(nested), "")
+        nested = dict(ast.literal_eval(message)) if message.startswith("[(") else None
+        lines = list(_flat(nested, "")) if nested is not None else []
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        lines = []
+    yield from lines or [" ".join(message.split())]
 
 
 def _flat(found: Any, path: str) -> Iterator[str]:

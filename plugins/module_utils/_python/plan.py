@@ -217,7 +217,7 @@ def completed(marker: str, digest: str, lock: str) -> dict[str, Any] | None:
     """
     try:
         record = json.loads(marker)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(record, dict) or record.get("schema") != MARKER_SCHEMA:
         return None

@@ -134,7 +134,7 @@ class Cache:
                 etag = head["etag"] if _ETAG.fullmatch(head["etag"]) else ""
                 usable = head["url"] == url and head["length"] == len(content) <= limit
                 return Copy(content, etag, float(head["fetched"])) if usable else None
-            except (ValueError, KeyError, TypeError, OSError):
+            except (ValueError, KeyError, TypeError, OverflowError, RecursionError, OSError):
                 return None
 
     def write(self, url: str, copy: Copy) -> None:

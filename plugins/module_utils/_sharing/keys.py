@@ -97,6 +97,8 @@ def _one(statements: list[Any], action: str, account: str) -> str:
 
 def _plain(statement: Mapping[str, Any]) -> bool:
     conditions = statement.get("Condition") or {}
+    if not isinstance(conditions, Mapping) or not all(isinstance(one, Mapping) for one in conditions.values()):
+        return False
     keys = [str(key).lower() for operator in conditions.values() for key in operator]
     return set(keys) <= set(HARMLESS) and not {"NotAction", "NotPrincipal"} & set(statement)
 

@@ -22,19 +22,19 @@ def parse_lock(text: str) -> dict[str, Node]:
         lock = json.loads(text)
         roots = {entry["hash"]: entry["spec"] for entry in lock["roots"]}
         return {key: _node(key, value, roots.get(key)) for key, value in lock["concrete_specs"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise SpackError(f"spack.lock is not what Spack writes: {error!r}. Remove it and run again.") from error
 
 
 def _node(key: str, value: Mapping[str, Any], root: str | None) -> Node:
     external = value.get("external") or {}
     return Node(
-        name=value["name"],
+        name=str(value["name"]),
         version=str(value["version"]),
         hash=key,
         external=(external.get("path") or "") if external else None,
         root=root,
-        dependencies={item["hash"]: _kinds(item) for item in value.get("dependencies", [])},
+        dependencies={str(item["hash"]): _kinds(item) for item in value.get("dependencies", [])},
     )
 
 
@@ -48,7 +48,7 @@ def parse_database(text: str) -> dict[str, str]:
     try:
         installs = json.loads(text)["database"]["installs"]
         return {key: str(record.get("path") or "") for key, record in installs.items() if record.get("installed")}
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
 
 
@@ -56,15 +56,21 @@ def ordered(nodes: Mapping[str, Node]) -> list[Node]:
     """Packages so that each stands behind what it depends on; otherwise by name."""
     done: dict[str, Node] = {}
 
-    def visit(key: str) -> None:
-        if key in done or key not in nodes:
-            return
-        for dependency in sorted(nodes[key].dependencies, key=lambda item: _place(nodes, item)):
-            visit(dependency)
-        done[key] = nodes[key]
+    def in_order(keys: Iterable[str]) -> list[str]:
+        return sorted((key for key in keys if key in nodes and key not in done), key=lambda key: _place(nodes, key))
 
-    for key in sorted(nodes, key=lambda item: _place(nodes, item)):
-        visit(key)
+    for first in in_order(nodes):
+        # Not by calling itself: a chain can be longer than Python lets calls be.
+        way = [first]
+        seen = {first}
+        while way:
+            ahead = [key for key in in_order(nodes[way[-1]].dependencies) if key not in seen]
+            if ahead:
+                way.append(ahead[0])
+                seen.add(ahead[0])
+            else:
+                key = way.pop()
+                done[key] = nodes[key]
     return list(done.values())
 
 

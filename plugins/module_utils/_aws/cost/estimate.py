@@ -229,7 +229,7 @@ def _volume_month(wanted: Wanted, prices: Prices) -> float | None:
 def _decoded(item: Any) -> dict[str, Any]:
     try:
         found = json.loads(item) if isinstance(item, str) else item
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

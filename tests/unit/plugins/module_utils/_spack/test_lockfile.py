@@ -17,8 +17,9 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.lockfile import (
     parse_database,
     parse_lock,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._spack.model import SpackError
+from ansible_collections.petal.hpc.plugins.module_utils._spack.model import Node, SpackError
 
+LINK = frozenset({"link"})
 A, B, C, D = ("a" * 32, "b" * 32, "c" * 32, "d" * 32)
 
 
@@ -79,3 +80,13 @@ def test_the_database() -> None:
     assert parse_database(json.dumps({"database": {"installs": installs}})) == {A: "/opt/app", D: ""}
     assert parse_database("{}") == {}
     assert parse_database("half a fi") == {}
+
+
+def test_a_chain_may_be_longer_than_calls_can_be_nested() -> None:
+    nodes = {f"{n:04}": Node(f"p{n:04}", "1", f"{n:04}", dependencies={f"{n + 1:04}": LINK}) for n in range(3000)}
+    assert [node.hash for node in ordered(nodes)] == sorted(nodes, reverse=True)
+
+
+def test_a_circle_has_an_order_too() -> None:
+    nodes = {one: Node(one, "1", one, dependencies={other: LINK}) for one, other in ("ab", "bc", "ca")}
+    assert [node.name for node in ordered(nodes)] == ["c", "b", "a"]
