@@ -154,8 +154,13 @@ class Found:
 
     def refusal(self) -> str:
         """Why it cannot stay, or nothing."""
-        growth = self.growth()
-        if self.is_accepted or (growth.degree <= 2 and growth.steps(self.limit) <= STEPS):
+        if self.is_accepted:
+            return ""
+        try:
+            growth = self.growth()
+        except NotImplementedError as error:
+            return f"{self}: nobody can tell how its time grows: it uses {error}"
+        if growth.degree <= 2 and growth.steps(self.limit) <= STEPS:
             return ""
         if growth.degree == backtracking.EXPONENTIAL:
             return f"{self}: its time doubles with a few more characters"

@@ -57,6 +57,8 @@ def test_one_that_can_is_refused() -> None:
     slow = patterns.Found("plugins/x.py", 7, r"\s+$", 0, frozenset({"search"}))
     assert "plugins/x.py:7" in bad.refusal() and "doubles" in bad.refusal()
     assert "power of 2 of up to 1048576 characters" in slow.refusal()
+    dark = patterns.Found("plugins/x.py", 7, r"(.+)x\1", 0, frozenset({"match"}))
+    assert "nobody can tell" in dark.refusal() and "GROUPREF" in dark.refusal()
 
 
 @pytest.mark.parametrize("table", [patterns.LIMITS, patterns.ACCEPTED])
