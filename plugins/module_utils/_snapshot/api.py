@@ -63,12 +63,12 @@ ARCHIVE = "volume.tar.zst"
 RECORD = "snapshot.json"
 SIGNATURES = "snapshot.json.sig"
 ORIGIN = "origin.json"
-#: From a record and the digest of its file to what is said of both: texts of files that stand beside it.
-Attest = Callable[[Snapshot, str], "dict[str, str]"]
 MEMBER = "volume.img"
 SPARE = 16 * 1024**2
 #: Whoever can read an archive can read every file inside, also those that not everybody may.
 MODE, RECORD_MODE = 0o600, 0o444
+#: From a record and the digest of its file to what is said of both: texts of files that stand beside it.
+Attest = Callable[[Snapshot, str], "dict[str, str]"]
 
 
 @dataclass(frozen=True)

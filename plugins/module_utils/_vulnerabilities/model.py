@@ -17,8 +17,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Optional
 from urllib.parse import unquote
 
-from packaging.version import InvalidVersion, Version
-
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 PYPI = "PyPI"
@@ -249,6 +247,9 @@ def _in_range(events: Any, key: Key, order: Order) -> tuple[bool, list[str]]:
 
 def pep440(text: str) -> Key | None:
     """What orders versions of Python packages; None for what is none."""
+    # Here, because ansible-test imports this where there is no packaging.
+    from packaging.version import InvalidVersion, Version
+
     try:
         return Version(text)
     except InvalidVersion:
