@@ -58,7 +58,7 @@ def volume_sbom(manifest: Mapping[str, Any]) -> str:
         metadata = BomMetaData(component=volume, timestamp=created, tools=tools)
         bom = Bom(metadata=metadata, components=components.values(), serial_number=serial)
         bom.register_dependency(volume, components.values())
-        by_hash = {str(entry["hash"]): components[reference] for reference, entry in listed.items() if entry.get("hash")}
+        by_hash = {str(entry["hash"]): components[key] for key, entry in listed.items() if entry.get("hash")}
         for reference, entry in listed.items():
             # What is the operating system's is none of the volume's components.
             needed = [by_hash[key] for key in entry.get("dependencies", ()) if key in by_hash]

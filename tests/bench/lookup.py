@@ -211,7 +211,12 @@ def rows(given: argparse.Namespace, server: Connection, url: str, authority: str
         {"type": "community", "priority": 3, "enabled": True},
     ]
     asked: dict[str, Any] = {"provider": "aws", "os": "alinux2023", "architecture": "x86_64", "size_gb": 10}
-    through = {"registry_url": url, "registry_ca_path": authority, "trusted_accounts": [PUBLISHER], "sources": sources}
+    through: dict[str, Any] = {
+        "registry_url": url,
+        "registry_ca_path": authority,
+        "trusted_accounts": [PUBLISHER],
+        "sources": sources,
+    }
     through["trust"] = {"accounts": [OTHER, PUBLISHER]}
     own = [{"Name": "tag-key", "Values": ["petal:fingerprint"]}, {"Name": "status", "Values": ["completed"]}]
     one = [{"Name": "tag:petal:fingerprint", "Values": [fingerprint(count // 2)]}, own[1]]

@@ -328,7 +328,7 @@ def test_built_here_shared_and_deployed_there(store: Path, tmp_path: Path) -> No
     # That a seed names a store is no reason to use what is there.
     doubted = play("build_volume", "--check", seed=seed, store=theirs)
     assert "is passed over: nobody has signed it" in " ".join(doubted.output.split()), doubted.output
-    site = {"petal_trusted_stores": str(shared)}
+    site: dict[str, Any] = {"petal_trusted_stores": str(shared)}
     found = play("build_volume", seed=seed, store=theirs, **site)
     assert (found.rc, "Found: snap-" in found.output) == (0, True), found.output
     try:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 ANSIBLE_PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
@@ -31,7 +32,7 @@ def environment(**extra: str) -> dict[str, str]:
     return {**kept, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0", **extra}
 
 
-def command(playbook: str, *arguments: str, **variables: str | Path) -> list[str]:
+def command(playbook: str, *arguments: str, **variables: Any) -> list[str]:
     """The command line for ``playbooks/NAME.yml`` (or NAME itself where it has a dot) with extra variables."""
     name = playbook if "." in playbook else f"playbooks/{playbook}.yml"
     # As JSON: a path with a space is still one value.
@@ -39,7 +40,7 @@ def command(playbook: str, *arguments: str, **variables: str | Path) -> list[str
     return [str(ANSIBLE_PLAYBOOK), name, *arguments, "-e", json.dumps(extra)]
 
 
-def play(playbook: str, *arguments: str, cwd: Path = ROOT, timeout: int = 900, **variables: str | Path) -> Run:
+def play(playbook: str, *arguments: str, cwd: Path = ROOT, timeout: int = 900, **variables: Any) -> Run:
     """Run a playbook to its end. Raises AssertionError where one that succeeded says that it was interrupted."""
     done = subprocess.run(
         command(playbook, *arguments, **variables),
@@ -57,7 +58,7 @@ def play(playbook: str, *arguments: str, cwd: Path = ROOT, timeout: int = 900, *
     return Run(done.returncode, done.stdout)
 
 
-def play_and_kill(playbook: str, after: float, **variables: str | Path) -> bool:
+def play_and_kill(playbook: str, after: float, **variables: Any) -> bool:
     """Kill a playbook and all that it started with SIGKILL after so many seconds; False if it ended before."""
     process = subprocess.Popen(
         command(playbook, **variables),

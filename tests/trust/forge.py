@@ -42,7 +42,8 @@ NAMESPACE = "snapshot@petal.hpc"
 
 def run(*command: str | Path, **options: Any) -> str:
     """Run a command that has to succeed; its output."""
-    return subprocess.run(list(map(str, command)), check=True, stdout=subprocess.PIPE, text=True, **options).stdout
+    done = subprocess.run(list(map(str, command)), check=True, stdout=subprocess.PIPE, text=True, **options)
+    return str(done.stdout)
 
 
 def packed(image: Path) -> bytes:

@@ -9,6 +9,7 @@ a traceback before a user.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -50,11 +51,20 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Flaw
 from ansible_collections.petal.hpc.plugins.module_utils._sharing import accounts, keys, verdict
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs import record as ebs
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Parcel, Snapshot
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.portable import model as portable
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.portable.api import SnapshotFile
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria
 from ansible_collections.petal.hpc.plugins.module_utils._spack import lockfile, messages, progress
+from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
+    FILE,
+    Origin,
+    Place,
+    Policy,
+    judge,
+    parse_origin,
+    parse_signatures,
+)
 from ansible_collections.petal.hpc.plugins.module_utils._volume import model as volume
 from ansible_collections.petal.hpc.plugins.plugin_utils import instance_types, package_index, seed_file
 from ansible_collections.petal.hpc.plugins.plugin_utils.progress import Tracker
@@ -224,13 +234,13 @@ _SNAPSHOT = Snapshot(
 
 def _snapshot(data: bytes) -> None:
     snapshot = portable.parse_record(data)
-    assert portable.parse_record(portable.record_bytes(snapshot)) == snapshot, "another record when read again"
+    assert portable.parse_record(snapshot.record()) == snapshot, "another record when read again"
     for to_others in (True, False):
         portable.leaving(snapshot, unaudited=False, to_others=to_others)
 
 
 def _sums(archive: bytes, snapshot: bytes) -> bytes:
-    return portable.sums(_digest(snapshot), _digest(archive))
+    return portable.sums({portable.RECORD: _digest(snapshot), portable.ARCHIVE: _digest(archive)})
 
 
 def _digest(data: bytes) -> str:
@@ -239,7 +249,7 @@ def _digest(data: bytes) -> str:
 
 def _export() -> bytes:
     archive = b"z" * 1000
-    snapshot = portable.record_bytes(dataclasses.replace(_SNAPSHOT, stored_bytes=len(archive), sha256=_digest(archive)))
+    snapshot = dataclasses.replace(_SNAPSHOT, stored_bytes=len(archive), sha256=_digest(archive)).record()
     whole = b""
     for name, data in (
         (portable.SUMS, _sums(archive, snapshot)),
@@ -254,7 +264,9 @@ class _AnyStore:
     """Takes whatever comes, as far as it is there."""
 
     @staticmethod
-    def adopt(_snapshot: Snapshot, pieces: Callable[[], Iterator[bytes]], _doing: str, _check: bool) -> bool:
+    def adopt(
+        _parcel: Parcel, _origin: Origin, pieces: Callable[[], Iterator[bytes]], _doing: str, _check: bool
+    ) -> bool:
         return sum(map(len, pieces())) > 0
 
 
@@ -263,7 +275,7 @@ def _export_file(data: bytes) -> None:
     # As the file of another record whose digests are right: what is behind the digests is looked at too.
     for given in (data, _with_right_sums(data)):
         file.write_bytes(given)
-        SnapshotFile(_machine(), cast(SnapshotStore, _AnyStore()), str(file)).read(check=True)
+        SnapshotFile(_machine(), cast(SnapshotStore, _AnyStore()), str(file)).read(Policy(unsigned=True), check=True)
 
 
 def _with_right_sums(data: bytes) -> bytes:
@@ -273,6 +285,39 @@ def _with_right_sums(data: bytes) -> bytes:
     sums = _sums(b"z" * 1000, data[begin : begin + size])
     head = portable.header(portable.SUMS, len(sums)) + sums
     return head + bytes(portable.padding(len(sums))) + data[start:]
+
+
+_SIGNER = {
+    "name": "software group",
+    "key": "SHA256:" + "A" * 43,
+    "valid_from": "2026-01-01",
+    "valid_until": "2026-12-31T12:00:00Z",
+    "stores": ["/net/software"],
+    "accounts": ["123456789012"],
+    "registries": ["https://registry.example.org/"],
+    "revoked": False,
+}
+_TRUST = {"signers": [_SIGNER], "stores": ["s3://lab/x"], "accounts": ["123456789012"], "required": True}
+_ORIGIN = Origin(Place(FILE, "/media/stick/a.tar"), unsigned=True).to_dict()
+
+
+def _trust(data: bytes) -> None:
+    """What a site says, and what is kept of an origin: one document, so that each meets the other's."""
+    value = _json(data)
+    for read in (Policy.from_mapping, parse_origin):
+        with contextlib.suppress(PetalError):
+            found = read(value)
+            if isinstance(found, Policy):
+                judge(found, Place(FILE, "x"), "2026-06-01T00:00:00Z", [signer.key for signer in found.signers])
+            else:
+                assert parse_origin(found.to_dict()) == found
+
+
+_SIGNATURE = "-----BEGIN SSH SIGNATURE-----\nU1NIU0lH\n-----END SSH SIGNATURE-----\n"
+
+
+def _signatures(data: bytes) -> None:
+    assert parse_signatures("".join(parse_signatures(data)).encode()) == parse_signatures(data)
 
 
 _HOLDER = {"host": "head", "boot_id": "b", "pid_namespace": "pid:[4026531836]", "pid": 7, "start_time": "99"}
@@ -803,7 +848,14 @@ def _targets() -> Iterator[Target]:
     head = json.dumps({"url": _BASE, "etag": '"x"', "fetched": 1.5, "length": 2}).encode() + b"\n{}"
     yield _files("registry-copy", _registry_copy, [head], (b"1e999", b"[" * 2000, b"null"))
     yield _documents("snapshot", _snapshot, [_SNAPSHOT.to_dict()])
-    yield _files("export", _export_file, [_export()], tuple(map(str.encode, portable.MEMBERS)))
+    yield _files(
+        "export",
+        _export_file,
+        [_export()],
+        tuple(map(str.encode, (portable.SUMS, portable.RECORD, portable.SIGNATURES, portable.ARCHIVE))),
+    )
+    yield _documents("trust", _trust, [_TRUST, _ORIGIN])
+    yield _texts("signatures", _signatures, [_SIGNATURE, _SIGNATURE * 2], _SIGNATURE.splitlines(keepends=True))
     yield _documents("lock", _lock, [_LOCK])
     yield _documents("key-lock", _key_lock, [_KEY_PAIR])
     yield _documents("ebs", _ebs, [_EBS])

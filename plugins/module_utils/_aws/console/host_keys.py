@@ -19,8 +19,7 @@ from dataclasses import dataclass
 
 #: Of all kinds, the newest first: the order in which OpenSSH prefers them.
 KINDS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
-# Only whole blocks count: a console that is cut off in the middle of a key is looked at again.
-_BLOCK = re.compile(r"-----BEGIN SSH HOST KEY KEYS-----(.*?)-----END SSH HOST KEY KEYS-----", re.DOTALL)
+_BEGIN, _END = "-----BEGIN SSH HOST KEY KEYS-----", "-----END SSH HOST KEY KEYS-----"
 # In front of a key there may be what a logger puts before lines, behind it a comment.
 _KEY = re.compile(rf"(?:^|\s)({'|'.join(map(re.escape, KINDS))}) ([A-Za-z0-9+/]{{60,}}={{0,2}})(?=\s|$)", re.MULTILINE)
 
@@ -41,8 +40,10 @@ class HostKey:
 
 def keys_on(console: str) -> list[HostKey]:
     """The keys of the last whole block on a console; none where there is no block with a sound key."""
-    for block in reversed(_BLOCK.findall(console.replace("\r", ""))):
-        keys = [HostKey(kind, data) for kind, data in _KEY.findall(block) if _sound(kind, data)]
+    for part in reversed(console.replace("\r", "").split(_BEGIN)[1:]):
+        block, end, _rest = part.partition(_END)
+        # Only whole blocks count: a console that is cut off in the middle of a key is looked at again.
+        keys = [HostKey(kind, data) for kind, data in _KEY.findall(block) if end and _sound(kind, data)]
         if keys:
             return sorted(dict.fromkeys(keys), key=lambda key: KINDS.index(key.kind))
     return []
