@@ -329,7 +329,7 @@ FAULTS = {
         order("interrupt", after=42, times=2), says="went away", either=True, kept=True
     ),
     "host never answers": Fault(
-        order("no-ssh", times=5), says="showed no SSH host keys", variables={"software_volume_ssh_timeout": "15"}
+        order("no-ssh", times=5), says="port 22", variables={"software_volume_ssh_timeout": "15"}
     ),
     "volume stuck attaching": Fault(order("stuck-attaching", times=5), says="attach"),
     "snapshot ends in error once": Fault(order("snapshot-error")),
