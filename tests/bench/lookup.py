@@ -211,13 +211,8 @@ def rows(given: argparse.Namespace, server: Connection, url: str, authority: str
         {"type": "community", "priority": 3, "enabled": True},
     ]
     asked: dict[str, Any] = {"provider": "aws", "os": "alinux2023", "architecture": "x86_64", "size_gb": 10}
-    through: dict[str, Any] = {
-        "registry_url": url,
-        "registry_ca_path": authority,
-        "trusted_accounts": [PUBLISHER],
-        "sources": sources,
-    }
-    through["trust"] = {"accounts": [OTHER, PUBLISHER]}
+    whom = {"trusted_accounts": [PUBLISHER], "trust": {"accounts": [OTHER, PUBLISHER]}}
+    through: dict[str, Any] = {"registry_url": url, "registry_ca_path": authority, **whom, "sources": sources}
     own = [{"Name": "tag-key", "Values": ["petal:fingerprint"]}, {"Name": "status", "Values": ["completed"]}]
     one = [{"Name": "tag:petal:fingerprint", "Values": [fingerprint(count // 2)]}, own[1]]
     table: list[tuple[str, str, dict[str, Any]]] = [

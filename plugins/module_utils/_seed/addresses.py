@@ -12,8 +12,7 @@ from urllib.parse import unquote
 
 # Up to the last @ of the host's part: a password may hold one, too.
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s'\"<>`]*@")
-# What follows a question mark may be a signature: whoever has it can fetch.
-_QUERY = re.compile(r"(\w://[^\s?#'\"<>`]*)\?[^\s'\"<>`]*")
+_ADDRESS = re.compile(r"\w://[^\s'\"<>`]+")
 _HTTP = re.compile(r"(https?://)([^/\s]*)@([^@/?#\s]+)(/.*)?", re.IGNORECASE | re.DOTALL)
 
 
@@ -37,7 +36,13 @@ def without_credentials(text: str) -> str:
 
 def redacted(text: str) -> str:
     """A text with addresses, without user names, passwords and queries in them."""
-    return _QUERY.sub(r"\1?…", without_credentials(text))
+    return _ADDRESS.sub(_without_query, without_credentials(text))
+
+
+def _without_query(address: re.Match[str]) -> str:
+    """What follows a question mark may be a signature: whoever has it can fetch."""
+    before, mark, _query = address[0].partition("?")
+    return f"{before}?…" if mark and "#" not in before else address[0]
 
 
 def git_access(url: str) -> GitAccess:
