@@ -143,7 +143,11 @@ def test_the_role_uploads_the_hook_and_writes_the_configuration(tmp_path: Path) 
     before = site.config
     assert before["HeadNode"]["CustomActions"]["OnNodeConfigured"]["Script"] == f"s3://{BUCKET}/{KEY}"
     first = bootstrap()
-    assert "--user" not in first
+    assert 'set -- "$@" --user' not in first
+    # The hook of this release, which knows what the software was built for; the one on the volume is not run.
+    assert "systems=alinux2023\n" in first and "\nvolume=/shared\n" in first
+    assert "/bin/petal-node-setup" not in first
+    assert (tmp_path / "clusters" / "bioinformatics.petal-node-bootstrap").read_text() == first
     kept = site.state()
     assert "Region" not in site.run()
     assert site.state() == kept

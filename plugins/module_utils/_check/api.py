@@ -31,7 +31,7 @@ def run_checks(module: AnsibleModule, entries: Iterable[Mapping[str, Any]], user
     """Load each module in a login shell of its own and run its command, one after another.
 
     ``timeout`` is in seconds, for each of them. Raises PetalError where the user does not exist, where this
-    process may not become it, or where an entry is malformed.
+    process may not become it, where it is root, or where an entry is malformed.
     """
     _need_user(user)
     checks = [Check.from_mapping(entry) for entry in entries]
@@ -68,9 +68,13 @@ def run_in_jobs(module: AnsibleModule, manifest: Mapping[str, Any], nodes: Seque
 
 def _need_user(user: str) -> None:
     try:
-        pwd.getpwnam(user)
+        found = pwd.getpwnam(user)
     except KeyError as error:
         raise PetalError(f"there is no user {user!r} on this host; name one that is (verify_user)") from error
+    if found.pw_uid == 0:
+        raise PetalError(
+            f"{user} is root, and what is on a volume runs as an ordinary user only: name one (verify_user)"
+        )
     if os.geteuid() != 0:
         raise PetalError(f"only root can open a login shell of {user!r}: run this with become")
 

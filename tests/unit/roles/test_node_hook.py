@@ -7,14 +7,18 @@ import platform
 import re
 import resource
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ansible.plugins.filter.core import to_nice_json
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from playing import ROOT
 
@@ -29,7 +33,6 @@ PLAIN: dict[str, Any] = {
     "software_volume_lmod_init": {"sh": "/shared/lmod/lmod/init/sh"},
     "software_volume_compatible_os": [],
     "software_volume_architecture": "",
-    "software_volume_requires": [{"path": "/usr/bin/python3.12", "reason": "an environment uses it"}],
     "pcluster_config_software": {"mount_dir": "/shared"},
     "pcluster_config_hook_arguments": ["--user", "researcher1:5001:5001", "--s3-mount", "lab-data:/data:ro"],
 }
@@ -41,6 +44,8 @@ BOOTSTRAP = "pcluster_config/templates/petal-node-bootstrap.j2"
 
 def render(template: str, **variables: Any) -> str:
     """A template of a role as Ansible renders it, as far as these need it."""
+    if template == BOOTSTRAP:
+        variables = {"pcluster_config_hook_script": hook_script(**variables), **variables}
     loader = FileSystemLoader(ROOT / "roles")
     # A shell script is no web page.
     environment = Environment(loader=loader, trim_blocks=True, undefined=StrictUndefined, keep_trailing_newline=True)
@@ -48,12 +53,16 @@ def render(template: str, **variables: Any) -> str:
     return environment.get_template(template).render({**PLAIN, **variables})
 
 
+def hook_script(**variables: Any) -> str:
+    """The hook as the bootstrap has it: without its first line."""
+    return render(HOOK, **{"software_volume_lmod_init": {"sh": ""}, **variables}).removeprefix("#!/bin/sh\n")
+
+
 def evil(file: Path) -> dict[str, Any]:
     value = EVIL.replace("EVIL", str(file))
     return {
         "software_volume_mount_dir": value,
         "software_volume_lmod_init": {"sh": value},
-        "software_volume_requires": [{"path": value, "reason": value}],
         "pcluster_config_software": {"mount_dir": value},
         "pcluster_config_hook_arguments": [value],
     }
@@ -82,19 +91,27 @@ def test_no_value_is_run(template: str, shell: str, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert "/x'; touch" in done.stderr
+    if template == HOOK:
+        # Neither by the shells that read what it has written.
+        profile = tmp_path / "root" / "etc" / "profile.d" / "z00_petal.sh"
+        read = [shell, "-euc", f"id() {{ echo 5001; }}; unset EUID || :; . {profile}; echo read"]
+        assert subprocess.run(read, capture_output=True, text=True, check=True).stdout == "read\n"
+    else:
+        assert "/x'; touch" in done.stderr
     assert not made.exists()
 
 
-def test_the_bootstrap_hands_everything_on(tmp_path: Path) -> None:
-    hook = tmp_path / "a b" / "bin" / "petal-node-setup"
-    hook.parent.mkdir(parents=True)
-    hook.write_text('#!/bin/sh\nprintf "<%s>" "$@"\n')
-    hook.chmod(0o755)
+def test_the_bootstrap_hands_everything_on_and_runs_no_hook_of_the_volume(tmp_path: Path) -> None:
+    volume = tmp_path / "a b"
+    for name in ("bin/petal-node-setup", ".petal/manifest.json"):
+        (volume / name).parent.mkdir(parents=True)
+        (volume / name).write_text('#!/bin/sh\necho the volume runs this as root\n')
+        (volume / name).chmod(0o755)
     script = render(
         BOOTSTRAP,
-        pcluster_config_software={"mount_dir": str(tmp_path / "a b")},
+        pcluster_config_software={"mount_dir": str(volume)},
         pcluster_config_hook_arguments=["--user", "$(id) 'x"],
+        pcluster_config_hook_script='printf "<%s>" "$@"\n',
     )
     done = subprocess.run(["sh", "-s", "revision"], input=script, capture_output=True, text=True, check=True)
     assert done.stdout == "<--install><--user><$(id) 'x>"
@@ -131,7 +148,7 @@ def test_a_node_of_another_system_is_refused_before_anything_is_written(
     if says:
         assert "nothing was set up" in done.stderr
         assert done.returncode == 1
-    assert (tmp_path / "etc" / "profile.d" / "z00_petal.sh").is_symlink() == (not says)
+    assert (tmp_path / "etc" / "profile.d" / "z00_petal.sh").is_file() == (not says)
 
 
 def test_what_cannot_be_written_stays_as_it_was(tmp_path: Path) -> None:
@@ -169,7 +186,7 @@ def test_what_cannot_be_written_stays_as_it_was(tmp_path: Path) -> None:
     hook(tmp_path / "root")
     assert (etc / "bash.bashrc").read_text().startswith("first=1\n# >>> petal.hpc\n")
     assert (etc / "bash.bashrc").stat().st_mode & 0o777 == 0o640
-    assert (etc / "profile.d" / "z00_petal.sh").is_symlink()
+    assert (etc / "profile.d" / "z00_petal.sh").is_file()
 
 
 def test_a_node_of_another_architecture_is_refused_and_what_was_set_up_there_can_be_removed(tmp_path: Path) -> None:
@@ -186,16 +203,131 @@ def test_a_node_of_another_architecture_is_refused_and_what_was_set_up_there_can
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc" / "os-release").write_text("ID=rocky\nVERSION_ID=9.4\n")
     done = hook(tmp_path, software_volume_compatible_os=["rocky9"], software_volume_architecture=other)
-    assert (tmp_path / "etc" / "profile.d" / "z00_petal.sh").is_symlink(), done.stderr
+    assert (tmp_path / "etc" / "profile.d" / "z00_petal.sh").is_file(), done.stderr
     hook(tmp_path, "--remove", software_volume_compatible_os=["debian12"], software_volume_architecture=other)
-    assert not (tmp_path / "etc" / "profile.d" / "z00_petal.sh").is_symlink()
+    assert not (tmp_path / "etc" / "profile.d" / "z00_petal.sh").exists()
+
+
+def leads(profile: Path) -> str:
+    """The profile of a volume that a file below /etc/profile.d reads."""
+    return profile.read_text().splitlines()[0].removeprefix("# petal-node-setup reads ")
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A directory to which everybody comes, which pytest's own are not."""
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory)
+
+
+def test_the_profile_is_read_by_all_shells_but_roots(public: Path) -> None:
+    """Root logs in on a node, and so does Ansible: whoever made the volume would be root there."""
+    volume = public / "a b's"
+    (volume / "etc" / "profile.d").mkdir(parents=True)
+    (volume / "etc" / "profile.d" / "petal.sh").write_text("echo petal as $(id -u)\n")
+    (volume / "etc" / "profile.d" / "petal.csh").write_text("echo petal as `id -u`\n")
+    root = public / "root"
+    assert hook(root, software_volume_mount_dir=str(volume)).stdout == "changed\n"
+    assert hook(root, software_volume_mount_dir=str(volume)).stdout == "unchanged\n"
+    seen = set()
+    for shell in ("sh", "bash", "dash", "zsh", "ksh", "csh", "tcsh"):
+        program = shutil.which(shell)
+        if program is None:
+            continue
+        seen.add(shell)
+        profile = root / "etc" / "profile.d" / ("z00_petal.csh" if shell.endswith("csh") else "z00_petal.sh")
+        line = f"{'source' if shell.endswith('csh') else '.'} {profile}"
+        for user in (0, 65534):
+            command = ["setpriv", f"--reuid={user}", "--clear-groups", program, "-c", line]
+            done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
+            assert (done.stdout, done.stderr) == (f"petal as {user}\n" if user else "", ""), (shell, user)
+    assert seen >= {"sh", "bash"}
+
+
+def test_the_link_of_an_earlier_release_becomes_a_file(tmp_path: Path) -> None:
+    """Its own, and that of another volume, which is kept aside."""
+    profiles = tmp_path / "etc" / "profile.d"
+    profiles.mkdir(parents=True)
+    for volume in ("a", "b"):
+        (tmp_path / volume / "etc" / "profile.d").mkdir(parents=True)
+        (tmp_path / volume / "etc" / "profile.d" / "petal.sh").touch()
+    (profiles / "z00_petal.sh").symlink_to("/a/etc/profile.d/petal.sh")
+    assert hook(tmp_path, software_volume_mount_dir="/a").stdout == "changed\n"
+    assert not (profiles / "z00_petal.sh").is_symlink()
+    assert leads(profiles / "z00_petal.sh") == "/a/etc/profile.d/petal.sh"
+    assert not [path.name for path in profiles.iterdir() if path.name.startswith(".")]
+    (profiles / "z00_petal.sh").unlink()
+    (profiles / "z00_petal.sh").symlink_to("/b/etc/profile.d/petal.sh")
+    hook(tmp_path, software_volume_mount_dir="/a")
+    hook(tmp_path, "--remove", software_volume_mount_dir="/a")
+    assert not (profiles / "z00_petal.sh").is_symlink()
+    assert leads(profiles / "z00_petal.sh") == "/b/etc/profile.d/petal.sh"
+    (profiles / "z00_petal.sh").unlink()
+    (profiles / "z00_petal.sh").symlink_to("/b/etc/profile.d/petal.sh")
+    assert hook(tmp_path, "--remove", software_volume_mount_dir="/b").stdout == "changed\n"
+    assert not list(profiles.iterdir())
+
+
+def test_what_a_node_lacks_is_read_from_the_manifest_and_said(tmp_path: Path) -> None:
+    """As Ansible writes a manifest; what stands there is text, whoever wrote it."""
+    needs = [
+        {"path": "/usr/bin/python9.9", "reason": "the Python of environments"},
+        {"path": "/bin/sh", "reason": "which every node has"},
+        {"path": "/a b/$(touch EVIL)", "reason": "`touch EVIL`; \"$(touch EVIL)\" \x1b[31m red"},
+        {"path": "relative", "reason": "no path"},
+    ]
+    volume, made = tmp_path / "volume", tmp_path / "EVIL"
+    (volume / ".petal").mkdir(parents=True)
+    manifest = {"modules": [{"path": "/not/asked", "reason": "elsewhere"}], "requires": needs, "schema": 1}
+    (volume / ".petal" / "manifest.json").write_text(to_nice_json(manifest, sort_keys=True) + "\n")
+    (tmp_path / "root" / "bin").mkdir(parents=True)
+    (tmp_path / "root" / "bin" / "sh").touch()
+    done = hook(tmp_path / "root", software_volume_mount_dir=str(volume))
+    assert done.returncode == 1
+    said = [line for line in done.stderr.splitlines() if "is missing" in line]
+    assert said[0] == "petal-node-setup: /usr/bin/python9.9 is missing on this node: the Python of environments"
+    assert said[1].startswith("petal-node-setup: /a b/$(touch EVIL) is missing on this node: `touch EVIL`; ")
+    assert len(said) == 2 and "\x1b" not in done.stderr and not made.exists() and not Path("EVIL").exists()
+    manifest["requires"] = []
+    (volume / ".petal" / "manifest.json").write_text(to_nice_json(manifest, sort_keys=True) + "\n")
+    assert "is missing" not in hook(tmp_path / "root", software_volume_mount_dir=str(volume)).stderr
+
+
+def test_a_hook_that_was_told_nothing_finds_lmod_and_runs_it_as_nobody(public: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("the hook wants root")
+    script = render(HOOK, software_volume_mount_dir=str(public), software_volume_lmod_init={"sh": ""})
+    lmod = public / "lmod" / "lmod"
+    (lmod / "init").mkdir(parents=True)
+    (lmod / "init" / "sh").touch()
+    (lmod / "libexec").mkdir()
+    (lmod / "libexec" / "lmod").write_text(f"#!/bin/sh\nid -u >{public}/said/uid\nenv >{public}/said/env\n")
+    (lmod / "libexec" / "lmod").chmod(0o755)
+    (public / "said").mkdir()
+    (public / "said").chmod(0o777)
+    start = script[script.index("volume=") : script.index("# What the software was built for")]
+    done = subprocess.run(
+        ["sh", "-euc", f"{start}root=''\n{of_the_hook('lmod_runs')}\nlmod_runs && echo \"$lmod_init\""],
+        env={"PATH": "/usr/sbin:/usr/bin:/bin", "SECRET": "of root"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"{lmod}/init/sh\n"
+    assert (public / "said" / "uid").read_text() == "65534\n"
+    assert "SECRET" not in (public / "said" / "env").read_text()
+    (lmod / "libexec" / "lmod").unlink()
+    done = subprocess.run(["sh", "-euc", f"{start}echo $lmod_init"], capture_output=True, text=True, check=True)
+    assert done.stdout == "/usr/share/lmod/lmod/init/sh\n"
 
 
 def hook(root: Path, *arguments: str, **variables: Any) -> subprocess.CompletedProcess[str]:
     """The hook on the file system below a directory."""
     if os.geteuid() != 0:
         pytest.skip("the hook wants root")
-    script = render(HOOK, **variables)
+    volume = variables.get("software_volume_mount_dir", "/shared")
+    script = render(HOOK, **{"software_volume_lmod_init": {"sh": f"{volume}/lmod/lmod/init/sh"}, **variables})
     return subprocess.run(
         ["sh", "-s", "--", *arguments, "--root", str(root)], input=script, capture_output=True, text=True, check=False
     )
@@ -262,12 +394,10 @@ def test_a_volume_that_goes_leaves_the_profile_of_another(tmp_path: Path) -> Non
             (profile / link.name.removeprefix("z00_")).touch()
 
     def run(name: str, *arguments: str) -> str:
-        init = {"sh": f"/{name}/lmod/lmod/init/sh"}
-        variables = {"software_volume_mount_dir": f"/{name}", "software_volume_lmod_init": init}
-        return hook(tmp_path, *arguments, software_volume_requires=[], **variables).stdout.strip()
+        return hook(tmp_path, *arguments, software_volume_mount_dir=f"/{name}").stdout.strip()
 
     def linked() -> list[str]:
-        return [str(link.readlink()).split("/")[1] for link in links if link.is_symlink()]
+        return [leads(link).split("/")[1] for link in links if link.exists()]
 
     for last, first_to_go, left in (("b", "b", "a"), ("b", "a", "b")):
         assert run("a") == "changed"
@@ -293,7 +423,7 @@ def test_a_volume_that_goes_leaves_the_buckets_of_another(tmp_path: Path) -> Non
         return f"# >>> petal.hpc {directory}\n{owners}lab {directory} fuse.s3fs ro 0 0\n# <<< petal.hpc\n"
 
     def remove(volume: str) -> str:
-        done = hook(tmp_path, "--remove", software_volume_mount_dir=volume, software_volume_requires=[])
+        done = hook(tmp_path, "--remove", software_volume_mount_dir=volume)
         return done.stdout.strip()
 
     root = "UUID=1 / ext4 defaults 0 1\n"
@@ -351,7 +481,7 @@ def test_a_volume_that_is_gone_does_not_come_back(tmp_path: Path) -> None:
         hook(tmp_path, software_volume_mount_dir=f"/{name}")
     (tmp_path / "a" / "etc" / "profile.d" / "petal.sh").unlink()
     hook(tmp_path, "--remove", software_volume_mount_dir="/b")
-    assert not link.is_symlink()
+    assert not link.exists()
 
 
 def of_the_hook(*names: str) -> str:
