@@ -31,4 +31,10 @@ options:
   registry_ca_path:
     description: File with the certificates to trust, for a registry with one that the system does not know.
     type: path
+  registry_private_redirects:
+    description:
+      - Follow redirects of the registry also to addresses that only this network or this machine reaches (private, link-local,
+        loopback). Without it they are followed to the registry's own host, and to public addresses.
+    type: bool
+    default: false
 """

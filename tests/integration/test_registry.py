@@ -12,6 +12,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,8 @@ import pytest
 from modules import fail_module, run_module
 from playing import ROOT, play
 from registry_server import Handler, Server, certificate, fingerprint, index, redirect, serving, stack, write
+
+from ansible_collections.petal.hpc.plugins.module_utils._registry import api, record
 
 STACKS = [stack(name, fingerprint(number), "999888777666", f"snap-{number:017x}") for number, name in enumerate("abc")]
 A, B, C = STACKS
@@ -213,6 +216,43 @@ def test_redirects_to_https_are_followed(server: Server, keys: tuple[Path, Path]
     server.pages["/4"] = index(A)
     found = run_module("registry_info", **arguments(server, keys))
     assert (found["total"], found["registry"]["requests"]) == (1, 6)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.2", "2130706433"])
+def test_a_redirect_into_this_network_takes_the_sites_word(
+    host: str, server: Server, keys: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """A registry somewhere could have us ask what only we reach: metadata services, consoles, other services here."""
+    port = server.url.rsplit(":", 1)[1]
+    server.pages["/snapshots/index.json"] = redirect(f"https://{host}:{port}/inside")
+    server.pages["/inside"] = index(A)
+    message = refused(server, keys, tmp_path)
+    assert "such an address is of a private network or of this machine" in message
+    assert "registry_private_redirects: true" in message
+    assert [path for path, _headers in server.asked] == ["/snapshots/index.json"]
+    # Where the site says so, it is asked; the certificate is for 127.0.0.1 alone.
+    allowed = fail_module("registry_info", **arguments(server, keys, registry_private_redirects=True))
+    assert "no TLS connection that can be trusted" in allowed or "cannot be reached" in allowed
+
+
+def test_a_name_that_leads_inside_is_looked_up(
+    server: Server, keys: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of several addresses is enough; behind a proxy, which looks names up, what the text says counts still."""
+    found = [
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 443)) for address in ("140.82.121.3", "169.254.169.254")
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_arguments, **_options: found)
+    registry = api.Registry("https://registry.example.org/")
+    with pytest.raises(record.RegistryError, match=r"rebind\.example\.org', which is at 169\.254\.169\.254"):
+        registry._check_reach("https://rebind.example.org/x")
+    registry._check_reach("https://registry.example.org/elsewhere")
+    monkeypatch.undo()
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    registry._check_reach("https://nobody-resolves.invalid/")
+    for host in ("169.254.169.254", "localhost", "[fe80::1]"):
+        with pytest.raises(record.RegistryError, match="of a private network"):
+            registry._check_reach(f"https://{host}/")
 
 
 # Hostile

@@ -16,6 +16,7 @@ import http.client
 import json
 import os
 import re
+import socket
 import ssl
 import stat
 import tempfile
@@ -23,6 +24,7 @@ import threading
 import time
 import urllib.error
 import urllib.parse
+import urllib.request
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +33,7 @@ from typing import Any, TypeVar
 from ansible.module_utils.urls import open_url
 
 from ansible_collections.petal.hpc.plugins.module_utils._host.below import api as below
-from ansible_collections.petal.hpc.plugins.module_utils._registry import query, record
+from ansible_collections.petal.hpc.plugins.module_utils._registry import query, reach, record
 from ansible_collections.petal.hpc.plugins.module_utils._registry.query import Wanted
 from ansible_collections.petal.hpc.plugins.module_utils._registry.record import (
     Entry,
@@ -68,6 +70,7 @@ class Settings:
 
     cache_dir: where copies are kept; empty for the user's own. offline: from copies alone. max_age: seconds for which a
     copy is taken without asking. timeout: seconds for all answers together. keep: whether copies are written.
+    private_redirects: whether a redirect may lead to an address that only this network or this machine reaches.
     """
 
     cache_dir: str = ""
@@ -76,6 +79,7 @@ class Settings:
     timeout: int = 30
     ca_path: str | None = None
     keep: bool = True
+    private_redirects: bool = False
 
     @classmethod
     def of(cls, params: Mapping[str, Any], keep: bool = True) -> Settings:
@@ -87,6 +91,7 @@ class Settings:
             timeout=params["registry_timeout"],
             ca_path=params["registry_ca_path"],
             keep=keep,
+            private_redirects=params["registry_private_redirects"],
         )
 
 
@@ -401,8 +406,25 @@ class Registry:
                     seen.add(url)
                     if len(seen) > REDIRECTS_LIMIT + 1:
                         raise RegistryError(f"it is redirected more than {REDIRECTS_LIMIT} times")
+                    self._check_reach(url)
                     continue
                 return _content(answer, status, limit)
+
+    def _check_reach(self, url: str) -> None:
+        """Raise RegistryError where a redirect leads into a network that its author could not reach by himself.
+
+        The registry's own host may be anywhere: whoever named it meant it. A name whose address changes between this look
+        and the connection gains nothing: what answers there has no certificate for it, and TLS ends before it is asked.
+        """
+        host = urllib.parse.urlsplit(url).hostname or ""
+        if self.settings.private_redirects or host == urllib.parse.urlsplit(self.url).hostname:
+            return
+        for address in _addresses(host):
+            if not reach.is_public(address):
+                raise RegistryError(
+                    f"it is redirected to {shown(host)}, which is at {address}: such an address is of a private network or"
+                    " of this machine. Where that is meant, the site says so with registry_private_redirects: true"
+                )
 
     def _open(self, url: str, etag: str, left: float) -> Any:
         # Credentials of a .netrc are not for whoever a registry redirects to. Compressed answers have no bound.
@@ -449,6 +471,23 @@ def _next(url: str, location: Any) -> str:
     if not target.isascii() or not target.isprintable() or " " in target:
         raise RegistryError(f"it is redirected to {shown(target)}, which is no address")
     return str(target)
+
+
+def _addresses(host: str) -> list[str]:
+    """All addresses of a host. Raises UnreachableError for a name that has none.
+
+    Behind a proxy it is the proxy that looks names up, and may be the only one who can: then those alone are known that
+    the text itself says.
+    """
+    proxied = "https" in urllib.request.getproxies() and not urllib.request.proxy_bypass(host)
+    flags = socket.AI_NUMERICHOST if proxied else 0
+    try:
+        found = socket.getaddrinfo(host, 443, type=socket.SOCK_STREAM, flags=flags)
+    except (OSError, UnicodeError) as error:
+        if proxied:
+            return ["127.0.0.1"] if host == "localhost" or host.endswith(".localhost") else []
+        raise UnreachableError(f"it cannot be reached: {shown(host)}: {shown(str(error))}") from error
+    return sorted({str(one[4][0]) for one in found})
 
 
 def _content(answer: Any, status: int, limit: int) -> Copy | None:

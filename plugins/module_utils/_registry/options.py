@@ -15,4 +15,5 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "registry_max_age": {"type": "int", "default": 600},
     "registry_timeout": {"type": "int", "default": 30},
     "registry_ca_path": {"type": "path"},
+    "registry_private_redirects": {"type": "bool", "default": False},
 }

@@ -105,6 +105,7 @@ REASONS = {
             *("software_volume_nfs_server", "software_volume_nfs_clients", "software_volume_nfs_options"),
             *("software_volume_switch", "software_volume_slurm_node", "software_volume_users_and_mounts"),
             *("software_volume_site_registry", "software_volume_cleanup_kept", "software_volume_kept_days"),
+            "software_volume_registry_private_redirects",
             *("software_volume_head_node_key_file", "software_volume_junit", "software_volume_verify_slurm_options"),
             *("software_volume_list_shared", "software_volume_cleanup_build", "software_volume_osv"),
             *("software_volume_trust", "software_volume_signing_key"),
