@@ -63,9 +63,10 @@ def test_life_of_a_snapshot(store: Path, volume: str, tmp_path: Path) -> None:
     assert made["changed"]
     assert entries(store) == [record["snapshot_id"]]
     directory = store / "snapshots" / record["snapshot_id"]
-    assert sorted(path.name for path in directory.iterdir()) == ["snapshot.json", "volume.tar.zst"]
+    assert sorted(path.name for path in directory.iterdir()) == ["sequence.json", "snapshot.json", "volume.tar.zst"]
     # Files inside that not everybody may read are in the archive, too.
     assert {path.name: path.stat().st_mode & 0o777 for path in directory.iterdir()} == {
+        "sequence.json": 0o444,
         "snapshot.json": 0o444,
         "volume.tar.zst": 0o600,
     }

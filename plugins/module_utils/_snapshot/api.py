@@ -4,9 +4,10 @@
 
 """The snapshot store of the local provider: one directory each, complete or not there.
 
-``snapshots/SNAPSHOT_ID/{snapshot.json,volume.tar.zst}``, and what a build says of it, ``provenance.json`` and
-``sbom.cdx.json``. A directory ``.tmp-…`` is being written, or removed, as long as somebody holds its flock; without one
-its writer is dead and the next writer removes it.
+``snapshots/SNAPSHOT_ID/{snapshot.json,volume.tar.zst}``; of what was built here ``sequence.json`` and what the build says
+of it, ``provenance.json`` and ``sbom.cdx.json``; of what was brought in ``origin.json``; and ``snapshot.json.sig`` where
+somebody has signed it. A directory ``.tmp-…`` is being written, or removed, as long as somebody holds its flock; without
+one its writer is dead and the next writer removes it.
 """
 
 from __future__ import annotations
@@ -63,6 +64,9 @@ ARCHIVE = "volume.tar.zst"
 RECORD = "snapshot.json"
 SIGNATURES = "snapshot.json.sig"
 ORIGIN = "origin.json"
+#: ``{"sequence": NUMBER}``: larger than that of all that were there, whatever the clock says. Who brings a snapshot in
+#: brings none along, and earlier releases wrote none.
+SEQUENCE = "sequence.json"
 MEMBER = "volume.img"
 SPARE = 16 * 1024**2
 #: Whoever can read an archive can read every file inside, also those that not everybody may.
@@ -134,7 +138,9 @@ class SnapshotStore:
         if size != record.stored_bytes:
             raise SnapshotError(f"{ARCHIVE} has {size} bytes, its record says {record.stored_bytes}")
         origin = self._origin(entry)
-        return record if origin is None else replace(record, imported=str(origin.place))
+        if origin is not None:
+            return replace(record, imported=str(origin.place))
+        return replace(record, sequence=self._sequence(entry))
 
     def _origin(self, entry: Path) -> Origin | None:
         """Where it came from; None for what was built here."""
@@ -175,6 +181,14 @@ class SnapshotStore:
         place = Place(OWN) if origin is None else origin.place
         asked = replace(policy, unsigned=policy.unsigned or (origin is not None and origin.unsigned))
         return trust.verdict(self._host, asked, place, parcel.snapshot.created, parcel.record, parcel.signatures)
+
+    def _sequence(self, entry: Path) -> int | None:
+        """The number of one that was built here; None where it has none, or none that can be one."""
+        try:
+            found = self._host.read_json(entry / SEQUENCE).get("sequence")
+        except (OSError, PetalError, AttributeError):
+            return None
+        return found if isinstance(found, int) and not isinstance(found, bool) and 0 < found < 2**53 else None
 
     def find(self, request: SnapshotRequest) -> Snapshot | None:
         """The snapshot that this build has made already; None when it has not."""
@@ -312,7 +326,12 @@ class SnapshotStore:
             self._host.write(draft / RECORD, record.record().decode(), RECORD_MODE)
             for name, text in attest(record, digest(draft / RECORD)).items() if attest else ():
                 self._host.write(draft / name, text, RECORD_MODE)
-            self._publish(draft, record.snapshot_id)
+            # Two builds at once have two numbers.
+            with self._host.lock(self._store / LOCKS / "sequence.lock", doing):
+                there = (self._sequence(entry) or 0 for entry in self._root.glob("snap-*"))
+                record = replace(record, sequence=max(there, default=0) + 1)
+                self._host.write_json(draft / SEQUENCE, {"sequence": record.sequence}, RECORD_MODE)
+                self._publish(draft, record.snapshot_id)
         return record
 
     def _archive(self, image: Path, archive: Path, doing: str) -> None:

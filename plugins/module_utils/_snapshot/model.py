@@ -28,6 +28,10 @@ class SnapshotError(PetalError):
     """A snapshot cannot be made, read or used."""
 
 
+#: What a store says of a snapshot, and no record does: nobody can bring it along.
+OF_STORE = ("imported", "sequence")
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """A snapshot of a software volume.
@@ -40,6 +44,8 @@ class Snapshot:
     progress: percent done; below 100 only while pending. message: why it is in its state, where the provider says.
     encrypted, kms_key_id: None where the provider knows no such thing.
     imported: where one that was not built here came from, as a clause; no part of its record.
+    sequence: its number among those that were built in the store it was read from; None for what came from elsewhere,
+        and what earlier releases built. The store's word and no part of the record: nobody can bring it along.
     """
 
     snapshot_id: str
@@ -65,6 +71,7 @@ class Snapshot:
     encrypted: bool | None = None
     kms_key_id: str | None = None
     imported: str = ""
+    sequence: int | None = field(default=None, compare=False)
 
     @property
     def build_id(self) -> str | None:
@@ -72,11 +79,11 @@ class Snapshot:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, as the modules return them."""
-        return asdict(self)
+        return {key: value for key, value in asdict(self).items() if key != "sequence"}
 
     def record(self) -> bytes:
         """The record as a store keeps it, and as it is signed: the same bytes for the same snapshot."""
-        kept = {key: value for key, value in asdict(self).items() if key != "imported"}
+        kept = {key: value for key, value in asdict(self).items() if key not in OF_STORE}
         return (json.dumps(kept, indent=2, sort_keys=True) + "\n").encode()
 
 

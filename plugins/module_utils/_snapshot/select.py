@@ -124,14 +124,18 @@ CLOCKS_DIFFER = 3600
 
 
 def newest_first(snapshots: Iterable[Snapshot], now: float | None = None) -> list[Snapshot]:
-    """By time, then by id, so that the order never depends on the disk's. What bears no possible date comes last.
+    """What was built here in the order of its making, whatever the clocks said; before all others, which go by time.
+
+    Then by id, so that the order never depends on the disk's. What bears no possible date comes last of those that go
+    by time: a wrong clock decides about nothing but what it dated itself.
 
     :param now: seconds since 1970; the host's clock by default.
     """
     latest = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime((time.time() if now is None else now) + CLOCKS_DIFFER))
 
-    def age(snapshot: Snapshot) -> tuple[bool, str, str]:
-        return FIRST_DATE <= snapshot.created <= latest, snapshot.created, snapshot.snapshot_id
+    def age(snapshot: Snapshot) -> tuple[int, bool, str, str]:
+        possible = FIRST_DATE <= snapshot.created <= latest
+        return snapshot.sequence or 0, possible, snapshot.created, snapshot.snapshot_id
 
     return sorted(snapshots, key=age, reverse=True)
 

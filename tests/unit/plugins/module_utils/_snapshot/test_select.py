@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria, Refusal, select
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria, Refusal, newest_first, select
 
 FINGERPRINTS = ["sha256:" + letter * 64 for letter in "ab"]
 
@@ -206,3 +206,14 @@ def test_what_was_built_here_comes_before_what_was_brought() -> None:
     assert chosen.best == own
     assert chosen.reason.endswith("and was built here, as 1 other was not")
     assert select([brought], Criteria(fingerprint=FINGERPRINTS[0])).best == brought
+
+
+def test_what_was_built_here_goes_by_its_number_and_no_clock_decides() -> None:
+    """A build of 2001 is newer than one of 2040 that came before it, and than all that was brought in."""
+    of_2040 = snapshot(1, created="2040-01-01T00:00:00Z", sequence=1)
+    of_today = snapshot(2, sequence=2)
+    of_2001 = snapshot(3, created="2001-01-01T00:00:00Z", sequence=3)
+    brought = snapshot(4, created="2026-06-01T00:00:00Z")
+    everything = [brought, of_today, of_2001, of_2040]
+    assert newest_first(everything) == [of_2001, of_today, of_2040, brought]
+    assert select(everything, Criteria(fingerprint=FINGERPRINTS[0])).best == of_2001
