@@ -33,8 +33,8 @@ options:
     type: path
   registry_private_redirects:
     description:
-      - Follow redirects of the registry also to addresses that only this network or this machine reaches (private, link-local,
-        loopback). Without it they are followed to the registry's own host, and to public addresses.
+      - Follow redirects of the registry also to addresses that only this network or this machine reaches (private,
+        link-local, loopback). Without it they are followed to the registry's own host, and to public addresses.
     type: bool
     default: false
 """

@@ -65,7 +65,7 @@ def forge(store: Path, tmp_path: Path) -> Path:
 
 
 def test_nothing_of_a_forged_volume_runs_as_root(store: Path, seed: Path, tmp_path: Path) -> None:
-    """A hook that was replaced was root on the node, and so were Lmod, and the profile that root's login shells read."""
+    """A hook that was replaced was root on the node; so were Lmod, and the profile that root's login shells read."""
     built = play("build_volume", seed=seed, store=store)
     assert built.rc == 0, built.output
     seen = forge(store, tmp_path)

@@ -235,9 +235,8 @@ def test_a_redirect_into_this_network_takes_the_sites_word(
     assert "no TLS connection that can be trusted" in allowed or "cannot be reached" in allowed
 
 
-def test_a_name_that_leads_inside_is_looked_up(
-    server: Server, keys: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("server")
+def test_a_name_that_leads_inside_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """One of several addresses is enough; behind a proxy, which looks names up, what the text says counts still."""
     found = [
         (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 443)) for address in ("140.82.121.3", "169.254.169.254")

@@ -413,8 +413,8 @@ class Registry:
     def _check_reach(self, url: str) -> None:
         """Raise RegistryError where a redirect leads into a network that its author could not reach by himself.
 
-        The registry's own host may be anywhere: whoever named it meant it. A name whose address changes between this look
-        and the connection gains nothing: what answers there has no certificate for it, and TLS ends before it is asked.
+        The registry's own host may be anywhere: whoever named it meant it. A name whose address changes between this
+        look and the connection gains nothing: what answers has no certificate for it, and TLS ends before it is asked.
         """
         host = urllib.parse.urlsplit(url).hostname or ""
         if self.settings.private_redirects or host == urllib.parse.urlsplit(self.url).hostname:
@@ -422,8 +422,9 @@ class Registry:
         for address in _addresses(host):
             if not reach.is_public(address):
                 raise RegistryError(
-                    f"it is redirected to {shown(host)}, which is at {address}: such an address is of a private network or"
-                    " of this machine. Where that is meant, the site says so with registry_private_redirects: true"
+                    f"it is redirected to {shown(host)}, which is at {address}: such an address is of a private"
+                    " network or of this machine. Where that is meant, the site says so with"
+                    " registry_private_redirects: true"
                 )
 
     def _open(self, url: str, etag: str, left: float) -> Any:

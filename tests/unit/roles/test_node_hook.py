@@ -105,7 +105,7 @@ def test_the_bootstrap_hands_everything_on_and_runs_no_hook_of_the_volume(tmp_pa
     volume = tmp_path / "a b"
     for name in ("bin/petal-node-setup", ".petal/manifest.json"):
         (volume / name).parent.mkdir(parents=True)
-        (volume / name).write_text('#!/bin/sh\necho the volume runs this as root\n')
+        (volume / name).write_text("#!/bin/sh\necho the volume runs this as root\n")
         (volume / name).chmod(0o755)
     script = render(
         BOOTSTRAP,
@@ -274,7 +274,7 @@ def test_what_a_node_lacks_is_read_from_the_manifest_and_said(tmp_path: Path) ->
     needs = [
         {"path": "/usr/bin/python9.9", "reason": "the Python of environments"},
         {"path": "/bin/sh", "reason": "which every node has"},
-        {"path": "/a b/$(touch EVIL)", "reason": "`touch EVIL`; \"$(touch EVIL)\" \x1b[31m red"},
+        {"path": "/a b/$(touch EVIL)", "reason": '`touch EVIL`; "$(touch EVIL)" \x1b[31m red'},
         {"path": "relative", "reason": "no path"},
     ]
     volume, made = tmp_path / "volume", tmp_path / "EVIL"

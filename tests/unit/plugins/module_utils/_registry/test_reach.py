@@ -7,7 +7,9 @@ import pytest
 from ansible_collections.petal.hpc.plugins.module_utils._registry.reach import is_public
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "140.82.121.3", "2606:50c0:8000::153", "64:ff9b::808:808", "2002:808:808::1"])
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "140.82.121.3", "2606:50c0:8000::153", "64:ff9b::808:808", "2002:808:808::1"]
+)
 def test_what_everybody_reaches_is_public(address: str) -> None:
     assert is_public(address)
 
