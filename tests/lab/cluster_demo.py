@@ -104,6 +104,7 @@ class Demo:
         self.verified()
         if not self._short:
             self.step("deploy again", lambda: _unchanged(self.play("deploy_cluster", old, "-v")))
+        self.step("fail where the head's fstab cannot be written", lambda: self._fail(cluster, new))
         watch = RunningJob(cluster)
         self.step(SWITCH, lambda: self.play("deploy_cluster", new))
         watch.check()
@@ -134,6 +135,22 @@ class Demo:
             f"nodes={nodes} modules_ok={passed} job=ok "
             f"deploy_s={deploy:.0f} switch_s={switch:.0f} rollback_s={back:.0f}"
         )
+
+    def _fail(self, cluster: Cluster, new: Path) -> None:
+        """A deployment that cannot be ended leaves the head as it was."""
+        look = "ls /srv/petal/demo; findmnt --noheadings --output TARGET | grep petal; cat /etc/fstab /etc/exports.d/*"
+        look += "; ls /var/lib/petal/volumes 2>/dev/null || :"
+        before = cluster.run(HEAD, look)
+        cluster.run(HEAD, "mount --bind /etc/fstab /etc/fstab && mount -o remount,bind,ro /etc/fstab")
+        try:
+            said = self.play("deploy_cluster", new)
+            raise DemoError(f"what cannot be written was deployed:\n{said}")
+        except DemoError as error:
+            if "No node has changed, and nothing is left on head1." not in " ".join(str(error).split()):
+                raise
+        finally:
+            cluster.run(HEAD, "umount /etc/fstab")
+        _expect(before, cluster.run(HEAD, look), "what is on the head after a deployment that failed")
 
     def _look(self, cluster: Cluster, old: Path, new: Path) -> None:
         """What each node has, and that check mode leaves it so."""
