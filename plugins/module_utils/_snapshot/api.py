@@ -4,10 +4,10 @@
 
 """The snapshot store of the local provider: one directory each, complete or not there.
 
-``snapshots/SNAPSHOT_ID/{snapshot.json,volume.tar.zst}``; of what was built here ``sequence.json`` and what the build says
-of it, ``provenance.json`` and ``sbom.cdx.json``; of what was brought in ``origin.json``; and ``snapshot.json.sig`` where
-somebody has signed it. A directory ``.tmp-…`` is being written, or removed, as long as somebody holds its flock; without
-one its writer is dead and the next writer removes it.
+``snapshots/SNAPSHOT_ID/{snapshot.json,volume.tar.zst}``; of what was built here ``sequence.json`` and what the build
+says of it, ``provenance.json`` and ``sbom.cdx.json``; of what was brought in ``origin.json``; ``snapshot.json.sig``
+where somebody has signed it. A directory ``.tmp-…`` is being written, or removed, as long as somebody holds its flock;
+without one its writer is dead and the next writer removes it.
 """
 
 from __future__ import annotations

@@ -16,11 +16,13 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot import api
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore, Source
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
     BUILD_ID_TAG,
+    Parcel,
     Snapshot,
     SnapshotRequest,
     parse_snapshot,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria, select
+from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import FILE, Origin, Place
 
 FINGERPRINT = "sha256:" + "a" * 64
 
@@ -91,7 +93,9 @@ def test_what_is_brought_in_has_no_number_and_brings_none(
     entry = tmp_path / "store" / "snapshots" / own.snapshot_id
     record = {**json.loads((entry / "snapshot.json").read_text()), "snapshot_id": "snap-" + "f" * 17, "sequence": 99}
     other = parse_snapshot({**record, "created": "2026-06-01T00:00:00Z"})
-    assert store.adopt(other, lambda: iter([store.archive(own.snapshot_id).read_bytes()]), "importing it")
+    pieces = lambda: iter([store.archive(own.snapshot_id).read_bytes()])  # noqa: E731
+    origin = Origin(Place(FILE, "/media/stick/a.tar"))
+    assert store.adopt(Parcel(other, json.dumps(record).encode()), origin, pieces, "importing it")
     assert [one.snapshot_id for one in store.scan()[0]] == [own.snapshot_id, other.snapshot_id]
     for text in ("[]", "{}", "no json", '{"sequence": true}', '{"sequence": -1}', '{"sequence": 1e3}'):
         (entry / "sequence.json").chmod(0o600)

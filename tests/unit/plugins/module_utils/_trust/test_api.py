@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -88,11 +88,9 @@ def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     key, socket = made(tmp_path / "key"), tmp_path / "agent"
     process = subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL)
     try:
-        for _attempt in range(100):
-            if socket.exists():
-                break
-            process.poll()
-            os.sched_yield()
+        deadline = time.monotonic() + 30
+        while not socket.exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
         monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
         subprocess.run(["ssh-add", "-q", key], check=True, stderr=subprocess.DEVNULL)
         key.unlink()
