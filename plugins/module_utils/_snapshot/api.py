@@ -39,7 +39,12 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import human
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
+    BESIDE,
+    RECORD,
+    SIGNATURES,
     SNAPSHOT_ID,
+    STATEMENT,
+    STATEMENT_SIGNATURES,
     Parcel,
     Snapshot,
     SnapshotError,
@@ -51,7 +56,9 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Refusal, newest_first
 from ansible_collections.petal.hpc.plugins.module_utils._trust import api as trust
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
+    NAMESPACE,
     OWN,
+    STATEMENT_NAMESPACE,
     Origin,
     Place,
     Policy,
@@ -61,8 +68,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
 )
 
 ARCHIVE = "volume.tar.zst"
-RECORD = "snapshot.json"
-SIGNATURES = "snapshot.json.sig"
 ORIGIN = "origin.json"
 #: ``{"sequence": NUMBER}``: larger than that of all that were there, whatever the clock says. Who brings a snapshot in
 #: brings none along, and earlier releases wrote none.
@@ -154,8 +159,8 @@ class SnapshotStore:
         snapshot, entry = self.get(snapshot_id), self._root / snapshot_id
         with explained(f"reading the snapshot {snapshot_id}"):
             record = (entry / RECORD).read_bytes()
-            signatures = (entry / SIGNATURES).read_bytes() if (entry / SIGNATURES).exists() else b""
-            return Parcel(snapshot, record, signatures), self._origin(entry)
+            beside = {name: (entry / name).read_bytes() for name in BESIDE if (entry / name).exists()}
+            return Parcel(snapshot, record, beside), self._origin(entry)
 
     def sign(self, snapshot_id: str, key_file: str, check: bool = False) -> tuple[Parcel, bool]:
         """Put a signature beside a record, unless the key has signed it; whether it changes. Raises PetalError.
@@ -163,17 +168,32 @@ class SnapshotStore:
         :param key_file: of a private key, or of a public one that an agent has the private one of.
         """
         parcel, _origin = self.parcel(snapshot_id)
-        doing = f"signing the snapshot {snapshot_id}"
-        signed = trust.signed_by(self._host, parcel.record, parse_signatures(parcel.signatures))
-        if trust.fingerprint(self._host, key_file) in signed:
+        doing, key = f"signing the snapshot {snapshot_id}", trust.fingerprint(self._host, key_file)
+        if not self._to_sign(parcel, key):
             return parcel, False
         if not check:
             with explained(doing), self.locked(f"sign-{snapshot_id}", doing):
+                # Another one may have signed it while this one waited.
                 parcel, _origin = self.parcel(snapshot_id)
-                signatures = parcel.signatures + trust.sign(self._host, parcel.record, key_file).encode("ascii")
-                parcel = replace(parcel, signatures=signatures)
-                self._host.write(self._root / snapshot_id / SIGNATURES, signatures.decode("ascii"), RECORD_MODE)
+                for name, data, namespace in self._to_sign(parcel, key):
+                    added = trust.sign(self._host, data, key_file, namespace).encode("ascii")
+                    signatures = parcel.beside.get(name, b"") + added
+                    parcel = replace(parcel, beside={**parcel.beside, name: signatures})
+                    self._host.write(self._root / snapshot_id / name, signatures.decode("ascii"), RECORD_MODE)
         return parcel, True
+
+    def _to_sign(self, parcel: Parcel, key: str) -> list[tuple[str, bytes, str]]:
+        """What a key has still to sign: the signatures' name, the bytes and what it is signed as."""
+        signable = [
+            (SIGNATURES, parcel.record, NAMESPACE),
+            (STATEMENT_SIGNATURES, parcel.beside.get(STATEMENT), STATEMENT_NAMESPACE),
+        ]
+        return [
+            (name, data, namespace)
+            for name, data, namespace in signable
+            if data is not None
+            and key not in trust.signed_by(self._host, data, parse_signatures(parcel.beside.get(name, b"")), namespace)
+        ]
 
     def judged(self, snapshot: Snapshot, policy: Policy) -> Verdict:
         """Whether one of the own store may be used, by what the site trusts now. Raises PetalError."""
@@ -290,9 +310,9 @@ class SnapshotStore:
                 stream.flush()
                 os.fsync(stream.fileno())
             # As it came, to the byte: that is what is signed.
-            self._host.write(draft / RECORD, parcel.record.decode(), RECORD_MODE)
-            if parcel.signatures:
-                self._host.write(draft / SIGNATURES, parcel.signatures.decode("ascii"), RECORD_MODE)
+            for name, data in {**parcel.beside, RECORD: parcel.record}.items():
+                (draft / name).write_bytes(data)
+                (draft / name).chmod(RECORD_MODE)
             self._host.write_json(draft / ORIGIN, origin.to_dict(), RECORD_MODE)
             self._publish(draft, snapshot.snapshot_id)
 

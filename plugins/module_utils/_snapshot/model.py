@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import SIGNATURES_LIMIT
 
 BUILD_ID_TAG = "petal:build-id"
 COMPLETED = "completed"
@@ -28,6 +29,13 @@ class SnapshotError(PetalError):
     """A snapshot cannot be made, read or used."""
 
 
+RECORD = "snapshot.json"
+SIGNATURES = "snapshot.json.sig"
+#: Where it comes from: an in-toto statement about the record, and the signatures of that.
+STATEMENT = "provenance.json"
+STATEMENT_SIGNATURES = "provenance.json.sig"
+#: What goes with a record wherever a snapshot goes, in the order in which it is written, and its limits in bytes.
+BESIDE = {SIGNATURES: SIGNATURES_LIMIT, STATEMENT: 16 * 1024**2, STATEMENT_SIGNATURES: SIGNATURES_LIMIT}
 #: What a store says of a snapshot, and no record does: nobody can bring it along.
 OF_STORE = ("imported", "sequence")
 
@@ -91,12 +99,18 @@ class Snapshot:
 class Parcel:
     """A snapshot on its way from one store to another.
 
-    record: its very bytes, which are what is signed. signatures: as in the file beside it; empty where there are none.
+    record: its very bytes, which are what is signed. beside: what is there of BESIDE, by name. A look-up reads no more
+    of it than the signatures.
     """
 
     snapshot: Snapshot
     record: bytes
-    signatures: bytes = b""
+    beside: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def signatures(self) -> bytes:
+        """Of the record; empty where nobody has signed it."""
+        return self.beside.get(SIGNATURES, b"")
 
 
 def _text(value: Mapping[str, Any], key: str, pattern: re.Pattern[str] | None = None) -> str:

@@ -28,18 +28,19 @@ from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
     parse_signatures,
 )
 
-_GOOD = re.compile(rf'Good "{re.escape(NAMESPACE)}" signature with \S+ key ({KEY.pattern})')
+_GOOD = re.compile(rf'Good "([!-~]+)" signature with \S+ key ({KEY.pattern})')
 
 
-def sign(host: Host, data: bytes, key_file: str) -> str:
+def sign(host: Host, data: bytes, key_file: str, namespace: str = NAMESPACE) -> str:
     """A signature over bytes, in its armour. Raises TrustError.
 
     :param key_file: a private key that asks for nothing; or a public one, whose private one an agent has.
+    :param namespace: what it is signed as.
     """
     with tempfile.TemporaryDirectory(prefix="petal-sign-") as scratch:
         signed = Path(scratch, "record")
         signed.write_bytes(data)
-        command = ["ssh-keygen", "-q", "-Y", "sign", "-n", NAMESPACE, "-f", key_file, str(signed)]
+        command = ["ssh-keygen", "-q", "-Y", "sign", "-n", namespace, "-f", key_file, str(signed)]
         status, _output, problem = host.call(command)
         signature = Path(scratch, "record.sig")
         if status != 0 or not signature.is_file():
@@ -51,18 +52,18 @@ def sign(host: Host, data: bytes, key_file: str) -> str:
         return signature.read_text(encoding="ascii")
 
 
-def signed_by(host: Host, data: bytes, signatures: Sequence[str]) -> list[str]:
+def signed_by(host: Host, data: bytes, signatures: Sequence[str], namespace: str = NAMESPACE) -> list[str]:
     """Fingerprints of the keys whose signatures over these very bytes are right; those that are not are passed over."""
     found = []
     with tempfile.TemporaryDirectory(prefix="petal-verify-") as scratch:
         for number, armoured in enumerate(signatures):
             signature = Path(scratch, f"{number}.sig")
             signature.write_text(armoured, encoding="ascii")
-            command = ["ssh-keygen", "-Y", "check-novalidate", "-n", NAMESPACE, "-s", str(signature)]
+            command = ["ssh-keygen", "-Y", "check-novalidate", "-n", namespace, "-s", str(signature)]
             status, output, _problem = host.call(command, data=data)
             said = _GOOD.fullmatch(output.strip())
-            if status == 0 and said:
-                found.append(said[1])
+            if status == 0 and said and said[1] == namespace:
+                found.append(said[2])
     return found
 
 

@@ -20,6 +20,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.grammar import sna
 
 #: What a signature is for (ssh-keygen(1), -n): one of another program's is none of ours.
 NAMESPACE = "snapshot@petal.hpc"
+STATEMENT_NAMESPACE = "provenance@petal.hpc"
 #: Of a file with signatures, in bytes, and of the signatures in it.
 SIGNATURES_LIMIT = 64 * 1024
 SIGNATURES_MOST = 8

@@ -51,7 +51,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Flaw
 from ansible_collections.petal.hpc.plugins.module_utils._sharing import accounts, keys, verdict
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs import record as ebs
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Parcel, Snapshot
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import RECORD, Parcel, Snapshot
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.portable import model as portable
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.portable.api import SnapshotFile
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria
@@ -240,7 +240,7 @@ def _snapshot(data: bytes) -> None:
 
 
 def _sums(archive: bytes, snapshot: bytes) -> bytes:
-    return portable.sums({portable.RECORD: _digest(snapshot), portable.ARCHIVE: _digest(archive)})
+    return portable.sums({RECORD: _digest(snapshot), portable.ARCHIVE: _digest(archive)})
 
 
 def _digest(data: bytes) -> str:
@@ -253,7 +253,7 @@ def _export() -> bytes:
     whole = b""
     for name, data in (
         (portable.SUMS, _sums(archive, snapshot)),
-        (portable.RECORD, snapshot),
+        (RECORD, snapshot),
         (portable.ARCHIVE, archive),
     ):
         whole += portable.header(name, len(data)) + data + bytes(portable.padding(len(data)))
@@ -280,7 +280,7 @@ def _export_file(data: bytes) -> None:
 
 def _with_right_sums(data: bytes) -> bytes:
     start = 2 * portable.BLOCK
-    size = portable.parse_header(data[start : start + portable.BLOCK], portable.RECORD)
+    size = portable.parse_header(data[start : start + portable.BLOCK], RECORD)
     begin = start + portable.BLOCK
     sums = _sums(b"z" * 1000, data[begin : begin + size])
     head = portable.header(portable.SUMS, len(sums)) + sums
@@ -852,7 +852,7 @@ def _targets() -> Iterator[Target]:
         "export",
         _export_file,
         [_export()],
-        tuple(map(str.encode, (portable.SUMS, portable.RECORD, portable.SIGNATURES, portable.ARCHIVE))),
+        tuple(map(str.encode, (portable.SUMS, *portable.MEMBERS, portable.ARCHIVE))),
     )
     yield _documents("trust", _trust, [_TRUST, _ORIGIN])
     yield _texts("signatures", _signatures, [_SIGNATURE, _SIGNATURE * 2], _SIGNATURE.splitlines(keepends=True))

@@ -16,7 +16,12 @@ from typing import BinaryIO
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import UNFINISHED, Host, explained
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import human
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import ARCHIVE, SPARE, SnapshotStore
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Parcel, Snapshot, SnapshotError
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
+    RECORD,
+    Parcel,
+    Snapshot,
+    SnapshotError,
+)
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.portable import model
 from ansible_collections.petal.hpc.plugins.module_utils._trust import api as trust
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import Origin, Policy, TrustError, Verdict
@@ -69,17 +74,17 @@ class SnapshotFile:
                 whole = os.fstat(stream.fileno()).st_size >= stream.tell() + size
         except SnapshotError as error:
             raise SnapshotError(f"{doing}: there is a file already that is none of its exports ({error})") from error
-        if (there.record, there.signatures) != (parcel.record, parcel.signatures) or not whole:
+        if (there.record, there.beside) != (parcel.record, parcel.beside) or not whole:
             state = "an unfinished copy" if there.record == parcel.record and not whole else "another snapshot"
             if there.record == parcel.record and whole:
-                state = "the same with other signatures"
+                state = "the same with other signatures, or with none,"
             raise SnapshotError(f"{doing}: {state} is there already. Remove it, or give another file.")
 
     def _write(self, parcel: Parcel, doing: str) -> None:
         snapshot, draft = parcel.snapshot, self._path.with_name(f"{UNFINISHED}{self._path.name}")
         # Of an export that was killed; nobody else writes this snapshot now.
         draft.unlink(missing_ok=True)
-        members = {model.RECORD: parcel.record, **({model.SIGNATURES: parcel.signatures} if parcel.signatures else {})}
+        members = {RECORD: parcel.record, **parcel.beside}
         digests = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
         sums = model.sums({**digests, ARCHIVE: snapshot.sha256 or ""})
         try:
@@ -138,12 +143,12 @@ class SnapshotFile:
         """The record, and what the file says of the archive that follows: its digest and size."""
         digests = model.parse_sums(_member(stream, model.SUMS, model.SUMS_LIMIT))
         *before, last = digests
-        found = {name: _member(stream, name, model.RECORD_LIMIT) for name in before}
+        found = {name: _member(stream, name, model.MEMBERS[name]) for name in before}
         for name, data in found.items():
             if hashlib.sha256(data).hexdigest() != digests[name]:
                 raise SnapshotError(f"{name} is damaged: its sha256 is not the one that {model.SUMS} has")
-        snapshot = model.parse_record(found[model.RECORD])
-        parcel = Parcel(snapshot, found[model.RECORD], found.get(model.SIGNATURES, b""))
+        snapshot = model.parse_record(found[RECORD])
+        parcel = Parcel(snapshot, found.pop(RECORD), found)
         return parcel, digests[last], model.parse_header(stream.read(model.BLOCK), ARCHIVE)
 
 

@@ -5,8 +5,9 @@
 """Snapshots of the local provider on their way: what may leave, what a foreign record may say, and one file for all.
 
 The file is a tar of these members, in this order: ``SHA256``, as sha256sum(1) writes and reads it, ``snapshot.json``,
-``snapshot.json.sig`` where it is signed, ``volume.tar.zst``. It is read as exactly that and not as the archive that
-anybody could write: no other names, kinds of members or extensions of the format.
+what there is of ``snapshot.json.sig``, ``provenance.json`` and ``provenance.json.sig``, ``volume.tar.zst``. It is read
+as exactly that and not as the archive that anybody could write: no other names, kinds of members or extensions of the
+format.
 """
 
 from __future__ import annotations
@@ -20,23 +21,23 @@ from typing import Any
 from ansible_collections.petal.hpc.plugins.module_utils._aws.names import SHARING
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.verdict import PRIVATE, SharingError, parse
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
+    BESIDE,
     COMPLETED,
+    RECORD,
     Snapshot,
     SnapshotError,
     parse_snapshot,
 )
 
 SUMS = "SHA256"
-RECORD = "snapshot.json"
-SIGNATURES = "snapshot.json.sig"
 ARCHIVE = "volume.tar.zst"
-#: What SHA256 may name.
-SUMMED = ((RECORD, ARCHIVE), (RECORD, SIGNATURES, ARCHIVE))
 BLOCK = 512
 # The end of a tar, two blocks of zeros, filled up to a record as GNU tar has it.
 RECORD_SIZE = 20 * BLOCK
 SUMS_LIMIT = 1024
 RECORD_LIMIT = 1024**2
+#: What may be in it in front of the archive, in this order, and how many bytes each may have.
+MEMBERS = {RECORD: RECORD_LIMIT, **BESIDE}
 # Larger than any that EBS has.
 SIZE_GB_LIMIT = 65536
 TAGS_LIMIT = 50
@@ -121,8 +122,9 @@ def sums(digests: Mapping[str, str]) -> bytes:
 def parse_sums(data: bytes) -> dict[str, str]:
     """The digests by the names of the members, in their order. Raises SnapshotError."""
     found = [match.groups() for match in map(_LINE.fullmatch, data.decode("ascii", "replace").splitlines()) if match]
-    if tuple(name for _digest, name in found) not in SUMMED:
-        raise SnapshotError(f"{SUMS} does not name {RECORD} and {ARCHIVE}")
+    names = [name for _digest, name in found]
+    if names != [name for name in (*MEMBERS, ARCHIVE) if name in names or name in (RECORD, ARCHIVE)]:
+        raise SnapshotError(f"{SUMS} does not name {RECORD} and {ARCHIVE}, with what may stand between them")
     return {name: digest for digest, name in found}
 
 

@@ -38,14 +38,15 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import Peta
 from ansible_collections.petal.hpc.plugins.module_utils._seed.grammar import snapshot_store
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import (
     ARCHIVE,
-    RECORD,
-    SIGNATURES,
     SPARE,
     SnapshotStore,
     fill,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
+    BESIDE,
     FINGERPRINT,
+    RECORD,
+    SIGNATURES,
     SNAPSHOT_ID,
     Parcel,
     Snapshot,
@@ -66,7 +67,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot.sources import
 )
 from ansible_collections.petal.hpc.plugins.module_utils._trust import api as trust
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
-    SIGNATURES_LIMIT,
     Origin,
     Place,
     Policy,
@@ -163,9 +163,10 @@ class Directory:
 
     def get(self, snapshot_id: str) -> Parcel:
         with explained(f"reading {snapshot_id} in {self._root}"), self._opened() as root:
-            return self._read(root, check_snapshot_id(snapshot_id))
+            return self._read(root, check_snapshot_id(snapshot_id), whole=True)
 
-    def _read(self, root: int, name: str) -> Parcel:
+    def _read(self, root: int, name: str, whole: bool = False) -> Parcel:
+        """A record with its signatures, or with all that goes with it."""
         if not SNAPSHOT_ID.fullmatch(name):
             raise SnapshotError("its name is no snapshot id")
         with below.inside(root, name) as entry:
@@ -173,9 +174,10 @@ class Directory:
                 data = stream.read(model.RECORD_LIMIT + 1)
             with below.reading(entry, ARCHIVE) as stream:
                 size = os.fstat(stream.fileno()).st_size
-            signatures = b""
-            with contextlib.suppress(FileNotFoundError), below.reading(entry, SIGNATURES) as stream:
-                signatures = stream.read(SIGNATURES_LIMIT + 1)
+            beside = {}
+            for file in BESIDE if whole else (SIGNATURES,):
+                with contextlib.suppress(FileNotFoundError), below.reading(entry, file) as stream:
+                    beside[file] = _limited(file, stream.read(BESIDE[file] + 1))
         if len(data) > model.RECORD_LIMIT:
             raise SnapshotError(f"{RECORD} has more than {model.RECORD_LIMIT} bytes")
         snapshot = model.parse_record(data)
@@ -183,7 +185,7 @@ class Directory:
             raise SnapshotError(f"{RECORD} is of {snapshot.snapshot_id}")
         if size != snapshot.stored_bytes:
             raise SnapshotError(f"{ARCHIVE} has {size} bytes, its record says {snapshot.stored_bytes}")
-        return Parcel(snapshot, data, signatures)
+        return Parcel(snapshot, data, beside)
 
     def pieces(self, snapshot: Snapshot) -> Iterator[bytes]:
         left = snapshot.stored_bytes or 0
@@ -212,7 +214,7 @@ class Directory:
     def _has(self, parcel: Parcel, doing: str) -> bool:
         try:
             with self._opened() as root:
-                there = self._read(root, parcel.snapshot.snapshot_id)
+                there = self._read(root, parcel.snapshot.snapshot_id, whole=True)
         except FileNotFoundError:
             return False
         except PetalError as error:
@@ -228,11 +230,9 @@ class Directory:
                 try_lock(entry)
                 with below.creating(entry, ARCHIVE, 0o444) as stream:
                     fill(stream, snapshot, _file_pieces(archive), doing)
-                with below.creating(entry, RECORD, 0o444) as stream:
-                    stream.write(parcel.record)
-                if parcel.signatures:
-                    with below.creating(entry, SIGNATURES, 0o444) as stream:
-                        stream.write(parcel.signatures)
+                for name, data in {RECORD: parcel.record, **parcel.beside}.items():
+                    with below.creating(entry, name, 0o444) as stream:
+                        stream.write(data)
                 os.fchmod(entry, 0o755)
                 try:
                     os.rename(draft, snapshot.snapshot_id, src_dir_fd=root, dst_dir_fd=root)
@@ -283,9 +283,16 @@ def _same(there: Parcel, parcel: Parcel, doing: str) -> bool:
     """That what is there is what shall come, signatures too. Raises SnapshotError where it is not."""
     if there.record != parcel.record:
         raise SnapshotError(f"{doing}: there is another snapshot of the same id. It is left as it is.")
-    if there.signatures != parcel.signatures:
+    if there.beside != parcel.beside:
         raise SnapshotError(f"{doing}: it is there with other signatures. Withdraw it first (unshare_volume).")
     return True
+
+
+def _limited(name: str, data: bytes) -> bytes:
+    """A document that stands beside a record. Raises SnapshotError where it is too large."""
+    if len(data) > BESIDE[name]:
+        raise SnapshotError(f"{name} has more than {BESIDE[name]} bytes")
+    return data
 
 
 def _file_pieces(path: Path) -> Iterator[bytes]:
@@ -355,28 +362,32 @@ class Bucket:
         except PetalError as error:
             return error
 
-    def _read(self, fingerprint: str, snapshot_id: str) -> Parcel:
+    def _read(self, fingerprint: str, snapshot_id: str, whole: bool = False) -> Parcel:
+        """A record with its signatures, or with all that goes with it."""
         with self._asking("reading a record in"):
             data = self._small(self._key(fingerprint, snapshot_id, RECORD), model.RECORD_LIMIT)
-            signatures = self._signatures(self._key(fingerprint, snapshot_id, SIGNATURES))
+            names = BESIDE if whole else (SIGNATURES,)
+            beside = {name: self._beside(self._key(fingerprint, snapshot_id, name), BESIDE[name]) for name in names}
         if len(data) > model.RECORD_LIMIT:
             raise SnapshotError(f"{RECORD} has more than {model.RECORD_LIMIT} bytes")
         snapshot = model.parse_record(data)
         if (snapshot.fingerprint, snapshot.snapshot_id) != (fingerprint, snapshot_id):
             raise SnapshotError(f"{RECORD} is of {snapshot.snapshot_id}, {snapshot.fingerprint}")
-        return Parcel(snapshot, data, signatures)
+        there = {name: _limited(name, found) for name, found in beside.items() if found is not None}
+        return Parcel(snapshot, data, there)
 
     def _small(self, key: str, limit: int) -> bytes:
         """A document, and no more of it than shows that it is too large."""
         answer = self._client.get_object(Bucket=self._bucket, Key=key, aws_retry=True)
         return bytes(answer["Body"].read(limit + 1))
 
-    def _signatures(self, key: str) -> bytes:
+    def _beside(self, key: str, limit: int) -> bytes | None:
+        """The same; None where there is none."""
         try:
-            return self._small(key, SIGNATURES_LIMIT)
+            return self._small(key, limit)
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") in MISSING_CODES:
-                return b""
+                return None
             raise
 
     def _key(self, fingerprint: str, snapshot_id: str, name: str) -> str:
@@ -386,7 +397,7 @@ class Bucket:
         check_snapshot_id(snapshot_id)
         for fingerprint, found in self._entries(None):
             if found == snapshot_id:
-                return self._read(fingerprint, found)
+                return self._read(fingerprint, found, whole=True)
         raise SnapshotError(f"there is no snapshot {snapshot_id} in {self._url}")
 
     def pieces(self, snapshot: Snapshot) -> Iterator[bytes]:
@@ -407,11 +418,9 @@ class Bucket:
         with self._asking("publishing in"), explained(f"reading {archive}"):
             self._client.upload_file(str(archive), self._bucket, self._key_of(snapshot, ARCHIVE))
             # The record comes last: without it nothing there is a snapshot.
-            small = {SIGNATURES: parcel.signatures, RECORD: parcel.record}
-            for name, data in small.items():
-                if data:
-                    key = self._key_of(snapshot, name)
-                    self._client.put_object(Bucket=self._bucket, Key=key, Body=data, aws_retry=True)
+            for name, data in {**parcel.beside, RECORD: parcel.record}.items():
+                key = self._key_of(snapshot, name)
+                self._client.put_object(Bucket=self._bucket, Key=key, Body=data, aws_retry=True)
         return True
 
     def _key_of(self, snapshot: Snapshot, name: str) -> str:
@@ -419,14 +428,14 @@ class Bucket:
 
     def _there(self, snapshot: Snapshot) -> Parcel | None:
         known = (snapshot.fingerprint, snapshot.snapshot_id)
-        return self._read(*known) if known in self._entries(snapshot.fingerprint) else None
+        return self._read(*known, whole=True) if known in self._entries(snapshot.fingerprint) else None
 
     def withdraw(self, snapshot_id: str | None, fingerprint: str | None, check: bool) -> list[str]:
         entries = [entry for entry in self._entries(fingerprint) if snapshot_id in (None, entry[1])]
         for entry in entries if not check else ():
             with self._asking("removing from"):
                 # The record goes first, for the same reason.
-                for name in (RECORD, SIGNATURES, ARCHIVE):
+                for name in (RECORD, *BESIDE, ARCHIVE):
                     self._client.delete_object(Bucket=self._bucket, Key=self._key(*entry, name), aws_retry=True)
         return [found for _fingerprint, found in entries]
 
@@ -495,7 +504,7 @@ def _sifted(
 def _place(store: str, snapshot_id: str) -> Place:
     """A snapshot in a store of others as a place: all that leads there counts, and so do its files."""
     entry = Path(store, SNAPSHOTS, snapshot_id)
-    return trust.store_place(store, entry / ARCHIVE, entry / RECORD, entry / SIGNATURES)
+    return trust.store_place(store, *(entry / name for name in (ARCHIVE, RECORD, *BESIDE)))
 
 
 def _known(source: Source) -> str:

@@ -109,9 +109,14 @@ def test_where_it_was_brought_from_is_no_part_of_the_record() -> None:
     assert model.foreign_snapshot(record(imported="store /net/x")).imported == ""
 
 
-@pytest.mark.parametrize("names", model.SUMMED)
+RECORD, ARCHIVE = "snapshot.json", "volume.tar.zst"
+
+
+@pytest.mark.parametrize(
+    "names", [(RECORD, ARCHIVE), (RECORD, "snapshot.json.sig", ARCHIVE), (*model.MEMBERS, ARCHIVE)], ids=len
+)
 def test_sums(names: tuple[str, ...]) -> None:
-    digests = {name: letter * 64 for name, letter in zip(names, "abc")}
+    digests = {name: letter * 64 for name, letter in zip(names, "abcde")}
     text = model.sums(digests)
     assert model.parse_sums(text) == digests
     for wrong in (b"", text[:70], text + text, text.replace(b"volume.tar.zst", b"../x"), b"\xff" * 10):
@@ -127,7 +132,7 @@ def test_headers_are_those_of_tar(size: int) -> None:
 
 
 def test_a_file_of_the_form_is_a_tar() -> None:
-    names = (model.SUMS, *model.SUMMED[-1])
+    names = (model.SUMS, *model.MEMBERS, model.ARCHIVE)
     data = b"".join(model.header(name, 3) + b"abc" + bytes(model.padding(3)) for name in names)
     data += model.ending(len(data))
     assert len(data) % 10240 == 0

@@ -1,0 +1,95 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether a snapshot is what it says, and by whose word: judged from what is known, and said in lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ansible_collections.petal.hpc.plugins.module_utils._provenance.reading import Stated
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot
+from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import Policy, Verdict
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was found out.
+
+    snapshot, origin: what it is and where it came from, empty for what was built here. digest: of the archive as it is
+    now. verdict: by what the site trusts. keys, statement_keys: fingerprints of the keys whose signatures of record and
+    provenance are right. stated: what the provenance says; None where there is none. doubt: why that counts for
+    nothing. asked: fingerprints of which it has to bear one; none for any.
+    """
+
+    snapshot: Snapshot
+    origin: str
+    digest: str
+    verdict: Verdict
+    keys: tuple[str, ...] = ()
+    statement_keys: tuple[str, ...] = ()
+    stated: Stated | None = None
+    doubt: str = ""
+    asked: tuple[str, ...] = field(default=())
+
+    @property
+    def problems(self) -> list[str]:
+        """What keeps it from being what it says, a sentence each."""
+        return list(self._problems())
+
+    def _problems(self) -> Iterator[str]:
+        one = self.snapshot
+        if self.digest != one.sha256:
+            yield f"The archive has the sha256 {self.digest}, and its record says {one.sha256}: it is damaged."
+        if self.asked and one.fingerprint not in self.asked:
+            yield f"It bears {one.fingerprint}, and the seed has {self.asked[0]}."
+        if not self.verdict.trusted:
+            yield f"The site does not trust it: {self.verdict.reason}."
+        if self.doubt:
+            yield f"What is said of its build counts for nothing: {self.doubt}."
+
+    def report(self, policy: Policy) -> list[str]:
+        """Lines for people."""
+        one, names = self.snapshot, {signer.key: signer.name for signer in policy.signers}
+        lines = [
+            f"{one.snapshot_id} of {one.name}",
+            f"  fingerprint  {one.fingerprint}{', as the seed' if one.fingerprint in self.asked else ''}",
+            f"  archive      {'as its record says' if self.digest == one.sha256 else 'NOT as its record says'}",
+            f"  came from    {self.origin or 'this store: it was built here'}",
+            f"  signed by    {_whose(self.keys, names) or 'nobody'}",
+        ]
+        if self.stated is not None:
+            said = self.stated
+            origins = f"{said.fetched} things that came from elsewhere, and {said.compiled} compiled by the builder"
+            lines += [
+                f"  built by     {said.builder}, build {said.build_id}, {said.started} to {said.finished}",
+                f"  says so      {_whose(self.statement_keys, names) or 'nobody who has signed it'}",
+                f"  made from    {origins}",
+                *(f"               {line}" for line in said.commits),
+            ]
+        else:
+            lines.append("  built by     nothing says so")
+        verdict = f"yes: {self.verdict.reason}" if not self.problems else "NO"
+        return [*lines, f"  trusted      {verdict}", *(f"  {problem}" for problem in self.problems)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types, as the module returns them."""
+        return {
+            "snapshot": self.snapshot.to_dict(),
+            "verified": not self.problems,
+            "problems": self.problems,
+            "trusted": self.verdict.trusted,
+            "reason": self.verdict.reason,
+            "imported": self.origin,
+            "keys": list(self.keys),
+            "provenance": None
+            if self.stated is None
+            else {**asdict(self.stated), "commits": list(self.stated.commits), "keys": list(self.statement_keys)},
+        }
+
+
+def _whose(keys: Sequence[str], names: dict[str, str]) -> str:
+    return ", ".join(f"{names.get(key, 'somebody whom the site does not list')} ({key})" for key in keys)
