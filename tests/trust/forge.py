@@ -64,6 +64,10 @@ def write_into(image: Path, files: Mapping[str, Path]) -> None:
     subprocess.run(
         ["debugfs", "-w", "-f", "-", str(image)], input="\n".join(commands), text=True, capture_output=True, check=True
     )
+    # What debugfs leaves behind would be found; the attacker wants it clean. 1: something was mended.
+    checked = subprocess.run(["e2fsck", "-f", "-y", str(image)], capture_output=True, text=True, check=False)
+    if checked.returncode > 1:
+        raise SystemExit(checked.stdout + checked.stderr)
 
 
 def corrupt(image: Path) -> None:
