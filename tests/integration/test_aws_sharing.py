@@ -163,6 +163,7 @@ def look_from_other(number: int) -> list[str]:
         "os": "alinux2023",
         "architecture": "x86_64",
         "size_gb": 1,
+        "trust": {"accounts": [ACCOUNT]},
     }
     mine = os.environ["AWS_ACCESS_KEY_ID"]
     os.environ["AWS_ACCESS_KEY_ID"] = access_key(OTHER_ACCOUNT)

@@ -87,6 +87,7 @@ class Demo:
             "os": "ubuntu2204",
             "architecture": "x86_64",
             "size_gb": 2,
+            "trust": {"accounts": [one["account"] for one in sources if "account" in one]},
         }
         found = run_module("snapshot_info", provider="aws", region=region, sources=sources, **asked)
         if bool(found["snapshots"]) != bool(found["snapshot"]):

@@ -76,7 +76,9 @@ def test_make_requirements_makes_it(path: Path) -> None:
 def test_what_the_tools_need_is_what_the_product_has() -> None:
     ours, tools = locked(ROOT / "requirements.txt"), locked(ROOT / "requirements-dev.txt")
     for name, entries in ours.items():
-        assert {str(one.specifier) for one, _ in entries} == {str(one.specifier) for one, _ in tools[name]}, name
+        assert {str(entry[0].specifier) for entry in entries} == {str(entry[0].specifier) for entry in tools[name]}, (
+            name
+        )
 
 
 def test_pip_takes_nothing_without_a_digest() -> None:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.strategies import DrawFn, SearchStrategy
+from hypothesis.strategies import SearchStrategy
 
 #: Longest input: more than any reader but those of whole files takes.
 LONGEST = 200_000
@@ -106,7 +106,7 @@ def _changed(samples: Sequence[str], words: Sequence[str]) -> SearchStrategy[str
 
 
 @st.composite
-def _cut(draw: DrawFn, samples: SearchStrategy[str], pieces: SearchStrategy[str]) -> str:
+def _cut(draw: st.DrawFn, samples: SearchStrategy[str], pieces: SearchStrategy[str]) -> str:
     text = draw(samples)
     for _change in range(draw(_FEW)):
         spot = draw(_SPOT)
@@ -154,7 +154,7 @@ _BITE = _SHORT.map(lambda text: text or "1")
 
 
 @st.composite
-def _edited(draw: DrawFn, samples: SearchStrategy[Any]) -> Any:
+def _edited(draw: st.DrawFn, samples: SearchStrategy[Any]) -> Any:
     """A document with a few values that are others, missing, doubled, in another place or under another name."""
     value: Any = {"": copy.deepcopy(draw(samples))}
     for _edit in range(draw(_FEW)):
@@ -198,7 +198,7 @@ def documents(samples: Sequence[Any], words: Sequence[str] = (), more: Sequence[
 
 
 @st.composite
-def _damaged(draw: DrawFn, samples: SearchStrategy[bytes], pieces: SearchStrategy[bytes]) -> bytes:
+def _damaged(draw: st.DrawFn, samples: SearchStrategy[bytes], pieces: SearchStrategy[bytes]) -> bytes:
     data = draw(samples)
     for _change in range(draw(_FEW)):
         spot = draw(_SPOT)

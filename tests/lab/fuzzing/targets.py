@@ -97,7 +97,9 @@ class Target:
         """Give it an input. Raises whatever is no answer of its own."""
         try:
             self.run(data)
-        except self.errors as error:
+        except Exception as error:
+            if not isinstance(error, self.errors):
+                raise
             if not str(error).strip():
                 raise AssertionError(f"{type(error).__name__} without a message") from error
 

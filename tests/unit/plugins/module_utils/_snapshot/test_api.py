@@ -94,7 +94,10 @@ def test_what_is_brought_in_has_no_number_and_brings_none(
     changed = {"snapshot_id": "snap-" + "f" * 17, "sequence": 99, "created": "2026-06-01T00:00:00Z"}
     record = {**json.loads((entry / "snapshot.json").read_text()), **changed}
     other = parse_snapshot(record)
-    pieces = lambda: iter([store.archive(own.snapshot_id).read_bytes()])  # noqa: E731
+
+    def pieces() -> Iterator[bytes]:
+        yield store.archive(own.snapshot_id).read_bytes()
+
     origin = Origin(Place(FILE, "/media/stick/a.tar"))
     assert store.adopt(Parcel(other, json.dumps(record).encode()), origin, pieces, "importing it")
     assert [one.snapshot_id for one in store.scan()[0]] == [own.snapshot_id, other.snapshot_id]
