@@ -30,7 +30,7 @@ KNOWN: dict[str, tuple[str, int]] = {
     "module_utils/_python/api.py": (f"{OURS}; {VOLUME}", 10),
     "module_utils/_registry/api.py": ("the user's own cache, with O_NOFOLLOW", 1),
     "module_utils/_sharing/api.py": (NAMED, 1),
-    "module_utils/_snapshot/api.py": (OURS, 6),
+    "module_utils/_snapshot/api.py": (OURS, 7),
     "module_utils/_snapshot/portable/api.py": (f"{NAMED}; {OURS}", 3),
     "module_utils/_snapshot/remote/api.py": (f"{OURS}: the archive that is published", 1),
     "module_utils/_spack/api.py": (OURS, 2),

@@ -24,7 +24,16 @@ SEEN = {
     "petal_verified",
 }
 #: Files that only look, or that check mode comes to only where there is what they report.
-LOOKING = {"report.yml", "state.yml", "validate.yml", "list.yml", "status.yml", "inspected.yml", "verify.yml"}
+LOOKING = {
+    "report.yml",
+    "state.yml",
+    "validate.yml",
+    "list.yml",
+    "status.yml",
+    "inspected.yml",
+    "verify.yml",
+    "vouch.yml",
+}
 FILES = sorted((ROOT / "roles").glob("*/tasks/**/*.yml"))
 
 
