@@ -125,7 +125,7 @@ def main() -> None:
     try:
         host = Host(module.run_command)
         other = remote_store(module, given["remote"])
-        transfer = Transfer(host, SnapshotStore(host, given["store"]), other, given["remote"])
+        transfer = Transfer(SnapshotStore(host, given["store"]), other, given["remote"])
         if given["state"] == "withdrawn":
             withdrawn = transfer.withdraw(wanted, fingerprint, check)
             module.exit_json(changed=bool(withdrawn), withdrawn=withdrawn)

@@ -62,6 +62,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
     Origin,
     Place,
     Policy,
+    TrustError,
     Verdict,
     parse_origin,
     parse_signatures,
@@ -86,6 +87,11 @@ class Source:
 
     image: Path
     size_gb: int
+
+
+def judged(host: Host, policy: Policy, place: Place, parcel: Parcel) -> Verdict:
+    """Whether what comes from a place may be used. Raises TrustError for signatures that are none."""
+    return trust.verdict(host, policy, place, parcel.snapshot.created, parcel.record, parcel.signatures)
 
 
 class SnapshotStore:
@@ -200,7 +206,7 @@ class SnapshotStore:
         parcel, origin = self.parcel(snapshot.snapshot_id)
         place = Place(OWN) if origin is None else origin.place
         asked = replace(policy, unsigned=policy.unsigned or (origin is not None and origin.unsigned))
-        return trust.verdict(self._host, asked, place, parcel.snapshot.created, parcel.record, parcel.signatures)
+        return judged(self._host, asked, place, parcel)
 
     def _sequence(self, entry: Path) -> int | None:
         """The number of one that was built here; None where it has none, or none that can be one."""
@@ -263,33 +269,44 @@ class SnapshotStore:
             lock.unlink(missing_ok=True)
 
     def adopt(
-        self, parcel: Parcel, origin: Origin, fetch: Callable[[], Iterable[bytes]], doing: str, check: bool = False
-    ) -> bool:
-        """Take a snapshot from elsewhere into the store; whether it changes.
+        self,
+        parcel: Parcel,
+        place: Place,
+        policy: Policy,
+        fetch: Callable[[], Iterable[bytes]],
+        doing: str,
+        check: bool = False,
+    ) -> tuple[Verdict, bool]:
+        """Take a snapshot from elsewhere into the store; why it is trusted, and whether the store changes.
 
-        :param parcel: its record, checked, with what is signed. origin: where it comes from: somebody trusts that.
+        :param parcel: its record, checked, with what is signed. place: where it comes from.
+        :param policy: what the site trusts.
         :param fetch: gives the archive in pieces, which is read only where it is needed.
         :param doing: what is done, for messages. check: decide only.
-            Raises SnapshotError where the archive is not the record's, or another snapshot has its id.
+            Raises TrustError where the site does not trust it, SnapshotError where the archive is not the record's, or
+            another snapshot has its id.
         """
         snapshot = parcel.snapshot
+        verdict = judged(self._host, policy, place, parcel)
+        if not verdict.trusted:
+            raise TrustError(f"{doing}: {snapshot.snapshot_id} is not taken: {verdict.reason}")
         with explained(doing):
             if self._has(snapshot, doing):
-                return False
+                return verdict, False
             free, need = self._host.free_bytes(self._root), (snapshot.stored_bytes or 0) + SPARE
             if free < need:
                 raise SnapshotError(
                     f"{doing}: it takes {human(need)} in {self._root}, {human(free)} are free. {FREE_SPACE}"
                 )
             if check:
-                return True
+                return verdict, True
             self._host.make_directory(self._root)
             with self.locked(f"adopt-{snapshot.snapshot_id}", doing):
                 # Another run may have brought it while this one waited.
                 if self._has(snapshot, doing):
-                    return False
-                self._adopt(parcel, origin, fetch(), doing)
-        return True
+                    return verdict, False
+                self._adopt(parcel, Origin(place, verdict.unsigned), fetch(), doing)
+        return verdict, True
 
     def _has(self, snapshot: Snapshot, doing: str) -> bool:
         entry = self._root / check_snapshot_id(snapshot.snapshot_id)

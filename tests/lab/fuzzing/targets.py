@@ -49,7 +49,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import Peta
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Flaw
 from ansible_collections.petal.hpc.plugins.module_utils._sharing import accounts, keys, verdict
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore, judged
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs import record as ebs
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import RECORD, Parcel, Snapshot
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.portable import model as portable
@@ -61,6 +61,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
     Origin,
     Place,
     Policy,
+    Verdict,
     judge,
     parse_origin,
     parse_signatures,
@@ -267,9 +268,9 @@ class _AnyStore:
 
     @staticmethod
     def adopt(
-        _parcel: Parcel, _origin: Origin, pieces: Callable[[], Iterator[bytes]], _doing: str, _check: bool
-    ) -> bool:
-        return sum(map(len, pieces())) > 0
+        parcel: Parcel, place: Place, policy: Policy, pieces: Callable[[], Iterator[bytes]], _doing: str, _check: bool
+    ) -> tuple[Verdict, bool]:
+        return judged(_machine(), policy, place, parcel), sum(map(len, pieces())) > 0
 
 
 def _export_file(data: bytes) -> None:

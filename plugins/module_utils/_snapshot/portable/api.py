@@ -24,7 +24,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
 )
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.portable import model
 from ansible_collections.petal.hpc.plugins.module_utils._trust import api as trust
-from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import Origin, Policy, TrustError, Verdict
+from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import Policy, Verdict
 
 PIECE = 1 << 20
 
@@ -121,11 +121,7 @@ class SnapshotFile:
             snapshot = parcel.snapshot
             self._agree(snapshot, size, digest, doing)
             place = trust.file_place(str(self._path))
-            found = trust.verdict(self._host, policy, place, snapshot.created, parcel.record, parcel.signatures)
-            if not found.trusted:
-                raise TrustError(f"{doing}: {snapshot.snapshot_id} is not taken: {found.reason}")
-            origin = Origin(place, found.unsigned)
-            changed = self._store.adopt(parcel, origin, lambda: _pieces(stream, size), doing, check)
+            found, changed = self._store.adopt(parcel, place, policy, lambda: _pieces(stream, size), doing, check)
             return snapshot, found, changed
 
     def _agree(self, snapshot: Snapshot, size: int, digest: str, doing: str) -> None:

@@ -41,6 +41,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import (
     SPARE,
     SnapshotStore,
     fill,
+    judged,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
     BESIDE,
@@ -67,10 +68,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot.sources import
 )
 from ansible_collections.petal.hpc.plugins.module_utils._trust import api as trust
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
-    Origin,
     Place,
     Policy,
-    TrustError,
     Verdict,
 )
 
@@ -171,15 +170,13 @@ class Directory:
             raise SnapshotError("its name is no snapshot id")
         with below.inside(root, name) as entry:
             with below.reading(entry, RECORD) as stream:
-                data = stream.read(model.RECORD_LIMIT + 1)
+                data = _limited(RECORD, stream.read(model.RECORD_LIMIT + 1))
             with below.reading(entry, ARCHIVE) as stream:
                 size = os.fstat(stream.fileno()).st_size
             beside = {}
             for file in BESIDE if whole else (SIGNATURES,):
                 with contextlib.suppress(FileNotFoundError), below.reading(entry, file) as stream:
                     beside[file] = _limited(file, stream.read(BESIDE[file] + 1))
-        if len(data) > model.RECORD_LIMIT:
-            raise SnapshotError(f"{RECORD} has more than {model.RECORD_LIMIT} bytes")
         snapshot = model.parse_record(data)
         if snapshot.snapshot_id != name:
             raise SnapshotError(f"{RECORD} is of {snapshot.snapshot_id}")
@@ -289,9 +286,9 @@ def _same(there: Parcel, parcel: Parcel, doing: str) -> bool:
 
 
 def _limited(name: str, data: bytes) -> bytes:
-    """A document that stands beside a record. Raises SnapshotError where it is too large."""
-    if len(data) > BESIDE[name]:
-        raise SnapshotError(f"{name} has more than {BESIDE[name]} bytes")
+    """A record, or a document that stands beside it. Raises SnapshotError where it is too large."""
+    if len(data) > model.MEMBERS[name]:
+        raise SnapshotError(f"{name} has more than {model.MEMBERS[name]} bytes")
     return data
 
 
@@ -365,11 +362,9 @@ class Bucket:
     def _read(self, fingerprint: str, snapshot_id: str, whole: bool = False) -> Parcel:
         """A record with its signatures, or with all that goes with it."""
         with self._asking("reading a record in"):
-            data = self._small(self._key(fingerprint, snapshot_id, RECORD), model.RECORD_LIMIT)
+            data = _limited(RECORD, self._small(self._key(fingerprint, snapshot_id, RECORD), model.RECORD_LIMIT))
             names = BESIDE if whole else (SIGNATURES,)
             beside = {name: self._beside(self._key(fingerprint, snapshot_id, name), BESIDE[name]) for name in names}
-        if len(data) > model.RECORD_LIMIT:
-            raise SnapshotError(f"{RECORD} has more than {model.RECORD_LIMIT} bytes")
         snapshot = model.parse_record(data)
         if (snapshot.fingerprint, snapshot.snapshot_id) != (fingerprint, snapshot_id):
             raise SnapshotError(f"{RECORD} is of {snapshot.snapshot_id}, {snapshot.fingerprint}")
@@ -469,11 +464,10 @@ def find_in_stores(module: Any, host: Host, criteria: Criteria) -> LookUp:
             return Found(problem=str(error))
         store, parcels = source.store, {one.snapshot.snapshot_id: one for one in offered}
 
-        def judged(one: Snapshot) -> Verdict:
-            place, parcel = _place(store, one.snapshot_id), parcels[one.snapshot_id]
-            return trust.verdict(host, policy, place, one.created, parcel.record, parcel.signatures)
+        def offered_one(one: Snapshot) -> Verdict:
+            return judged(host, policy, _place(store, one.snapshot_id), parcels[one.snapshot_id])
 
-        trusted, others = _sifted(source, criteria, [one.snapshot for one in offered], judged)
+        trusted, others = _sifted(source, criteria, [one.snapshot for one in offered], offered_one)
         return Found(newest_first(replace(one, source=ORGANIZATION) for one in trusted), [*refused, *others])
 
     found = look_up(parse_sources(given["sources"]), criteria, ask, given["all_sources"])
@@ -483,13 +477,13 @@ def find_in_stores(module: Any, host: Host, criteria: Criteria) -> LookUp:
 
 
 def _sifted(
-    source: Source, criteria: Criteria, found: Iterable[Snapshot], judged: Callable[[Snapshot], Verdict]
+    source: Source, criteria: Criteria, found: Iterable[Snapshot], ask: Callable[[Snapshot], Verdict]
 ) -> tuple[list[Snapshot], list[Refusal]]:
     """What of them is meant and the site trusts; and why not the rest, aloud where nothing else speaks against it."""
     trusted, refused = [], []
     for one in filter(criteria.means, found):
         try:
-            verdict = judged(one)
+            verdict = ask(one)
         except PetalError as error:
             verdict = Verdict(False, str(error))
         if verdict.trusted:
@@ -514,8 +508,7 @@ def _known(source: Source) -> str:
 class Transfer:
     """Snapshots between the own store and one of others."""
 
-    def __init__(self, host: Host, own: SnapshotStore, other: Remote, name: str) -> None:
-        self._host = host
+    def __init__(self, own: SnapshotStore, other: Remote, name: str) -> None:
         self._own = own
         self._other = other
         self._name = name
@@ -532,11 +525,7 @@ class Transfer:
         doing = f"fetching {snapshot_id} from {self._name}"
         if fingerprint not in (None, snapshot.fingerprint):
             raise SnapshotError(f"{doing}: its fingerprint is {snapshot.fingerprint}, not {fingerprint}")
-        found = trust.verdict(self._host, policy, place, snapshot.created, parcel.record, parcel.signatures)
-        if not found.trusted:
-            raise TrustError(f"{doing}: it is not taken: {found.reason}")
-        origin = Origin(place, found.unsigned)
-        changed = self._own.adopt(parcel, origin, lambda: self._other.pieces(snapshot), doing, check)
+        found, changed = self._own.adopt(parcel, place, policy, lambda: self._other.pieces(snapshot), doing, check)
         return snapshot, found, changed
 
     def publish(self, snapshot_id: str, unaudited: bool, check: bool) -> tuple[Snapshot, bool]:

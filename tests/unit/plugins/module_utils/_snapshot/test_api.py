@@ -22,7 +22,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
     parse_snapshot,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria, select
-from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import FILE, Origin, Place
+from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import FILE, Place, Policy, TrustError
 
 FINGERPRINT = "sha256:" + "a" * 64
 
@@ -98,8 +98,11 @@ def test_what_is_brought_in_has_no_number_and_brings_none(
     def pieces() -> Iterator[bytes]:
         yield store.archive(own.snapshot_id).read_bytes()
 
-    origin = Origin(Place(FILE, "/media/stick/a.tar"))
-    assert store.adopt(Parcel(other, json.dumps(record).encode()), origin, pieces, "importing it")
+    parcel, place = Parcel(other, json.dumps(record).encode()), Place(FILE, "/media/stick/a.tar")
+    with pytest.raises(TrustError, match="is not taken: nobody has signed it"):
+        store.adopt(parcel, place, Policy(), pieces, "importing it")
+    _verdict, adopted = store.adopt(parcel, place, Policy(unsigned=True), pieces, "importing it")
+    assert adopted
     assert [one.snapshot_id for one in store.scan()[0]] == [own.snapshot_id, other.snapshot_id]
     for text in ("[]", "{}", "no json", '{"sequence": true}', '{"sequence": -1}', '{"sequence": 1e3}'):
         (entry / "sequence.json").chmod(0o600)
