@@ -17,6 +17,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._audit.spdx import (
     standing,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._audit.table import SPACK
+from ansible_collections.petal.hpc.plugins.module_utils._components.bom import NO_BILL, has, listed
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.verdict import (
     ACCOUNTS,
@@ -145,16 +146,11 @@ def components(bom: Any, stated: Mapping[str, str] | None = None) -> list[Compon
 
     :param stated: licences by package, of those of which the bill says nothing that is known.
     """
-    listed = bom.get("components", []) if isinstance(bom, Mapping) and bom.get("bomFormat") == "CycloneDX" else None
-    if not isinstance(listed, list) or not all(isinstance(item, Mapping) for item in listed):
-        raise AuditError("it is no bill of materials in CycloneDX JSON")
+    found = listed(bom)
+    if found is None:
+        raise AuditError(NO_BILL)
     # What every node has of its own is given to nobody.
-    return [_component(item, stated or {}) for item in listed if not _is_of_system(item)]
-
-
-def _is_of_system(item: Mapping[str, Any]) -> bool:
-    properties = item.get("properties")
-    return isinstance(properties, list) and {"name": "petal:origin", "value": "system"} in properties
+    return [_component(item, stated or {}) for item in found if not has(item, "petal:origin", "system")]
 
 
 def _component(item: Mapping[str, Any], stated: Mapping[str, str]) -> Component:

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Optional
 from urllib.parse import unquote
 
+from ansible_collections.petal.hpc.plugins.module_utils._components.bom import NO_BILL, has, listed
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 PYPI = "PyPI"
@@ -92,10 +93,10 @@ class Findings:
 
 def packages(bom: Any) -> list[Package]:
     """The packages of a bill of materials in CycloneDX JSON. Raises VulnerabilitiesError where it is none."""
-    listed = bom.get("components", []) if isinstance(bom, Mapping) and bom.get("bomFormat") == "CycloneDX" else None
-    if not isinstance(listed, list) or not all(isinstance(item, Mapping) for item in listed):
-        raise VulnerabilitiesError("it is no bill of materials in CycloneDX JSON")
-    return [_package(item) for item in listed]
+    found = listed(bom)
+    if found is None:
+        raise VulnerabilitiesError(NO_BILL)
+    return [_package(item) for item in found]
 
 
 def _package(item: Mapping[str, Any]) -> Package:
@@ -105,8 +106,7 @@ def _package(item: Mapping[str, Any]) -> Package:
     if match:
         version = unquote(match["version"] or "") or version
         names += _of_purl(match)
-    properties = item.get("properties")
-    if isinstance(properties, list) and {"name": "petal:manager", "value": "spack"} in properties:
+    if has(item, "petal:manager", "spack"):
         # Of Spack's own names there is no ecosystem; those of Python packages say what they are.
         names.append((PYPI, plain(name[3:])) if name.startswith("py-") else (OSS_FUZZ, name))
     return Package(name, version, tuple(dict.fromkeys(names)))
@@ -146,9 +146,9 @@ def plain(name: str) -> str:
 class Matcher:
     """Compares the packages of one bill of materials with records, one at a time."""
 
-    def __init__(self, listed: Iterable[Package]) -> None:
+    def __init__(self, installed: Iterable[Package]) -> None:
         self._by_name: dict[tuple[str, str], list[Package]] = {}
-        for package in listed:
+        for package in installed:
             for name in package.names:
                 self._by_name.setdefault(name, []).append(package)
         self.findings = Findings()
@@ -200,9 +200,9 @@ class _Verdict:
 
 def _judged(entry: Mapping[str, Any], version: str, ecosystem: str) -> _Verdict | None:
     """Whether a version is affected; None where that cannot be told."""
-    listed = {_LEADING_V.sub("", str(one)) for one in entry.get("versions") or ()}
-    named = _LEADING_V.sub("", version) in listed
-    told, fixed, affected = bool(listed), [], named
+    versions = {_LEADING_V.sub("", str(one)) for one in entry.get("versions") or ()}
+    named = _LEADING_V.sub("", version) in versions
+    told, fixed, affected = bool(versions), [], named
     for one in entry.get("ranges") or ():
         order = _order(str(one.get("type", "")), ecosystem) if isinstance(one, Mapping) else None
         key = order(version) if order else None
