@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
 from pathlib import Path
 
 import pytest
 from kill_build import SEED
-from playing import ROOT, command, environment, leftovers, play
+from playing import command, finished, leftovers, play
 
 #: In a mount namespace of its own: the mount directory, what boot mounts there, and what shells read.
 LOOK = """
@@ -49,19 +48,10 @@ class Script:
 
     def run(self) -> tuple[str, list[list[str]]]:
         """All that is said, and what was seen at each look."""
-        done = subprocess.run(
-            ["unshare", "--mount", "--propagation", "private", "sh", "-c", "\n".join(self.lines)],
-            cwd=ROOT,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=900,
-            check=False,
-        )
-        looks = [part.split("SEEN\n")[0].strip().splitlines() for part in done.stdout.split("LOOK\n")[1:]]
-        return done.stdout, looks
+        script = "\n".join(self.lines)
+        done = finished(["unshare", "--mount", "--propagation", "private", "sh", "-c", script])
+        looks = [part.split("SEEN\n")[0].strip().splitlines() for part in done.output.split("LOOK\n")[1:]]
+        return done.output, looks
 
 
 @pytest.mark.parametrize("read_only", ["/etc", "/etc/profile.d"])

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import spack_at_hand
 import yaml
-from playing import ANSIBLE_PLAYBOOK, ROOT, Run, environment, play
+from playing import ANSIBLE_PLAYBOOK, Run, finished, play
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed import model
 
@@ -24,18 +24,7 @@ def run_tasks(directory: Path, tasks: list[dict[str, Any]], alone: bool = False,
     path = directory / "play.yml"
     path.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
     command = [str(ANSIBLE_PLAYBOOK), str(path), "-e", json.dumps(variables, default=str)]
-    done = subprocess.run(
-        [*(["unshare", "--net"] if alone else []), *command],
-        cwd=ROOT,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=1800,
-        check=False,
-    )
-    return Run(done.returncode, done.stdout)
+    return finished([*(["unshare", "--net"] if alone else []), *command], timeout=1800)
 
 
 def role(name: str, entry: str = "main") -> dict[str, Any]:

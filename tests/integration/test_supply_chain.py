@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 import yaml
-from playing import ANSIBLE_PLAYBOOK, ROOT, Run, environment
+from playing import ANSIBLE_PLAYBOOK, ROOT, Run, finished
 from private_server import PrivateServer, serving
 
 PACKAGES = "v2026.06.0"
@@ -72,20 +72,10 @@ class Site:
         book.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
         own = {"spack_mount_dir": self.volume, "spack_cache_dir": self.work}
         given.write_text(json.dumps({**own, **variables}, default=str))
-        done = subprocess.run(
-            [str(ANSIBLE_PLAYBOOK), str(book), "-e", f"@{given}", *options],
-            cwd=ROOT,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=600,
-            check=False,
-        )
+        done = finished([str(ANSIBLE_PLAYBOOK), str(book), "-e", f"@{given}", *options], timeout=600)
         given.unlink()
-        assert "Traceback" not in done.stdout, done.stdout
-        return Run(done.returncode, done.stdout)
+        assert "Traceback" not in done.output, done.output
+        return done
 
     def written(self, *texts: str) -> list[str]:
         """Files of this site with one of the texts in their names or contents."""

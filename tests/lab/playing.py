@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,10 +41,10 @@ def command(playbook: str, *arguments: str, **variables: Any) -> list[str]:
     return [str(ANSIBLE_PLAYBOOK), name, *arguments, "-e", json.dumps(extra)]
 
 
-def play(playbook: str, *arguments: str, cwd: Path = ROOT, timeout: int = 900, **variables: Any) -> Run:
-    """Run a playbook to its end. Raises AssertionError where one that succeeded says that it was interrupted."""
+def finished(argv: Sequence[str], cwd: Path = ROOT, timeout: int = 900) -> Run:
+    """Run a command to its end as ansible-playbook is run here: without input, and all that it says in one text."""
     done = subprocess.run(
-        command(playbook, *arguments, **variables),
+        argv,
         cwd=cwd,
         env=environment(),
         stdin=subprocess.DEVNULL,
@@ -53,9 +54,15 @@ def play(playbook: str, *arguments: str, cwd: Path = ROOT, timeout: int = 900, *
         timeout=timeout,
         check=False,
     )
-    # Whoever has a build in hand to the very end has not left its lock to anybody.
-    assert done.returncode != 0 or " was interrupted: " not in done.stdout, done.stdout
     return Run(done.returncode, done.stdout)
+
+
+def play(playbook: str, *arguments: str, cwd: Path = ROOT, timeout: int = 900, **variables: Any) -> Run:
+    """Run a playbook to its end. Raises AssertionError where one that succeeded says that it was interrupted."""
+    done = finished(command(playbook, *arguments, **variables), cwd, timeout)
+    # Whoever has a build in hand to the very end has not left its lock to anybody.
+    assert done.rc != 0 or " was interrupted: " not in done.output, done.output
+    return done
 
 
 def play_and_kill(playbook: str, after: float, **variables: Any) -> bool:
