@@ -43,11 +43,11 @@ EXAMPLES = r"""
 - name: Sign what was built
   petal.hpc.local_snapshot_signature:
     snapshot_id: snap-0123456789abcdef0
-    key_file: /root/.ssh/petal-signing
+    key_file: /etc/petal/signing-key
 
 - name: See before a build that the key can sign
   petal.hpc.local_snapshot_signature:
-    key_file: /root/.ssh/petal-signing
+    key_file: /etc/petal/signing-key
 """
 
 RETURN = r"""
