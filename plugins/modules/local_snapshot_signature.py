@@ -17,6 +17,7 @@ description:
   - Signed is with C(ssh-keygen -Y sign) in the namespace C(snapshot@petal.hpc). Several may sign one snapshot.
 requirements:
   - OpenSSH 8.2 or later on the host
+  - boto3 and botocore for a key in KMS, see R(the amazon.aws collection,ansible_collections.amazon.aws).
 attributes:
   check_mode:
     description: Can run in check mode and say whether the key has still to sign, without signing.
@@ -33,10 +34,17 @@ options:
       - File of the private key, on the host with the store; it must ask for no passphrase. Or that of a public key,
         whose private one an agent has (C(SSH_AUTH_SOCK)).
     type: path
-    required: true
+  kms_key_id:
+    description:
+      - A key in AWS KMS in its place, by id, ARN or alias, of kind C(ECC_NIST_P256) for C(SIGN_VERIFY). Its signatures
+        are in the form of OpenSSH's, too, and are verified without AWS.
+    type: str
 seealso:
   - module: petal.hpc.local_snapshot
-extends_documentation_fragment: [petal.hpc.store]
+extends_documentation_fragment:
+  - petal.hpc.store
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
 """
 
 EXAMPLES = r"""
@@ -44,6 +52,12 @@ EXAMPLES = r"""
   petal.hpc.local_snapshot_signature:
     snapshot_id: snap-0123456789abcdef0
     key_file: /etc/petal/signing-key
+
+- name: Sign it with a key in KMS
+  petal.hpc.local_snapshot_signature:
+    snapshot_id: snap-0123456789abcdef0
+    kms_key_id: alias/petal-signing
+    region: us-east-1
 
 - name: See before a build that the key can sign
   petal.hpc.local_snapshot_signature:
@@ -58,35 +72,42 @@ key:
   sample: SHA256:djR5KLsP/hUVPu3LXRcHx7zOUS3AHlwWf8ouAsEaMrQ
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore
-from ansible_collections.petal.hpc.plugins.module_utils._trust.api import fingerprint, sign
+from ansible_collections.petal.hpc.plugins.module_utils._trust.api import KeyFile
+from ansible_collections.petal.hpc.plugins.module_utils._trust.kms.api import KmsKey
+from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import NAMESPACE
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = AnsibleAWSModule(
+        # A key in a file works where there is no boto3.
+        check_boto3=False,
         argument_spec={
             "store": {"type": "path", "default": "/var/lib/petal"},
             "snapshot_id": {"type": "str"},
-            "key_file": {"type": "path", "required": True, "no_log": False},
+            "key_file": {"type": "path", "no_log": False},
+            "kms_key_id": {"type": "str", "no_log": False},
         },
+        required_one_of=[("key_file", "kms_key_id")],
+        mutually_exclusive=[("key_file", "kms_key_id")],
         supports_check_mode=True,
     )
-    given = module.params
+    given, changed = module.params, False
     try:
         host = Host(module.run_command)
-        key, changed = fingerprint(host, given["key_file"]), False
+        key = KmsKey(module, given["kms_key_id"]) if given["kms_key_id"] else KeyFile(host, given["key_file"])
         if given["snapshot_id"] is None:
-            sign(host, b"", given["key_file"])
+            key.sign(b"", NAMESPACE)
         else:
             store = SnapshotStore(host, given["store"])
-            _parcel, changed = store.sign(given["snapshot_id"], given["key_file"], module.check_mode)
+            _parcel, changed = store.sign(given["snapshot_id"], key, module.check_mode)
+        fingerprint = key.fingerprint
     except PetalError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=changed, key=key)
+    module.exit_json(changed=changed, key=fingerprint)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from modules import fail_module, run_module
+from moto.server import ThreadedMotoServer
 from playing import leftovers, play
 from stored import FINGERPRINT, ID, put
 
@@ -135,6 +137,53 @@ def test_the_very_bytes_are_signed(tmp_path: Path) -> None:
     found = run_module("snapshot_info", sources=[{"type": "local", "priority": 1}], **asked)
     assert found["snapshot"] is None
     assert "nobody has signed it" in found["passed_over"][0]["reason"]
+
+
+@pytest.fixture
+def kms(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A client of KMS, which is moto's, with credentials in the environment."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name, value in {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "AKIA0123456789ABCDEF",
+        "AWS_SECRET_ACCESS_KEY": "not-a-secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    yield boto3.client("kms")
+    server.stop()
+
+
+def test_a_key_in_kms_signs_and_openssh_verifies(kms: Any, tmp_path: Path) -> None:
+    """Whoever verifies needs neither AWS nor the key; with a signature of a file beside it, as any two signers."""
+    store, maker = tmp_path / "store", key(tmp_path / "maker")
+    put(store, b"x" * 100)
+    made = kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]
+    kms.create_alias(AliasName="alias/petal-signing", TargetKeyId=made["KeyId"])
+    sign: dict[str, Any] = {"store": store, "snapshot_id": ID}
+    run_module("local_snapshot_signature", **sign, key_file=maker)
+    assert run_module("local_snapshot_signature", **sign, kms_key_id=made["Arn"], check=True)["changed"]
+    first = run_module("local_snapshot_signature", **sign, kms_key_id="alias/petal-signing")
+    again = run_module("local_snapshot_signature", **sign, kms_key_id=made["Arn"])
+    assert (first["changed"], again["changed"], again["key"]) == (True, False, first["key"])
+    for name in list(os.environ):
+        if name.startswith("AWS_"):
+            del os.environ[name]
+    policy = {"signers": [{"name": "in kms", "key": first["key"]}], "required": True}
+    found = run_module("local_snapshot_trust_info", store=store, snapshot_id=ID, trust=policy)
+    assert found["reason"] == f"signed by in kms ({first['key']})"
+    assert found["keys"] == [signer(maker)["key"], first["key"]]
+
+
+def test_keys_in_kms_that_cannot_sign_are_one_line(kms: Any) -> None:
+    other = kms.create_key(KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["Arn"]
+    assert "expected ECC_NIST_P256" in fail_module("local_snapshot_signature", kms_key_id=other)
+    for missing in ("alias/none", "arn:aws:kms:us-east-1:123456789012:key/0"):
+        message = fail_module("local_snapshot_signature", kms_key_id=missing)
+        assert missing in message
+        assert "\n" not in message
 
 
 def test_keys_that_cannot_sign_are_one_line(tmp_path: Path) -> None:

@@ -168,21 +168,18 @@ class SnapshotStore:
             beside = {name: (entry / name).read_bytes() for name in BESIDE if (entry / name).exists()}
             return Parcel(snapshot, record, beside), self._origin(entry)
 
-    def sign(self, snapshot_id: str, key_file: str, check: bool = False) -> tuple[Parcel, bool]:
-        """Put a signature beside a record, unless the key has signed it; whether it changes. Raises PetalError.
-
-        :param key_file: of a private key, or of a public one that an agent has the private one of.
-        """
+    def sign(self, snapshot_id: str, key: trust.SigningKey, check: bool = False) -> tuple[Parcel, bool]:
+        """Put a signature beside a record, unless the key has signed it; whether it changes. Raises PetalError."""
         parcel, _origin = self.parcel(snapshot_id)
-        doing, key = f"signing the snapshot {snapshot_id}", trust.fingerprint(self._host, key_file)
-        if not self._to_sign(parcel, key):
+        doing = f"signing the snapshot {snapshot_id}"
+        if not self._to_sign(parcel, key.fingerprint):
             return parcel, False
         if not check:
             with explained(doing), self.locked(f"sign-{snapshot_id}", doing):
                 # Another one may have signed it while this one waited.
                 parcel, _origin = self.parcel(snapshot_id)
-                for name, data, namespace in self._to_sign(parcel, key):
-                    added = trust.sign(self._host, data, key_file, namespace).encode("ascii")
+                for name, data, namespace in self._to_sign(parcel, key.fingerprint):
+                    added = key.sign(data, namespace).encode("ascii")
                     signatures = parcel.beside.get(name, b"") + added
                     parcel = replace(parcel, beside={**parcel.beside, name: signatures})
                     self._host.write(self._root / snapshot_id / name, signatures.decode("ascii"), RECORD_MODE)

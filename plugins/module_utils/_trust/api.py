@@ -13,6 +13,7 @@ import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, written_by_others
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
@@ -31,25 +32,47 @@ from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
 _GOOD = re.compile(rf'Good "([!-~]+)" signature with \S+ key ({KEY.pattern})')
 
 
-def sign(host: Host, data: bytes, key_file: str, namespace: str = NAMESPACE) -> str:
-    """A signature over bytes, in its armour. Raises TrustError.
+class SigningKey(Protocol):
+    """A key that signs, wherever it is."""
 
-    :param key_file: a private key that asks for nothing; or a public one, whose private one an agent has.
-    :param namespace: what it is signed as.
+    @property
+    def fingerprint(self) -> str:
+        """As sites name it. Raises PetalError."""
+
+    def sign(self, data: bytes, namespace: str) -> str:
+        """A signature over bytes as something, in its armour. Raises PetalError."""
+
+
+class KeyFile:
+    """A key of OpenSSH.
+
+    :param path: of a private key that asks for nothing; or of a public one, whose private one an agent has.
     """
-    with tempfile.TemporaryDirectory(prefix="petal-sign-") as scratch:
-        signed = Path(scratch, "record")
-        signed.write_bytes(data)
-        command = ["ssh-keygen", "-q", "-Y", "sign", "-n", namespace, "-f", key_file, str(signed)]
-        status, _output, problem = host.call(command)
-        signature = Path(scratch, "record.sig")
-        if status != 0 or not signature.is_file():
-            said = " ".join(problem.split())[-300:] or "no message"
-            raise TrustError(
-                f"signing with the key {key_file}: {said.rstrip('.')}. Expected a private key without a passphrase, or "
-                "the public one of a key in an agent."
-            )
-        return signature.read_text(encoding="ascii")
+
+    def __init__(self, host: Host, path: str) -> None:
+        self._host = host
+        self._path = path
+
+    @property
+    def fingerprint(self) -> str:
+        """As sites name it. Raises TrustError."""
+        return fingerprint(self._host, self._path)
+
+    def sign(self, data: bytes, namespace: str = NAMESPACE) -> str:
+        """A signature over bytes, in its armour. Raises TrustError."""
+        with tempfile.TemporaryDirectory(prefix="petal-sign-") as scratch:
+            signed = Path(scratch, "record")
+            signed.write_bytes(data)
+            command = ["ssh-keygen", "-q", "-Y", "sign", "-n", namespace, "-f", self._path, str(signed)]
+            status, _output, problem = self._host.call(command)
+            signature = Path(scratch, "record.sig")
+            if status != 0 or not signature.is_file():
+                said = " ".join(problem.split())[-300:] or "no message"
+                raise TrustError(
+                    f"signing with the key {self._path}: {said.rstrip('.')}. Expected a private key without a "
+                    "passphrase, or the public one of a key in an agent."
+                )
+            return signature.read_text(encoding="ascii")
 
 
 def signed_by(host: Host, data: bytes, signatures: Sequence[str], namespace: str = NAMESPACE) -> list[str]:

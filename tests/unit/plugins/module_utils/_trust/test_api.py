@@ -38,7 +38,7 @@ def made(path: Path, kind: str = "ed25519", phrase: str = "") -> Path:
 
 
 def test_signed_and_recognised(key: Path) -> None:
-    signature = api.sign(HOST, RECORD, str(key))
+    signature = api.KeyFile(HOST, str(key)).sign(RECORD)
     assert parse_signatures(signature.encode()) == [signature]
     fingerprint = api.fingerprint(HOST, str(key))
     assert fingerprint == api.fingerprint(HOST, f"{key}.pub")
@@ -47,14 +47,14 @@ def test_signed_and_recognised(key: Path) -> None:
 
 def test_two_sign_one_record(tmp_path: Path) -> None:
     keys = [made(tmp_path / name) for name in "ab"]
-    both = "".join(api.sign(HOST, RECORD, str(key)) for key in keys)
+    both = "".join(api.KeyFile(HOST, str(key)).sign(RECORD) for key in keys)
     found = api.signed_by(HOST, RECORD, parse_signatures(both.encode()))
     assert found == [api.fingerprint(HOST, str(key)) for key in keys]
 
 
 def test_anything_different_is_no_signature(tmp_path: Path) -> None:
     key = made(tmp_path / "key")
-    signature = api.sign(HOST, RECORD, str(key))
+    signature = api.KeyFile(HOST, str(key)).sign(RECORD)
     for data in (RECORD + b"\n", RECORD[:-1], RECORD.replace(b"0123", b"0124"), b""):
         assert api.signed_by(HOST, data, [signature]) == []
     lines = signature.splitlines()
@@ -79,7 +79,7 @@ def test_a_key_that_cannot_sign_is_named(kind: str, tmp_path: Path) -> None:
     elif kind == "with a passphrase":
         made(key, phrase="secret")
     with pytest.raises(TrustError, match=f"signing with the key {key}: .*Expected a private key without a passphrase"):
-        api.sign(HOST, RECORD, str(key))
+        api.KeyFile(HOST, str(key)).sign(RECORD)
 
 
 @pytest.fixture
@@ -101,5 +101,5 @@ def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_a_key_in_an_agent_signs(agent: Path) -> None:
-    signature = api.sign(HOST, RECORD, str(agent))
+    signature = api.KeyFile(HOST, str(agent)).sign(RECORD)
     assert api.signed_by(HOST, RECORD, [signature]) == [api.fingerprint(HOST, str(agent))]
