@@ -22,6 +22,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._registry.record import 
 from ansible_collections.petal.hpc.plugins.module_utils._seed import spec
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Unquoted
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import COMPLETED, Snapshot
+from ansible_collections.petal.hpc.plugins.module_utils._trust import ebs
 
 # What of a seed is published. The rest is the site's own: users, data, keys, caches, images, sources.
 SHARED_KEYS: Mapping[str, Any] = {
@@ -206,6 +207,8 @@ def _variant(snapshot: Snapshot) -> Variant:
         os=snapshot.os,
         architecture=snapshot.architecture,
         size_gb=snapshot.size_gb,
+        manifest=snapshot.tags.get(ebs.MANIFEST, ""),
+        signature=ebs.to_text(ebs.from_tags(snapshot.tags)),
     )
 
 

@@ -25,6 +25,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import (
     canonical_os,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import FINGERPRINT, SNAPSHOT_ID
+from ansible_collections.petal.hpc.plugins.module_utils._trust import ebs
+from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import TrustError
 
 VERSION = "1.0"
 DIRECTORY = "snapshots"
@@ -47,6 +49,7 @@ SIZE_LIMIT_GB = 64 * 1024
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,59}", re.ASCII)
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]{2,12}){1,3}-[0-9]{1,2}", re.ASCII)
+_SIGNATURES = re.compile(r"[A-Za-z0-9+/=.]{16,4096}")
 _ACCOUNT = re.compile(r"[0-9]{12}", re.ASCII)
 _OS = re.compile(r"[a-z][a-z0-9._-]{0,31}", re.ASCII)
 # A Spack spec or a Python requirement, without what a shell or a template would take for its own.
@@ -119,7 +122,8 @@ class Index:
 class Variant:
     """One snapshot of a stack. os, architecture, size_gb: None where the registry does not tell.
 
-    fingerprint: its own; that of the stack where it names none.
+    fingerprint: its own; that of the stack where it names none. manifest, signature: the digest of the volume's
+    manifest and who vouches for the snapshot, as its tags have it; empty where nobody does.
     """
 
     region: str
@@ -129,6 +133,8 @@ class Variant:
     architecture: str | None = None
     size_gb: int | None = None
     description: str = ""
+    manifest: str = ""
+    signature: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -484,7 +490,18 @@ def _variant(item: Mapping[str, Any], fingerprint: str, size_gb: int | None) -> 
         architecture=_optional(item, "architecture", _architecture),
         size_gb=_optional(item, "size_gb", _size, size_gb),
         description=_optional(item, "description", checked_description, ""),
+        manifest=_optional(item, "manifest", _text(ebs.DIGEST), ""),
+        signature=_optional(item, "signature", _signature, ""),
     )
+
+
+def _signature(value: Any, what: str) -> str:
+    text = _text(_SIGNATURES)(value, what)
+    try:
+        ebs.from_text(text)
+    except TrustError as error:
+        raise RegistryError(f"{what}: {error}") from error
+    return text
 
 
 def unknown_keys(content: bytes) -> list[str]:

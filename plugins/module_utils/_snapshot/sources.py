@@ -112,6 +112,8 @@ class Claim:
     public: bool | None = None
     verified: bool = False
     packages: tuple[str, ...] = ()
+    manifest: str = ""
+    signature: str = ""
 
     @property
     def source(self) -> str:
@@ -120,7 +122,8 @@ class Claim:
 
     def objection(self, criteria: Criteria, trusted: Sequence[str]) -> str | None:
         """Why AWS need not be asked about it; None when it has to be."""
-        if self.account is not None and self.account not in trusted:
+        # Of one that bears a signature that decides.
+        if self.account is not None and self.account not in trusted and not self.signature:
             return f"its owner, account {self.account}, is not among the trusted accounts"
         if criteria.architecture is not None and self.architecture not in (None, criteria.architecture):
             return f"it was built for {self.architecture}, not {criteria.architecture}"

@@ -13,11 +13,13 @@ from typing import Any
 
 from ansible.module_utils.common.warnings import warn
 
+from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._registry.api import Registry, Settings
 from ansible_collections.petal.hpc.plugins.module_utils._registry.query import Wanted
 from ansible_collections.petal.hpc.plugins.module_utils._registry.record import RegistryError, Stack
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.api import EbsSnapshots
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.record import FILTER_VALUES
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.signing.api import judged
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria, Refusal
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.sources import (
@@ -32,7 +34,17 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot.sources import
     look_up,
     parse_sources,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import ACCOUNT, ONLY_OWN, Place, Policy, judge
+from ansible_collections.petal.hpc.plugins.module_utils._trust import ebs
+from ansible_collections.petal.hpc.plugins.module_utils._trust.api import signed_by
+from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
+    ACCOUNT,
+    ONLY_OWN,
+    Place,
+    Policy,
+    TrustError,
+    Verdict,
+    judge,
+)
 
 TRUST = "name them in registry.trusted_accounts of the seed (option trusted_accounts), and in petal_trusted_accounts"
 
@@ -47,7 +59,8 @@ def find_in_sources(module: Any, criteria: Criteria) -> LookUp:
     sources = parse_sources(given["sources"])
     registry = Registry(given["registry_url"], Settings.of(given)) if given["registry_url"] else None
     policy = Policy.from_mapping(given["trust"])
-    lookup = Lookup(EbsSnapshots(module), registry, given["trusted_accounts"], given["registry_size_gb"], policy)
+    host, size = Host(module.run_command), given["registry_size_gb"]
+    lookup = Lookup(EbsSnapshots(module), host, registry, given["trusted_accounts"], size, policy)
     found = lookup.find(sources, criteria, given["all_sources"])
     for warning in found.warnings:
         warn(warning)
@@ -68,18 +81,21 @@ class Lookup:
     def __init__(
         self,
         snapshots: EbsSnapshots,
+        host: Host,
         registry: Registry | None,
         trusted_accounts: Sequence[str],
         registry_size_gb: int | None = None,
         policy: Policy = ONLY_OWN,
     ) -> None:
         self._snapshots = snapshots
+        self._host = host
         self._registry = registry
         self._policy = policy
         self._trusted = check_accounts(trusted_accounts, "trusted_accounts")
         self._believed = self._trusted
         self._registry_size_gb = registry_size_gb
         self._shared: tuple[list[Snapshot], list[Refusal]] | None = None
+        self._signers: tuple[str, ...] = ()
         self._vouched: tuple[list[Snapshot], dict[str, list[Refusal]]] | None = None
 
     def find(self, sources: Sequence[Source], criteria: Criteria, everywhere: bool = False) -> LookUp:
@@ -90,26 +106,42 @@ class Lookup:
         # Whoever names an account in a source of a registry trusts it there.
         official = [str(source.account) for source in named if source.type in REGISTRY_TYPES]
         asked = dict.fromkeys([*self._trusted, *official])
-        self._believed = tuple(account for account in asked if not self._doubt(account))
+        # What is signed is asked for by its owner later; where signatures are required they are looked at then.
+        lenient = replace(self._policy, required=False)
+        self._believed = tuple(account for account in asked if not self._doubt(account, lenient))
 
         def ask(source: Source) -> Found:
             if source.type == LOCAL:
-                return Found(*self._snapshots.scan(criteria))
+                return self._own(criteria)
             if source.store is not None:
                 return Found(problem="it is a store of the provider local, not an account of AWS")
-            if source.account is not None and (doubt := self._doubt(source.account)):
-                return Found(problem=doubt)
             if source.type == ORGANIZATION:
-                return self._organization(source, criteria, accounts)
+                doubt = self._doubt(str(source.account))
+                return Found(problem=doubt) if doubt else self._organization(source, criteria, accounts)
             return self._of_registry(source, criteria)
 
         found = look_up(sources, criteria, ask, everywhere)
         notes = self._registry.notes if self._registry else []
         return replace(found, warnings=(*found.warnings, *notes))
 
-    def _doubt(self, account: str) -> str:
+    def _own(self, criteria: Criteria) -> Found:
+        """Of the own account: what bears signatures, or has to, is judged by them."""
+        found, refused = self._snapshots.scan(criteria)
+        trusted = []
+        for one in found:
+            try:
+                verdict = judged(self._host, one, self._policy)
+            except TrustError as error:
+                verdict = Verdict(False, str(error))
+            if verdict.trusted:
+                trusted.append(one)
+            else:
+                refused.append(Refusal(one.snapshot_id, verdict.reason))
+        return Found(trusted, refused)
+
+    def _doubt(self, account: str, policy: Policy | None = None) -> str:
         """Why the site does not trust an account; empty where it does. A seed can ask for less, and not for more."""
-        verdict = judge(self._policy, Place(ACCOUNT, account), "", ())
+        verdict = judge(policy or self._policy, Place(ACCOUNT, account), "", ())
         return "" if verdict.trusted else verdict.reason
 
     def _organization(self, source: Source, criteria: Criteria, accounts: Sequence[str]) -> Found:
@@ -125,7 +157,8 @@ class Lookup:
             return Found(problem="no registry is named: give registry.url in the seed (option registry_url)")
         if criteria.fingerprint is None:
             return Found(problem="a registry is asked for one fingerprint only; petal.hpc.registry_info lists it")
-        if source.account is None and not set(self._trusted) & set(self._believed):
+        nobody = not set(self._trusted) & set(self._believed) and not self._policy.signers
+        if source.account is None and nobody:
             doubt = "; ".join(dict.fromkeys(self._doubt(account) for account in self._trusted)) or TRUST
             return Found(problem=f"no account is trusted, so nothing that a registry says can be used: {doubt}")
         if self._vouched is None:
@@ -134,7 +167,8 @@ class Lookup:
             except RegistryError as error:
                 return Found(problem=str(error))
         snapshots, refused = self._vouched
-        whose = self._trusted if source.account is None else (source.account,)
+        signed = self._signers if source.account is None else ()
+        whose = (*self._trusted, *signed) if source.account is None else (source.account,)
         mine = [one for one in snapshots if one.source == source.type]
         others = [
             Refusal(one.snapshot_id, f"its owner, account {one.owner}, is not among those of this source")
@@ -168,7 +202,10 @@ class Lookup:
                 refuse(claim, objection)
         if not asked:
             return [], refused
-        seen, wrong = self._snapshots.by_id(list(asked), criteria, self._believed)
+        # Whose snapshots are used on the word of somebody who has signed them.
+        self._signers = tuple(claim.account for claim in asked.values() if claim.signature and claim.account)
+        whom = list(dict.fromkeys([*self._believed, *self._signers]))
+        seen, wrong = self._snapshots.by_id(list(asked), criteria, whom)
         reasons = {refusal.snapshot_id: refusal.reason for refusal in wrong}
         there = {snapshot.snapshot_id: snapshot for snapshot in seen}
         confirmed = []
@@ -180,11 +217,24 @@ class Lookup:
             contradiction = claim.contradiction(snapshot)
             if self._registry_size_gb is not None and snapshot.size_gb > self._registry_size_gb:
                 contradiction = f"it needs {snapshot.size_gb} GiB, the seed's volume has {self._registry_size_gb}"
+            contradiction = contradiction or self._distrust(claim, snapshot)
             if contradiction:
                 refuse(claim, contradiction)
             else:
                 confirmed.append(replace(snapshot, source=claim.source, packages=list(claim.packages)))
         return confirmed, refused
+
+    def _distrust(self, claim: Claim, snapshot: Snapshot) -> str:
+        """Why neither the owner's account nor a signature makes a snapshot of use; empty where one does."""
+        try:
+            signatures = ebs.from_text(claim.signature) if claim.manifest else []
+            facts = (snapshot.snapshot_id, snapshot.owner, snapshot.fingerprint, claim.manifest)
+            keys = signed_by(self._host, ebs.statement(*facts), signatures, ebs.NAMESPACE) if signatures else []
+        except TrustError as error:
+            return str(error)
+        registry = self._registry.url if self._registry else ""
+        verdict = judge(self._policy, Place(ACCOUNT, snapshot.owner, registry), snapshot.created, keys)
+        return "" if verdict.trusted else verdict.reason
 
     def _absent(self, claim: Claim) -> str:
         whose = f"account {claim.account}" if claim.account else f"the trusted accounts ({', '.join(self._believed)})"
@@ -209,4 +259,6 @@ def _claims_of(stack: Stack, criteria: Criteria, region: str) -> Iterator[Claim]
                 public=stack.public,
                 verified=stack.verified,
                 packages=stack.packages,
+                manifest=variant.manifest,
+                signature=variant.signature,
             )
