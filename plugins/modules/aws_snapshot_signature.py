@@ -12,7 +12,7 @@ version_added: "0.2.0"
 author:
   - petal.hpc contributors (@petal-hpc)
 description:
-  - Signs that this snapshot of this account is that build, by its fingerprint and the digest of the volume's manifest,
+  - Signs that this snapshot of this account is that build, by its fingerprint and the digest of the documents on it,
     and puts the signature into tags of the snapshot. AWS says who owns it, and never lets its blocks change.
   - Signed is in the form of OpenSSH (C(ssh-keygen -Y)) in the namespace C(ebs-snapshot@petal.hpc). Several may sign.
 requirements:
@@ -38,6 +38,20 @@ options:
       - A key in AWS KMS in its place, by id, ARN or alias, of kind C(ECC_NIST_P256) for C(SIGN_VERIFY). Its signatures
         are verified without AWS, too.
     type: str
+  original:
+    description:
+      - The snapshot of which this one is a copy. It has to bear a signature of the same key; so a copy gets no word
+        that the original does not have.
+    type: dict
+    suboptions:
+      region:
+        description: Its Region.
+        type: str
+        required: true
+      snapshot_id:
+        description: Its id.
+        type: str
+        required: true
 seealso:
   - module: petal.hpc.aws_build_snapshot
   - module: petal.hpc.local_snapshot_signature
@@ -66,7 +80,7 @@ key:
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.signing.api import sign
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.signing.api import check_original, sign
 from ansible_collections.petal.hpc.plugins.module_utils._trust.api import KeyFile
 from ansible_collections.petal.hpc.plugins.module_utils._trust.ebs import NAMESPACE
 from ansible_collections.petal.hpc.plugins.module_utils._trust.kms.api import KmsKey
@@ -78,7 +92,15 @@ def main() -> None:
             "snapshot_id": {"type": "str"},
             "key_file": {"type": "path", "no_log": False},
             "kms_key_id": {"type": "str", "no_log": False},
+            "original": {
+                "type": "dict",
+                "options": {
+                    "region": {"type": "str", "required": True},
+                    "snapshot_id": {"type": "str", "required": True},
+                },
+            },
         },
+        required_by={"original": ["snapshot_id"]},
         required_one_of=[("key_file", "kms_key_id")],
         mutually_exclusive=[("key_file", "kms_key_id")],
         supports_check_mode=True,
@@ -90,7 +112,9 @@ def main() -> None:
         if given["snapshot_id"] is None:
             key.sign(b"", NAMESPACE)
         else:
-            _snapshot, changed = sign(module, host, given["snapshot_id"], key, module.check_mode)
+            if first := given["original"]:
+                check_original(module, host, first["region"], first["snapshot_id"], key)
+            changed = sign(module, host, given["snapshot_id"], key, module.check_mode)
         fingerprint = key.fingerprint
     except PetalError as error:
         module.fail_json(msg=str(error))

@@ -6,6 +6,7 @@ Builds that have nothing to do with each other run side by side, each in a Regio
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -22,7 +23,7 @@ import pytest
 
 pytest.importorskip("moto.server", reason="the lab's API is moto, which is not in this environment")
 
-from aws_build import SEED, WHEELS, Site, without_default_vpc
+from aws_build import SEED, WHEELS, Site, allowed_by, without_default_vpc
 from ec2lab import roots
 from ec2lab.client import Client
 from ec2lab.settings import CONTROLLER_ADDRESS, Delays, Settings
@@ -51,7 +52,7 @@ class Started:
         self._path = site.directory / f"{playbook}-{time.monotonic_ns()}.log"
         with self._path.open("w") as output:
             self._process = subprocess.Popen(
-                command(playbook, **site.variables(**more)),
+                command(playbook, "-e", json.dumps({**site.more, **site.variables(**more)})),
                 cwd=ROOT,
                 env=environment(),
                 stdin=subprocess.DEVNULL,
@@ -142,7 +143,8 @@ class Builds:
 @pytest.fixture(scope="module")
 def builds(lab: Client, tmp_path_factory: pytest.TempPathFactory) -> Builds:
     """All of them, side by side."""
-    site = Site(tmp_path_factory.mktemp("one"))
+    directory = tmp_path_factory.mktemp("one")
+    site = Site(directory, more=signed_with(directory / "maker"))
     pair = (
         Site(tmp_path_factory.mktemp("left"), "pair", region="us-east-2"),
         Site(tmp_path_factory.mktemp("right"), "pair", region="us-east-2"),
@@ -162,6 +164,17 @@ def builds(lab: Client, tmp_path_factory: pytest.TempPathFactory) -> Builds:
     calls = lab.calls()
     lab.clear_calls()
     return Builds(site, spy, done, calls, pair, outputs, passed_over, asked)
+
+
+def signed_with(key: Path) -> dict[str, Any]:
+    """Variables of a site that signs, and takes only what is signed."""
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    shown = subprocess.run(["ssh-keygen", "-lf", key], check=True, capture_output=True, text=True).stdout
+    return {
+        "petal_signing_key": str(key),
+        "petal_trusted_signers": [{"name": "software group", "key": shown.split()[1]}],
+        "petal_require_signatures": True,
+    }
 
 
 def test_check_mode_prints_the_plan_and_changes_nothing(lab: Client, tmp_path: Path) -> None:
@@ -192,6 +205,29 @@ def test_a_seed_is_built_once_and_found_again(builds: Builds, lab: Client) -> No
     assert builds.site.leaks() == {}
 
 
+def test_what_is_built_is_signed_and_who_has_signed_it_is_told(builds: Builds, lab: Client) -> None:
+    """By a key in a file, then by one in KMS beside it; with the first one revoked the second one is enough."""
+    site, kms = builds.site, builds.site.cloud.session.client("kms")
+    (signer,) = site.more["petal_trusted_signers"]
+    vouched = site.play("verify_volume")
+    assert vouched.rc == 0, vouched.output
+    assert f"trusted      yes: signed by software group ({signer['key']})" in vouched.output
+    assert re.search(r"documents +sha256:[0-9a-f]{64}", vouched.output), vouched.output
+    key = kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"]
+    kms.create_alias(AliasName="alias/petal-signing", TargetKeyId=key)
+    with allowed_by(lab, "signer"):
+        again = site.play("sign_volume", petal_signing_key="alias/petal-signing")
+    assert again.rc == 0, again.output
+    found = re.search(r"is signed by (SHA256:\S+)\. Sites", again.output)
+    assert found, again.output
+    revoked = [{**signer, "revoked": True}]
+    alone = {**site.more, "petal_trusted_signers": [*revoked, {"name": "in KMS", "key": found[1]}]}
+    assert "Found: snap-" in Site(site.directory, more=alone).build().output
+    refused = Site(site.directory, more={**site.more, "petal_trusted_signers": revoked}).play("verify_volume")
+    assert refused.rc != 0
+    assert "The site does not trust it: the key of software group" in refused.output
+
+
 def test_two_controllers_of_one_seed_make_one_snapshot_although_their_host_is_withdrawn(builds: Builds) -> None:
     texts = [run.output for run in builds.outputs]
     assert [run.rc for run in builds.outputs] == [0, 0], "\n".join(texts)
@@ -218,7 +254,7 @@ def test_the_status_says_that_it_is_being_built(builds: Builds) -> None:
 
 
 @pytest.mark.parametrize(
-    ("region", "documents"), [("us-east-1", ["builder"]), ("us-east-2", ["builder", "builder-vpc"])]
+    ("region", "documents"), [("us-east-1", ["builder", "signer"]), ("us-east-2", ["builder", "builder-vpc"])]
 )
 def test_the_policies_allow_what_is_called_and_no_more(builds: Builds, region: str, documents: list[str]) -> None:
     policy = Policy.read(*(IAM / f"{name}.json" for name in documents))

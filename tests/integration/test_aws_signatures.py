@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,9 +21,10 @@ from ec2lab.client import Client
 from ec2lab.settings import ACCOUNT, OTHER_ACCOUNT, Delays, Settings, access_key
 from ec2lab.testing import Cloud, inside, wait_for, why_not
 from modules import fail_module, run_module
+from playing import play
 from registry_server import fingerprint, stack, write
 
-MANIFEST = "sha256:" + "b" * 64
+DOCUMENTS = "sha256:" + "b" * 64
 OWN = {"type": "local", "priority": 1}
 COMMUNITY = {"type": "community", "priority": 2, "enabled": True}
 
@@ -46,7 +48,7 @@ def key(path: Path) -> dict[str, Any]:
 def snap(cloud: Cloud, number: int, **more: str) -> str:
     """A complete snapshot with a build's tags; its id."""
     tags = {"fingerprint": fingerprint(number), "name": "bio", "os": "alinux2023", "architecture": "x86_64"}
-    tags |= {"manifest": MANIFEST, **more}
+    tags |= {"documents": DOCUMENTS, **more}
     pairs = [{"Key": f"petal:{name}", "Value": value} for name, value in tags.items() if value]
     made = cloud.ec2.create_snapshot(
         VolumeId=cloud.volume(Size=1),
@@ -58,7 +60,12 @@ def snap(cloud: Cloud, number: int, **more: str) -> str:
 
 
 def look(number: int, source: dict[str, Any], **more: Any) -> dict[str, Any]:
-    asked = {"fingerprint": fingerprint(number), "os": "alinux2023", "architecture": "x86_64", "size_gb": 1}
+    asked: dict[str, Any] = {
+        "fingerprint": fingerprint(number),
+        "os": "alinux2023",
+        "architecture": "x86_64",
+        "size_gb": 1,
+    }
     return run_module("snapshot_info", provider="aws", sources=[source], **asked, **more)
 
 
@@ -101,16 +108,38 @@ def test_a_signature_is_of_one_snapshot(tmp_path: Path) -> None:
     assert found["snapshot"]["snapshot_id"] == good
     # Its Description names another fingerprint than its tags do now.
     assert forged not in {one["snapshot_id"] for one in found["snapshots"]}
-    own.ec2.create_tags(Resources=[good], Tags=[{"Key": "petal:manifest", "Value": "sha256:" + "c" * 64}])
+    own.ec2.create_tags(Resources=[good], Tags=[{"Key": "petal:documents", "Value": "sha256:" + "c" * 64}])
     assert look(2, OWN, trust={"signers": [file], "required": True})["snapshot"] is None
+
+
+@pytest.mark.usefixtures("lab")
+def test_a_copy_gets_no_word_that_the_original_does_not_have(tmp_path: Path) -> None:
+    """copy_volume signs copies of what the same key has signed; the original's signature is not theirs."""
+    own, signed = Cloud(tmp_path, ACCOUNT), {"signers": [key(tmp_path / "maker")], "required": True}
+    made = snap(own, 6)
+    given: dict[str, Any] = {"snapshot_id": made, "region": "us-east-1", "regions": ["us-west-2"]}
+    run_module("aws_snapshot_signature", snapshot_id=made, key_file=tmp_path / "maker")
+    copied = play("copy_volume", "-e", json.dumps(given))
+    assert copied.rc == 0, copied.output
+    there = {"region": "us-west-2", "trust": signed}
+    assert "nobody has signed it" in look(6, OWN, **there)["passed_over"][0]["reason"]
+    key(tmp_path / "other")
+    given["software_volume_poll_interval"] = 1
+    other = play("copy_volume", "-e", json.dumps({**given, "petal_signing_key": str(tmp_path / "other")}))
+    assert other.rc != 0
+    assert f"the original, {made} in us-east-1, is not signed by the key" in other.output
+    again = play("copy_volume", "-e", json.dumps({**given, "petal_signing_key": str(tmp_path / "maker")}))
+    assert again.rc == 0, again.output
+    copy = look(6, OWN, **there)["snapshot"]
+    assert copy["tags"]["petal:copied-from"] == f"us-east-1/{made}"
 
 
 @pytest.mark.usefixtures("lab")
 def test_what_cannot_be_signed_is_one_line(tmp_path: Path) -> None:
     own = Cloud(tmp_path, ACCOUNT)
     key(tmp_path / "maker")
-    old = snap(own, 4, manifest="")
-    for wrong, said in ((old, "has no tag petal:manifest"), ("snap-0123456789abcdef0", "cannot be signed")):
+    old = snap(own, 4, documents="")
+    for wrong, said in ((old, "has no tag petal:documents"), ("snap-0123456789abcdef0", "cannot be used")):
         message = fail_module("aws_snapshot_signature", snapshot_id=wrong, key_file=tmp_path / "maker")
         assert said in message
         assert "\n" not in message
@@ -125,18 +154,20 @@ def test_a_registry_hands_the_signature_on(tmp_path: Path) -> None:
     other.ec2.modify_snapshot_attribute(
         SnapshotId=made, Attribute="createVolumePermission", OperationType="add", UserIds=[ACCOUNT]
     )
-    run_module("aws_snapshot_signature", snapshot_id=made, key_file=tmp_path / "maker", access_key=access_key(OTHER_ACCOUNT))
+    run_module(
+        "aws_snapshot_signature", snapshot_id=made, key_file=tmp_path / "maker", access_key=access_key(OTHER_ACCOUNT)
+    )
     tags = {tag["Key"]: tag["Value"] for tag in other.snapshot_now(made)["Tags"]}
     signature = "".join(tags[name] for name in sorted(tags) if name.startswith("petal:signature"))
     value = stack("bio", fingerprint(5), OTHER_ACCOUNT, made)
-    value["snapshots"][0] |= {"manifest": MANIFEST, "signature": signature}
+    value["snapshots"][0] |= {"documents": DOCUMENTS, "signature": signature}
     url = write(tmp_path / "r", value)
     trust: dict[str, Any] = {"signers": [file]}
     assert look(5, COMMUNITY, registry_url=url, trust=trust)["snapshot"]["snapshot_id"] == made
     assert look(5, COMMUNITY, registry_url=url, trust={**trust, "required": True})["snapshot"]["snapshot_id"] == made
     elsewhere = {"signers": [{**file, "registries": ["https://registry.example.org/"]}]}
     assert look(5, COMMUNITY, registry_url=url, trust=elsewhere)["snapshot"] is None
-    value["snapshots"][0]["manifest"] = "sha256:" + "c" * 64
+    value["snapshots"][0]["documents"] = "sha256:" + "c" * 64
     wrong = look(5, COMMUNITY, registry_url=write(tmp_path / "s", value), trust=trust)
     assert wrong["snapshot"] is None
     assert "nobody has signed it" in wrong["passed_over"][0]["reason"]

@@ -50,6 +50,8 @@ test -s .petal/manifest.json -a -s .petal/seed.yaml -a -s .petal/sbom.cdx.json -
 test -s modules/Core/small/1.lua -a -s modules/Core/small/2.lua
 envs/small/1/bin/python -c 'import six, idna; print(six.__version__, idna.__version__)'
 envs/small/2/bin/python -c 'import packaging; print(packaging.__version__)'
+(cd .petal && sha256sum --check --quiet --strict SHA256SUMS)
+grep -q '"name": ".petal/manifest.json"' .petal/provenance.json
 grep -o 'sha256:[0-9a-f]*' .petal/manifest.json | head -1
 """
 #: Every site sets some: the lab's hosts have a package index of their own.

@@ -190,11 +190,14 @@ def needs_of(call: Call) -> Iterator[Need]:
 
 
 def _others(call: Call) -> Sequence[str]:
-    """The resources of a call of S3 or SSM; any of other services."""
+    """The resources of a call of S3, SSM or KMS; any of other services."""
     parameters: Mapping[str, str] = call["parameters"]
     place = f"{call['region']}:{call['account']}"
     if call["service"] == "s3" and "Bucket" in parameters:
         return ["/".join([f"arn:aws:s3:::{parameters['Bucket']}", *filter(None, [parameters.get("Key")])])]
+    if call["service"] == "kms":
+        # By whatever name it is called, its key is what is asked for.
+        return [f"arn:aws:kms:{place}:key/x"]
     if call["action"] == "StartSession":
         document = parameters.get("DocumentName", "SSM-SessionManagerRunShell")
         return [f"arn:aws:ec2:{place}:instance/{parameters['Target']}", f"arn:aws:ssm:{place}:document/{document}"]

@@ -32,7 +32,8 @@ _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 # Of a manifest's versions, what runs the build, as package URLs have it.
 _BUILDERS = {"petal": "petal.hpc", "ansible": "ansible-core"}
 _TOOLS = {"uv": "pkg:pypi/uv@"}
-_VOLUME_FILES = {"manifest.json": "application/json", "sbom.cdx.json": "application/vnd.cyclonedx+json"}
+MANIFEST = "manifest.json"
+_VOLUME_FILES = {MANIFEST: "application/json", "sbom.cdx.json": "application/vnd.cyclonedx+json"}
 
 
 class ProvenanceError(PetalError):
@@ -82,34 +83,44 @@ def checked(given: Any) -> Build:
 
 
 def statement(build: Build, record: Snapshot, record_sha256: str, host: str) -> dict[str, Any]:
-    """The statement, as JSON types.
+    """The statement about a snapshot, as JSON types.
 
     :param record: of the snapshot. record_sha256: of the file that has it. host: which built it.
     """
     if not SHA256.fullmatch(record_sha256) or not SHA256.fullmatch(record.sha256 or ""):
         raise ProvenanceError(f"the record of {record.snapshot_id} has no digest, or its archive has none")
+    names = {record.snapshot_id: record_sha256, f"{record.snapshot_id}/volume.tar.zst": record.sha256}
+    return _statement(build, names, record.created, host)
+
+
+def statement_of_volume(build: Build, host: str) -> dict[str, Any]:
+    """The statement about a volume whose snapshot has no digest, as JSON types: its subject is the manifest.
+
+    :param host: which built it. Raises ProvenanceError where the build has no digest of the manifest.
+    """
+    manifest = _digest(build.files.get(MANIFEST))
+    if not manifest:
+        raise ProvenanceError(f"the provenance has no digest of {MANIFEST} among its files")
+    return _statement(build, {f".petal/{MANIFEST}": manifest["sha256"]}, str(build.manifest.get("created", "")), host)
+
+
+def _statement(build: Build, subject: Mapping[str, str | None], finished: str, host: str) -> dict[str, Any]:
     return {
         "_type": STATEMENT,
-        "subject": [
-            {"name": record.snapshot_id, "digest": {"sha256": record_sha256}},
-            {"name": f"{record.snapshot_id}/volume.tar.zst", "digest": {"sha256": record.sha256}},
-        ],
+        "subject": [{"name": name, "digest": {"sha256": sha256}} for name, sha256 in subject.items()],
         "predicateType": PREDICATE,
-        "predicate": {
-            "buildDefinition": _definition(build, record),
-            "runDetails": _run(build, record, host),
-        },
+        "predicate": {"buildDefinition": _definition(build), "runDetails": _run(build, finished, host)},
     }
 
 
-def _definition(build: Build, record: Snapshot) -> dict[str, Any]:
+def _definition(build: Build) -> dict[str, Any]:
     return {
         "buildType": BUILD_TYPE,
         "externalParameters": {"seed": build.manifest["seed"], "overrides": dict(build.overrides)},
         "internalParameters": {
-            "fingerprint": record.fingerprint,
-            "os": record.os,
-            "architecture": record.architecture,
+            "fingerprint": build.manifest["fingerprint"],
+            "os": build.manifest.get("os", ""),
+            "architecture": build.manifest.get("architecture", ""),
             "mountDir": build.manifest.get("mount_dir", ""),
             "inputs": dict(build.inputs),
         },
@@ -123,7 +134,7 @@ def _definition(build: Build, record: Snapshot) -> dict[str, Any]:
     }
 
 
-def _run(build: Build, record: Snapshot, host: str) -> dict[str, Any]:
+def _run(build: Build, finished: str, host: str) -> dict[str, Any]:
     versions = build.manifest["versions"]
     return {
         "builder": {
@@ -138,7 +149,7 @@ def _run(build: Build, record: Snapshot, host: str) -> dict[str, Any]:
         "metadata": {
             "invocationId": build.manifest["build_id"],
             "startedOn": build.manifest["started"],
-            "finishedOn": record.created,
+            "finishedOn": finished,
         },
         "byproducts": [*_documents(build), *_compiled(build)],
     }

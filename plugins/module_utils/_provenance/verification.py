@@ -14,26 +14,30 @@ from ansible_collections.petal.hpc.plugins.module_utils._provenance.reading impo
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import Policy, Verdict
 
+_OWN = {"local": "store", "aws": "account"}
+
 
 @dataclass(frozen=True)
 class Seen:
     """What was found out.
 
     snapshot, origin: what it is and where it came from, empty for what was built here. digest: of the archive as it is
-    now. verdict: by what the site trusts. keys, statement_keys: fingerprints of the keys whose signatures of record and
-    provenance are right. stated: what the provenance says; None where there is none. doubt: why that counts for
-    nothing. asked: fingerprints of which it has to bear one; none for any.
+    now; None where the provider has none. verdict: by what the site trusts. keys, statement_keys: fingerprints of the
+    keys whose signatures of record and provenance are right. stated: what the provenance says; None where there is
+    none. doubt: why that counts for nothing. asked: fingerprints of which it has to bear one; none for any. documents:
+    the digest of those that a node is to find on the volume; empty where the snapshot bears none.
     """
 
     snapshot: Snapshot
     origin: str
-    digest: str
+    digest: str | None
     verdict: Verdict
     keys: tuple[str, ...] = ()
     statement_keys: tuple[str, ...] = ()
     stated: Stated | None = None
     doubt: str = ""
     asked: tuple[str, ...] = field(default=())
+    documents: str = ""
 
     @property
     def problems(self) -> list[str]:
@@ -57,8 +61,8 @@ class Seen:
         lines = [
             f"{one.snapshot_id} of {one.name}",
             f"  fingerprint  {one.fingerprint}{', as the seed' if one.fingerprint in self.asked else ''}",
-            f"  archive      {'as its record says' if self.digest == one.sha256 else 'NOT as its record says'}",
-            f"  came from    {self.origin or 'this store: it was built here'}",
+            self._whole(),
+            f"  came from    {self.origin or f'this {_OWN[one.provider]}: it was built here'}",
             f"  signed by    {_whose(self.keys, names) or 'nobody'}",
         ]
         if self.stated is not None:
@@ -71,9 +75,15 @@ class Seen:
                 *(f"               {line}" for line in said.commits),
             ]
         else:
-            lines.append("  built by     nothing says so")
+            lines.append(f"  built by     {'its .petal/provenance.json' if self.documents else 'nothing'} says so")
         verdict = f"yes: {self.verdict.reason}" if not self.problems else "NO"
         return [*lines, f"  trusted      {verdict}", *(f"  {problem}" for problem in self.problems)]
+
+    def _whole(self) -> str:
+        if self.digest is None:
+            return f"  documents    {self.documents or 'nothing says what is on it'}"
+        right = self.digest == self.snapshot.sha256
+        return f"  archive      {'as its record says' if right else 'NOT as its record says'}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, as the module returns them."""

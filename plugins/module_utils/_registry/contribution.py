@@ -207,7 +207,7 @@ def _variant(snapshot: Snapshot) -> Variant:
         os=snapshot.os,
         architecture=snapshot.architecture,
         size_gb=snapshot.size_gb,
-        manifest=snapshot.tags.get(ebs.MANIFEST, ""),
+        documents=snapshot.tags.get(ebs.DOCUMENTS, ""),
         signature=ebs.to_text(ebs.from_tags(snapshot.tags)),
     )
 

@@ -122,8 +122,8 @@ class Index:
 class Variant:
     """One snapshot of a stack. os, architecture, size_gb: None where the registry does not tell.
 
-    fingerprint: its own; that of the stack where it names none. manifest, signature: the digest of the volume's
-    manifest and who vouches for the snapshot, as its tags have it; empty where nobody does.
+    fingerprint: its own; that of the stack where it names none. documents, signature: the digest of what is
+    on the volume and who vouches for the snapshot, as its tags have it; empty where nobody does.
     """
 
     region: str
@@ -133,7 +133,7 @@ class Variant:
     architecture: str | None = None
     size_gb: int | None = None
     description: str = ""
-    manifest: str = ""
+    documents: str = ""
     signature: str = ""
 
     def to_dict(self) -> dict[str, Any]:
@@ -490,7 +490,7 @@ def _variant(item: Mapping[str, Any], fingerprint: str, size_gb: int | None) -> 
         architecture=_optional(item, "architecture", _architecture),
         size_gb=_optional(item, "size_gb", _size, size_gb),
         description=_optional(item, "description", checked_description, ""),
-        manifest=_optional(item, "manifest", _text(ebs.DIGEST), ""),
+        documents=_optional(item, "documents", _text(ebs.DIGEST), ""),
         signature=_optional(item, "signature", _signature, ""),
     )
 

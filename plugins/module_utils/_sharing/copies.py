@@ -24,6 +24,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._aws.names import (
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.keys import Key, is_key, region_of
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.verdict import SharingError
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import COMPLETED, ERROR, PENDING, Snapshot
+from ansible_collections.petal.hpc.plugins.module_utils._trust.ebs import SIGNATURE
 
 REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+){1,3}-[0-9]{1,2}", re.ASCII)
 ORIGIN = re.compile(r"(?P<region>[a-z0-9-]{1,30})/(?P<snapshot_id>snap-[0-9a-f]{17})", re.ASCII)
@@ -105,13 +106,13 @@ class Source:
         return tag if ORIGIN.fullmatch(tag) else f"{self.region}/{self.snapshot.snapshot_id}"
 
     def tags(self) -> dict[str, str]:
-        """The tags of a copy: the original's, which AWS does not copy, and where it comes from."""
+        """The tags of a copy: the original's but for signatures, as AWS copies none, and where it comes from."""
         seen = self.snapshot
         told = {FINGERPRINT: seen.fingerprint, NAME: seen.name, OS: seen.os, ARCHITECTURE: seen.architecture}
         kept = {
             key: value
             for key, value in seen.tags.items()
-            if not key.startswith(AWS_PREFIX) and key not in (UNFINISHED_BUILD, COPIED_FROM)
+            if not key.startswith((AWS_PREFIX, SIGNATURE)) and key not in (UNFINISHED_BUILD, COPIED_FROM)
         }
         ours = {key: value for key, value in kept.items() if key.startswith(OWN_PREFIX)}
         first = {**told, COPIED_FROM: self.origin, **ours, "Name": kept.get("Name", seen.name)}

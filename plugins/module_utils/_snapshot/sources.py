@@ -112,7 +112,7 @@ class Claim:
     public: bool | None = None
     verified: bool = False
     packages: tuple[str, ...] = ()
-    manifest: str = ""
+    documents: str = ""
     signature: str = ""
 
     @property

@@ -5,7 +5,7 @@
 """What is signed of an EBS snapshot, which has no digest of its own, and how signatures fit into its tags.
 
 AWS says who owns a snapshot, and never lets its blocks change. What only its builder can say is that this id is that
-build: its fingerprint, and the digest of the manifest that a node finds on the volume.
+build: its fingerprint, and the digest of what a node finds on the volume, ``.petal/SHA256SUMS``.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
 )
 
 NAMESPACE = "ebs-snapshot@petal.hpc"
-#: Tags: of the digest of the volume's manifest, and of the signatures, which may go on in SIGNATURE-2 and so on.
-MANIFEST = "petal:manifest"
+#: Tags: of the digest of the volume's list of documents, and of the signatures, which go on in SIGNATURE-2, -3 ….
+DOCUMENTS = "petal:documents"
 SIGNATURE = "petal:signature"
 #: Characters of a tag's value, and tags that signatures may take of the 50 that a snapshot has.
 VALUE, TAGS_MOST = 256, 12
@@ -33,13 +33,14 @@ DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{16,4096}={0,2}")
 
 
-def statement(snapshot_id: str, owner: str, fingerprint: str, manifest: str) -> bytes:
+def statement(snapshot_id: str, owner: str, fingerprint: str, documents: str) -> bytes:
     """The bytes that are signed: the same for the same snapshot.
 
-    :param owner: the account that AWS names. manifest: ``sha256:…`` of ``.petal/manifest.json`` on the volume.
+    :param owner: the account that AWS names. documents: ``sha256:…`` of ``.petal/SHA256SUMS`` on the
+        volume, which has the digests of manifest, provenance, bill of materials and seed.
     """
-    said = {"schema": 1, "snapshot_id": snapshot_id, "owner": owner, "fingerprint": fingerprint, "manifest": manifest}
-    return (json.dumps(said, sort_keys=True, separators=(",", ":")) + "\n").encode()
+    facts = {"snapshot_id": snapshot_id, "owner": owner, "fingerprint": fingerprint, "documents": documents}
+    return (json.dumps({"schema": 1, **facts}, sort_keys=True, separators=(",", ":")) + "\n").encode()
 
 
 def to_text(signatures: Sequence[str]) -> str:

@@ -32,7 +32,7 @@ LOOKING = {
     "status.yml",
     "inspected.yml",
     "verify.yml",
-    "vouch.yml",
+    "vouched.yml",
 }
 FILES = sorted((ROOT / "roles").glob("*/tasks/**/*.yml"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import re
@@ -29,6 +30,7 @@ from ansible_collections.petal.hpc.plugins.plugin_utils.controller import this_h
 
 SHELLCHECK = Path(sys.executable).with_name("shellcheck")
 PLAIN: dict[str, Any] = {
+    "pcluster_config_documents": f"sha256:{'0' * 64}",
     "software_volume_mount_dir": "/shared",
     "software_volume_lmod_init": {"sh": "/shared/lmod/lmod/init/sh"},
     "software_volume_compatible_os": [],
@@ -65,6 +67,7 @@ def evil(file: Path) -> dict[str, Any]:
         "software_volume_lmod_init": {"sh": value},
         "pcluster_config_software": {"mount_dir": value},
         "pcluster_config_hook_arguments": [value],
+        "pcluster_config_documents": value,
     }
 
 
@@ -101,20 +104,50 @@ def test_no_value_is_run(template: str, shell: str, tmp_path: Path) -> None:
     assert not made.exists()
 
 
-def test_the_bootstrap_hands_everything_on_and_runs_no_hook_of_the_volume(tmp_path: Path) -> None:
-    volume = tmp_path / "a b"
+@pytest.fixture
+def volume(tmp_path: Path) -> Path:
+    """A volume with a hook of its own, which nobody is to run."""
     for name in ("bin/petal-node-setup", ".petal/manifest.json"):
-        (volume / name).parent.mkdir(parents=True)
-        (volume / name).write_text("#!/bin/sh\necho the volume runs this as root\n")
-        (volume / name).chmod(0o755)
+        path = tmp_path / "a b" / name
+        path.parent.mkdir(parents=True)
+        path.write_text("#!/bin/sh\necho the volume runs this as root\n")
+        path.chmod(0o755)
+    return tmp_path / "a b"
+
+
+def bootstrap(volume: Path, documents: str = "") -> subprocess.CompletedProcess[str]:
+    """What a node runs, with a hook that shows its arguments."""
     script = render(
         BOOTSTRAP,
         pcluster_config_software={"mount_dir": str(volume)},
         pcluster_config_hook_arguments=["--user", "$(id) 'x"],
         pcluster_config_hook_script='printf "<%s>" "$@"\n',
+        pcluster_config_documents=documents,
     )
-    done = subprocess.run(["sh", "-s", "revision"], input=script, capture_output=True, text=True, check=True)
-    assert done.stdout == "<--install><--user><$(id) 'x>"
+    return subprocess.run(["sh", "-s", "revision"], input=script, capture_output=True, text=True, check=False)
+
+
+def test_the_bootstrap_hands_everything_on_and_runs_no_hook_of_the_volume(volume: Path) -> None:
+    assert bootstrap(volume).stdout == "<--install><--user><$(id) 'x>"
+
+
+def test_the_bootstrap_compares_the_volume_with_what_is_signed(volume: Path) -> None:
+    """A volume that is not as it was built is used by no node; without a digest of it nothing is compared."""
+    manifest = volume / ".petal" / "manifest.json"
+    right = f"{hashlib.sha256(manifest.read_bytes()).hexdigest()}  manifest.json\n".encode()
+    documents = f"sha256:{hashlib.sha256(right).hexdigest()}"
+    sums = volume / ".petal" / "SHA256SUMS"
+    missing = bootstrap(volume, documents)
+    sums.write_bytes(right)
+    assert bootstrap(volume, documents).stdout == "<--install><--user><$(id) 'x>"
+    manifest.write_text("{}")
+    changed = bootstrap(volume, documents)
+    # Both may be changed together; then the digest is another one.
+    sums.write_text(f"{hashlib.sha256(manifest.read_bytes()).hexdigest()}  manifest.json\n")
+    forged = bootstrap(volume, documents)
+    for done in (missing, changed, forged):
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f"is not as it was built: the snapshot says {documents}" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -129,10 +129,7 @@ class Lookup:
         found, refused = self._snapshots.scan(criteria)
         trusted = []
         for one in found:
-            try:
-                verdict = judged(self._host, one, self._policy)
-            except TrustError as error:
-                verdict = Verdict(False, str(error))
+            verdict, _keys = judged(self._host, one, self._policy)
             if verdict.trusted:
                 trusted.append(one)
             else:
@@ -217,24 +214,25 @@ class Lookup:
             contradiction = claim.contradiction(snapshot)
             if self._registry_size_gb is not None and snapshot.size_gb > self._registry_size_gb:
                 contradiction = f"it needs {snapshot.size_gb} GiB, the seed's volume has {self._registry_size_gb}"
-            contradiction = contradiction or self._distrust(claim, snapshot)
-            if contradiction:
-                refuse(claim, contradiction)
-            else:
-                confirmed.append(replace(snapshot, source=claim.source, packages=list(claim.packages)))
+            verdict = self._judged(claim, snapshot)
+            if contradiction or not verdict.trusted:
+                refuse(claim, contradiction or verdict.reason)
+                continue
+            # A registry's word for what is on it counts where somebody whom the site trusts has signed it.
+            tags = {ebs.DOCUMENTS: claim.documents} if verdict.signer else {}
+            confirmed.append(replace(snapshot, source=claim.source, packages=list(claim.packages), tags=tags))
         return confirmed, refused
 
-    def _distrust(self, claim: Claim, snapshot: Snapshot) -> str:
-        """Why neither the owner's account nor a signature makes a snapshot of use; empty where one does."""
+    def _judged(self, claim: Claim, snapshot: Snapshot) -> Verdict:
+        """Whether the owner's account or a signature makes a snapshot of use."""
         try:
-            signatures = ebs.from_text(claim.signature) if claim.manifest else []
-            facts = (snapshot.snapshot_id, snapshot.owner, snapshot.fingerprint, claim.manifest)
+            signatures = ebs.from_text(claim.signature) if claim.documents else []
+            facts = (snapshot.snapshot_id, snapshot.owner, snapshot.fingerprint, claim.documents)
             keys = signed_by(self._host, ebs.statement(*facts), signatures, ebs.NAMESPACE) if signatures else []
         except TrustError as error:
-            return str(error)
+            return Verdict(False, str(error))
         registry = self._registry.url if self._registry else ""
-        verdict = judge(self._policy, Place(ACCOUNT, snapshot.owner, registry), snapshot.created, keys)
-        return "" if verdict.trusted else verdict.reason
+        return judge(self._policy, Place(ACCOUNT, snapshot.owner, registry), snapshot.created, keys)
 
     def _absent(self, claim: Claim) -> str:
         whose = f"account {claim.account}" if claim.account else f"the trusted accounts ({', '.join(self._believed)})"
@@ -259,6 +257,6 @@ def _claims_of(stack: Stack, criteria: Criteria, region: str) -> Iterator[Claim]
                 public=stack.public,
                 verified=stack.verified,
                 packages=stack.packages,
-                manifest=variant.manifest,
+                documents=variant.documents,
                 signature=variant.signature,
             )

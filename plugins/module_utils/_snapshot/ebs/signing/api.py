@@ -29,38 +29,62 @@ from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
 
 def statement(snapshot: Snapshot) -> bytes:
     """What is signed of one of the own account. Raises TrustError where its tags do not say enough."""
-    manifest = snapshot.tags.get(ebs.MANIFEST, "")
-    if not ebs.DIGEST.fullmatch(manifest):
+    documents = snapshot.tags.get(ebs.DOCUMENTS, "")
+    if not ebs.DIGEST.fullmatch(documents):
         raise TrustError(
-            f"{snapshot.snapshot_id} has no tag {ebs.MANIFEST} with the digest of its manifest: an earlier release has "
-            "built it, and nothing of what is on it could be signed"
+            f"{snapshot.snapshot_id} has no tag {ebs.DOCUMENTS} with the digest of what is on it: an earlier release "
+            "has built it, and nothing of it could be signed. Build it anew with -e force=true"
         )
-    return ebs.statement(snapshot.snapshot_id, snapshot.owner, snapshot.fingerprint, manifest)
+    return ebs.statement(snapshot.snapshot_id, snapshot.owner, snapshot.fingerprint, documents)
 
 
-def judged(host: Host, snapshot: Snapshot, policy: Policy) -> Verdict:
-    """Whether one of the own account may be used. Raises TrustError for tags that are no signatures."""
-    signatures = ebs.from_tags(snapshot.tags)
-    keys = signed_by(host, statement(snapshot), signatures, ebs.NAMESPACE) if signatures else []
-    return judge(policy, Place(OWN), snapshot.created, keys)
+def own(module: Any, snapshot_id: str, region: str | None = None) -> Snapshot:
+    """One of the own account, in the module's Region or another. Raises SnapshotError for any other, and AwsError."""
+    snapshots = EbsSnapshots(module, region)
+    found, refused = snapshots.scan(Criteria(snapshot_ids=(snapshot_id,)))
+    if not found:
+        why = refused[0].reason if refused else "the account has no complete one of this id"
+        raise SnapshotError(f"{snapshot_id} in {snapshots.region} cannot be used: {why}")
+    return found[0]
 
 
-def sign(module: Any, host: Host, snapshot_id: str, key: SigningKey, check: bool = False) -> tuple[Snapshot, bool]:
-    """Let a key sign a snapshot of the own account, unless it has; the snapshot, and whether that changes its tags.
+def judged(host: Host, snapshot: Snapshot, policy: Policy) -> tuple[Verdict, list[str]]:
+    """Whether one of the own account may be used, and the fingerprints of the keys whose signatures are right."""
+    try:
+        signatures = ebs.from_tags(snapshot.tags)
+        keys = signed_by(host, statement(snapshot), signatures, ebs.NAMESPACE) if signatures else []
+    except TrustError as error:
+        return Verdict(False, str(error)), []
+    return judge(policy, Place(OWN), snapshot.created, keys), keys
+
+
+def sign(module: Any, host: Host, snapshot_id: str, key: SigningKey, check: bool = False) -> bool:
+    """Let a key sign a snapshot of the own account, unless it has; whether that changes its tags.
 
     Raises SnapshotError where it is none of ours, TrustError where it cannot be signed, and AwsError.
     """
-    found, refused = EbsSnapshots(module).scan(Criteria(snapshot_ids=(snapshot_id,)))
-    if not found:
-        why = refused[0].reason if refused else "the account has no complete one of this id"
-        raise SnapshotError(f"{snapshot_id} in {module.region} cannot be signed: {why}")
-    snapshot = found[0]
-    said, signatures = statement(snapshot), ebs.from_tags(snapshot.tags)
-    if key.fingerprint in signed_by(host, said, signatures, ebs.NAMESPACE):
-        return snapshot, False
+    snapshot = own(module, snapshot_id)
+    if has_signed(host, snapshot, key):
+        return False
     if not check:
-        tags = ebs.to_tags([*signatures, key.sign(said, ebs.NAMESPACE)])
+        signature = key.sign(statement(snapshot), ebs.NAMESPACE)
+        tags = ebs.to_tags([*ebs.from_tags(snapshot.tags), signature])
         client, doing = ec2_client(module), f"signing {snapshot_id}"
         parameters = {"Resources": [snapshot_id], "Tags": names.to_aws(tags)}
         call(EC2SnapshotErrorHandler, doing, client.create_tags, aws_retry=True, **parameters)
-    return snapshot, True
+    return True
+
+
+def has_signed(host: Host, snapshot: Snapshot, key: SigningKey) -> bool:
+    """Whether a key has signed a snapshot of the own account. Raises TrustError, and AwsError."""
+    said, signatures = statement(snapshot), ebs.from_tags(snapshot.tags)
+    return key.fingerprint in signed_by(host, said, signatures, ebs.NAMESPACE)
+
+
+def check_original(module: Any, host: Host, region: str, snapshot_id: str, key: SigningKey) -> None:
+    """Raises TrustError where a key has not signed that of which it is to sign a copy."""
+    if not has_signed(host, own(module, snapshot_id, region), key):
+        raise TrustError(
+            f"the original, {snapshot_id} in {region}, is not signed by the key {key.fingerprint}: let it sign that "
+            "first (sign_volume)"
+        )

@@ -18,6 +18,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._provenance.model import
     ProvenanceError,
     checked,
     statement,
+    statement_of_volume,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import parse_snapshot
 
@@ -96,6 +97,16 @@ def test_it_is_what_the_specifications_say() -> None:
     for one in (*provenance.build_definition.resolved_dependencies, *provenance.run_details.byproducts):
         ResourceDescriptor.copy_from_pb(one).validate()
     assert provenance.run_details.metadata.started_on.ToJsonString() == "2026-11-22T00:00:00Z"
+
+
+def test_a_volume_whose_snapshot_has_no_digest_is_named_by_its_manifest() -> None:
+    found = statement_of_volume(checked({**GIVEN, "manifest": {**MANIFEST, "created": "2026-11-22T01:00:00Z"}}), "i-1")
+    Statement.copy_from_pb(json_format.ParseDict(found, statement_pb2.Statement())).validate()
+    assert found["subject"] == [{"name": ".petal/manifest.json", "digest": {"sha256": "1" * 64}}]
+    assert found["predicate"]["runDetails"]["metadata"]["finishedOn"] == "2026-11-22T01:00:00Z"
+    assert found["predicate"]["buildDefinition"] == made()["predicate"]["buildDefinition"]
+    with pytest.raises(ProvenanceError, match="no digest of manifest"):
+        statement_of_volume(checked({**GIVEN, "files": {}}), "i-1")
 
 
 def test_names_of_the_fields() -> None:

@@ -16,11 +16,16 @@ def signature(length: int, letter: str = "A") -> str:
 
 
 def test_the_same_snapshot_is_the_same_bytes() -> None:
-    asked = ("snap-0123456789abcdef0", "111122223333", "sha256:" + "a" * 64, "sha256:" + "b" * 64)
-    said = ebs.statement(*asked)
-    assert said == ebs.statement(*asked)
-    assert set(json.loads(said)) == {"schema", "snapshot_id", "owner", "fingerprint", "manifest"}
-    assert len({ebs.statement(*asked[:n], "x", *asked[n + 1 :]) for n in range(4)} | {said}) == 5
+    asked = {
+        "snapshot_id": "snap-0123456789abcdef0",
+        "owner": "111122223333",
+        "fingerprint": "sha256:" + "a" * 64,
+        "documents": "sha256:" + "b" * 64,
+    }
+    said = ebs.statement(**asked)
+    assert said == ebs.statement(**asked)
+    assert json.loads(said) == {"schema": 1, **asked}
+    assert len({ebs.statement(**{**asked, name: "x"}) for name in asked} | {said}) == 5
 
 
 @pytest.mark.parametrize("lengths", [(), (228,), (348,), (256,), (512,), (228, 348), (348,) * 8])
