@@ -223,7 +223,9 @@ def test_what_is_built_is_signed_and_who_has_signed_it_is_told(builds: Builds, l
     revoked = [{**signer, "revoked": True}]
     alone = {**site.more, "petal_trusted_signers": [*revoked, {"name": "in KMS", "key": found[1]}]}
     assert "Found: snap-" in Site(site.directory, more=alone).build().output
-    refused = Site(site.directory, more={**site.more, "petal_trusted_signers": revoked}).play("verify_volume")
+    (snapshot,) = site.snapshots()
+    other = Site(site.directory, more={**site.more, "petal_trusted_signers": revoked})
+    refused = other.play("verify_volume", snapshot_id=snapshot["SnapshotId"])
     assert refused.rc != 0
     assert "The site does not trust it: the key of software group" in refused.output
 
