@@ -143,8 +143,7 @@ class Books:
 
     def enter(self, facts: Mapping[str, Any]) -> None:
         """Note what Spack's store and mirrors have: the answer of ``scripts/state.py``."""
-        keys = ("prefix", "installed", "cached", "deprecated", "explicit")
-        self._record["places"] = {hash_: {key: value[key] for key in keys} for hash_, value in facts["nodes"].items()}
+        self._record["places"] = {key: asdict(Place(**value)) for key, value in facts["nodes"].items()}
         self._record["database"] = facts["database"]
         self._record.pop("finished", None)
 
