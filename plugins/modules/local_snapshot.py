@@ -98,6 +98,13 @@ options:
         description: What the site's variables decide, as M(petal.hpc.seed_info) returns it.
         type: dict
         default: {}
+      system:
+        description:
+          - What Spack took of the operating system, such as the compiler, each with C(name), C(version), C(hash) and
+            C(origin), as M(petal.hpc.spack_environment) returns them.
+        type: list
+        elements: dict
+        default: []
       caches:
         description: The build caches that Spack could take packages from, each with C(name) and C(url).
         type: list
@@ -229,6 +236,7 @@ def main() -> None:
                     "builder": {"type": "str", "default": ""},
                     "overrides": {"type": "dict", "default": {}},
                     "inputs": {"type": "dict", "default": {}},
+                    "system": {"type": "list", "elements": "dict", "default": []},
                     "caches": {"type": "list", "elements": "dict", "default": []},
                     "signers": {"type": "list", "elements": "str", "default": []},
                 },

@@ -90,8 +90,9 @@ keys:
   elements: str
 provenance:
   description:
-    - What is said of its build, with C(builder), C(build_id), C(started), C(finished), C(commits), C(fetched),
-      C(compiled), and C(keys) whose signatures of it are right. Null where nothing is said, or of something else.
+    - What is said of its build, with C(builder), C(build_id), C(started), C(finished), C(commits), C(locks),
+      C(fetched), C(compiled), C(cached) and the C(caches) and C(cache_signers) of that, and C(keys) whose signatures of
+      it are right. Null where nothing is said, or of something else.
   returned: success
   type: dict
 report:

@@ -106,7 +106,7 @@ components:
       description: What of it is checked out.
       type: str
     dependencies:
-      description: Hashes of what a package of Spack's needs to run.
+      description: Hashes of what a package of Spack's needs to run; package URLs of what Lmod does.
       type: list
       elements: str
 locks:

@@ -58,10 +58,13 @@ def volume_sbom(manifest: Mapping[str, Any]) -> str:
         metadata = BomMetaData(component=volume, timestamp=created, tools=tools)
         bom = Bom(metadata=metadata, components=components.values(), serial_number=serial)
         bom.register_dependency(volume, components.values())
-        by_hash = {str(entry["hash"]): components[key] for key, entry in listed.items() if entry.get("hash")}
+        entries = [
+            (str(entry.get(by) or ""), components[key]) for by in ("hash", "purl") for key, entry in listed.items()
+        ]
+        named = {name: component for name, component in entries if name}
         for reference, entry in listed.items():
             # What is the operating system's is none of the volume's components.
-            needed = [by_hash[key] for key in entry.get("dependencies", ()) if key in by_hash]
+            needed = [named[key] for key in entry.get("dependencies", ()) if key in named]
             bom.register_dependency(components[reference], needed)
         return str(JsonV1Dot6(bom).output_as_string(indent=2)) + "\n"
     except KeyError as error:

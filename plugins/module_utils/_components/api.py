@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,8 @@ class Finder:
         else:
             digest = str(given.get("source_sha256") or "")
             found = model.lmod(str(given["version"]), str(given["home"]), digest, on_volume=ours)
-        return [found, *self._lua(command)]
+        needed = self._lua(command)
+        return [replace(found, dependencies=tuple(one.purl for one in needed)), *needed]
 
     def _lua(self, command: Path) -> list[Component]:
         with command.open(encoding="utf-8", errors="replace") as stream:

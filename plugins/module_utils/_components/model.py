@@ -51,7 +51,7 @@ class Component:
 
     manager: what brought it, such as ``deb``, ``git``, ``spack``. hash: of Spack's packages, or a digest. origin:
     ``volume``, ``system``, or where Spack had it from. path: where it is. url: of the repository, without credentials.
-    dependencies: hashes of what a package of Spack's needs to run.
+    dependencies: hashes of what a package of Spack's needs to run, package URLs of what another one does.
     """
 
     name: str

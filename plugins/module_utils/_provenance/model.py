@@ -24,6 +24,9 @@ PREDICATE = "https://slsa.dev/provenance/v1"
 #: docs/provenance.md says what the parameters of a build of this type mean; other ones are another type.
 BUILD_TYPE = "https://github.com/petal-hpc/petal.hpc/blob/main/docs/provenance.md#software-volume-v1"
 
+#: By what a build cache is told from what came from it, and a lock from other files.
+CACHE, LOCK = "spack-buildcache", ".petal/"
+
 #: How a builder is called that has no name of its own; the host's stands behind it.
 DEFAULT_BUILDER = "petal.hpc://"
 
@@ -46,8 +49,9 @@ class Build:
 
     manifest: the volume's. files: digests (``sha256:…``) of its documents, by their names below ``.petal``. builder: a
     URI, empty for the host's name. overrides: what stood in place of the seed's own. inputs: what the site's variables
-    decide, as in the fingerprint. caches: ``{name, url}`` of those that Spack could take packages from. signers:
-    fingerprints of the keys whose signatures counted there.
+    decide, as in the fingerprint. system: what Spack took of the operating system, such as the compiler, as
+    petal.hpc.spack_environment returns it. caches: ``{name, url}`` of those that Spack could take packages from.
+    signers: fingerprints of the keys whose signatures counted there.
     """
 
     manifest: Mapping[str, Any]
@@ -55,6 +59,7 @@ class Build:
     builder: str = ""
     overrides: Mapping[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, Any] = field(default_factory=dict)
+    system: tuple[Mapping[str, Any], ...] = ()
     caches: tuple[Mapping[str, Any], ...] = ()
     signers: tuple[str, ...] = ()
 
@@ -77,6 +82,7 @@ def checked(given: Any) -> Build:
         builder=builder,
         overrides=given.get("overrides") or {},
         inputs=given.get("inputs") or {},
+        system=tuple(given.get("system") or ()),
         caches=tuple(given.get("caches") or ()),
         signers=tuple(str(one) for one in given.get("signers") or ()),
     )
@@ -127,6 +133,7 @@ def _definition(build: Build) -> dict[str, Any]:
         "resolvedDependencies": [
             *_components(build),
             *_recipes(build),
+            *_system(build),
             *_caches(build),
             *_fetched(build),
             *_locks(build),
@@ -184,11 +191,21 @@ def _recipes(build: Build) -> Iterable[dict[str, Any]]:
             yield _descriptor(f"recipes/{name}", "", _digest(digest), {"manager": "recipes"})
 
 
+def _system(build: Build) -> Iterable[dict[str, Any]]:
+    """The compiler and other tools of the operating system, by the names and versions that Spack has for them."""
+    for item in build.system:
+        yield _descriptor(item["name"], _spack_uri(item), {}, _spack_note(item))
+
+
 def _caches(build: Build) -> Iterable[dict[str, Any]]:
     """Caches have no digest: what came from them is named by itself, with whose signatures counted."""
     for one in build.caches:
-        note = {"manager": "spack-buildcache", "signers": list(build.signers)}
-        yield _descriptor(f"buildcache/{one.get('name', '')}", without_credentials(str(one.get("url", ""))), {}, note)
+        note = {"manager": CACHE, "signers": list(build.signers)}
+        url = without_credentials(str(one.get("url", "")))
+        # A directory of the builder's; the field is one of URIs.
+        yield _descriptor(
+            f"buildcache/{one.get('name', '')}", f"file://{url}" if url.startswith("/") else url, {}, note
+        )
 
 
 def _fetched(build: Build) -> Iterable[dict[str, Any]]:

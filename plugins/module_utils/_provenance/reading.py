@@ -13,6 +13,8 @@ from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._provenance.model import (
     BUILD_TYPE,
+    CACHE,
+    LOCK,
     PREDICATE,
     STATEMENT,
     ProvenanceError,
@@ -25,8 +27,13 @@ LENGTH = 300
 
 @dataclass(frozen=True)
 class Stated:
-    """What a statement says of a build. commits: ``NAME COMMIT`` of what came by commit. fetched: how many things came
-    from elsewhere. compiled: how many packages were compiled by the builder."""
+    """What a statement says of a build.
+
+    commits: ``NAME COMMIT`` of what came by commit. fetched: how many things came from elsewhere. compiled: how many
+    packages of Spack's were compiled by the builder, cached: how many came from a build cache. caches: ``NAME ADDRESS``
+    of those that could be asked, and cache_signers whose signatures counted there, by fingerprint. locks: ``PATH
+    DIGEST``.
+    """
 
     builder: str
     build_id: str
@@ -35,6 +42,10 @@ class Stated:
     commits: tuple[str, ...] = ()
     fetched: int = 0
     compiled: int = 0
+    cached: int = 0
+    caches: tuple[str, ...] = ()
+    cache_signers: tuple[str, ...] = ()
+    locks: tuple[str, ...] = ()
 
 
 def read(data: bytes, record: Snapshot, record_sha256: str) -> Stated:
@@ -60,16 +71,31 @@ def read(data: bytes, record: Snapshot, record_sha256: str) -> Stated:
         raise ProvenanceError(f"the provenance is of a build of {str(bears)[:80]}, not of {record.fingerprint}")
     details = ("predicate", "runDetails")
     sources = _list(found, "predicate", "buildDefinition", "resolvedDependencies")
-    commits = [(_at(one, "name"), _at(one, "digest", "gitCommit")) for one in sources]
+    caches = [one for one in sources if _at(one, "annotations", "manager") == CACHE]
+    locks = [one for one in sources if str(_at(one, "name")).startswith(LOCK)]
     return Stated(
         builder=_text(found, *details, "builder", "id"),
         build_id=_text(found, *details, "metadata", "invocationId"),
         started=_text(found, *details, "metadata", "startedOn"),
         finished=_text(found, *details, "metadata", "finishedOn"),
-        commits=tuple(f"{shown(name)} {shown(commit)}" for name, commit in commits if commit),
-        fetched=len(sources),
-        compiled=sum(_at(one, "annotations", "origin") == "source" for one in _list(found, *details, "byproducts")),
+        commits=_named(sources, "digest", "gitCommit"),
+        # A cache is a place, and a lock a list: neither is a thing that is on the volume.
+        fetched=len(sources) - len(caches) - len(locks),
+        compiled=_of_origin(_list(found, *details, "byproducts"), "source"),
+        cached=_of_origin(sources, "cache"),
+        caches=_named(caches, "uri"),
+        cache_signers=tuple({shown(key): None for one in caches for key in _list(one, "annotations", "signers")}),
+        locks=_named(locks, "digest", "sha256"),
     )
+
+
+def _named(items: Sequence[Any], *keys: str) -> tuple[str, ...]:
+    """Name and one field of each that has it."""
+    return tuple(f"{shown(_at(one, 'name'))} {shown(_at(one, *keys))}" for one in items if _at(one, *keys))
+
+
+def _of_origin(items: Sequence[Any], origin: str) -> int:
+    return sum(_at(one, "annotations", "origin") == origin for one in items)
 
 
 def shown(value: Any) -> str:

@@ -67,12 +67,12 @@ class Seen:
         ]
         if self.stated is not None:
             said = self.stated
-            origins = f"{said.fetched} things that came from elsewhere, and {said.compiled} compiled by the builder"
+            compiled = f"{said.compiled} compiled by the builder"
             lines += [
                 f"  built by     {said.builder}, build {said.build_id}, {said.started} to {said.finished}",
                 f"  says so      {_whose(self.statement_keys, names) or 'nobody who has signed it'}",
-                f"  made from    {origins}",
-                *(f"               {line}" for line in said.commits),
+                f"  made from    {said.fetched} things that came from elsewhere, and {compiled}",
+                *(f"               {line}" for line in (*said.commits, *said.locks, *_cached(said))),
             ]
         else:
             lines.append(f"  built by     {'its .petal/provenance.json' if self.documents else 'nothing'} says so")
@@ -95,10 +95,20 @@ class Seen:
             "reason": self.verdict.reason,
             "imported": self.origin,
             "keys": list(self.keys),
-            "provenance": None
-            if self.stated is None
-            else {**asdict(self.stated), "commits": list(self.stated.commits), "keys": list(self.statement_keys)},
+            "provenance": None if self.stated is None else {**_plain(self.stated), "keys": list(self.statement_keys)},
         }
+
+
+def _plain(said: Stated) -> dict[str, Any]:
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(said).items()}
+
+
+def _cached(said: Stated) -> Iterator[str]:
+    if said.cached:
+        signers = (
+            f"signed by {' or '.join(said.cache_signers)}" if said.cache_signers else "whose signers are not named"
+        )
+        yield f"{said.cached} of them from a build cache, {signers}: {', '.join(said.caches) or 'which is not named'}"
 
 
 def _whose(keys: Sequence[str], names: dict[str, str]) -> str:

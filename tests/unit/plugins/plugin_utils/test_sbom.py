@@ -81,6 +81,13 @@ def test_what_a_package_needs() -> None:
     assert needs["spack:samtools:1.17:sam"] == ["spack:htslib:1.17:hts"]
 
 
+def test_what_lmod_needs_is_named_by_its_address() -> None:
+    lmod = {"name": "lmod", "version": "8.6.19-1", "manager": "deb", "dependencies": [STANDS_ON[0]["purl"]]}
+    listed = json.loads(volume_sbom({**MANIFEST, "components": [*STANDS_ON, lmod]}))["dependencies"]
+    needs = {item["ref"]: item.get("dependsOn", []) for item in listed}
+    assert needs["deb:lmod:8.6.19-1:"] == ["deb:lua5.3:5.3.6-2:"]
+
+
 def test_where_a_recipe_says_no_more_than_custom_the_table_says_it() -> None:
     hdf5 = {"name": "hdf5", "version": "1.14", "manager": "spack", "hash": "a", "license": "custom"}
     (found,) = json.loads(volume_sbom({**MANIFEST, "packages": [hdf5]}))["components"]

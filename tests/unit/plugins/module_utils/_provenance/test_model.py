@@ -170,6 +170,20 @@ def test_what_was_compiled_here_and_what_came_signed_from_where() -> None:
     assert "signers" not in dependencies(found)["htslib"]["annotations"]
 
 
+def test_the_compiler_of_the_system_is_named() -> None:
+    gcc = {"name": "gcc", "version": "12.2.0", "hash": "g" * 32, "origin": "external", "prefix": "/usr"}
+    assert dependencies(made(system=[gcc]))["gcc"] == {
+        "name": "gcc",
+        "uri": "pkg:generic/gcc@12.2.0",
+        "annotations": {"manager": "spack", "origin": "external", "spackHash": "g" * 32},
+    }
+
+
+def test_a_cache_in_a_directory_has_a_uri_too() -> None:
+    found = dependencies(made(caches=[{"name": "own", "url": "/srv/cache"}]))
+    assert found["buildcache/own"]["uri"] == "file:///srv/cache"
+
+
 def test_no_password_of_a_cache_is_in_it() -> None:
     assert dependencies(made())["buildcache/lab"]["uri"] == "https://cache.example.org/spack"
     assert "secret" not in json.dumps(made())

@@ -21,10 +21,17 @@ MANIFEST: dict[str, Any] = {
     "started": "2026-11-22T00:00:00Z",
     "seed": {},
     "versions": {},
-    "packages": [{"name": "zlib", "version": "1.3.1", "manager": "spack", "hash": "z" * 32, "origin": "source"}],
+    "packages": [
+        {"name": "zlib", "version": "1.3.1", "manager": "spack", "hash": "z" * 32, "origin": "source"},
+        {"name": "samtools", "version": "1.17", "manager": "spack", "hash": "s" * 32, "origin": "cache"},
+    ],
     "components": [{"name": "spack", "version": "1.2.0", "manager": "git", "commit": COMMIT, "url": "https://x/y"}],
+    "locks": {".petal/spack.lock": f"sha256:{'7' * 64}"},
 }
-GOOD = statement(Build(MANIFEST, builder="https://builds.example.org/hpc"), RECORD, DIGEST, "host")
+KEY = "0123456789ABCDEF0123456789ABCDEF01234567"
+CACHES = ({"name": "lab", "url": "https://cache.example.org/spack"}, {"name": "own", "url": "/srv/cache"})
+BUILD = Build(MANIFEST, builder="https://builds.example.org/hpc", caches=CACHES, signers=(KEY,))
+GOOD = statement(BUILD, RECORD, DIGEST, "host")
 
 
 def said(value: Any) -> bytes:
@@ -35,7 +42,11 @@ def test_what_it_says() -> None:
     found = read(said(GOOD), RECORD, DIGEST)
     assert (found.builder, found.build_id) == ("https://builds.example.org/hpc", "20261122T000000Z-00000000")
     assert (found.started, found.finished) == ("2026-11-22T00:00:00Z", RECORD.created)
-    assert (found.commits, found.fetched, found.compiled) == ((f"spack {COMMIT}",), 1, 1)
+    assert (found.commits, found.locks) == ((f"spack {COMMIT}",), (f".petal/spack.lock {'7' * 64}",))
+    # Spack itself and what came from a cache; neither the caches nor the lock.
+    assert (found.fetched, found.compiled, found.cached) == (2, 1, 1)
+    assert found.caches == ("buildcache/lab https://cache.example.org/spack", "buildcache/own file:///srv/cache")
+    assert found.cache_signers == (KEY,)
 
 
 def changed(**different: Any) -> dict[str, Any]:

@@ -55,6 +55,23 @@ def test_each_thing_that_is_wrong() -> None:
     assert not wrong.to_dict()["verified"]
 
 
+def test_what_came_from_a_cache_and_by_whose_word() -> None:
+    said = replace(STATED, cached=3, caches=("buildcache/lab https://x",), cache_signers=("C" * 40, "D" * 40))
+    lines = "\n".join(replace(GOOD, stated=said).report(POLICY))
+    keys = f"{'C' * 40} or {'D' * 40}"
+    assert f"3 of them from a build cache, signed by {keys}: buildcache/lab https://x" in lines
+    assert "build cache" not in "\n".join(GOOD.report(POLICY))
+    unnamed = "\n".join(replace(GOOD, stated=replace(STATED, cached=1)).report(POLICY))
+    assert "1 of them from a build cache, whose signers are not named: which is not named" in unnamed
+
+
+def test_the_locks_are_named_and_handed_on() -> None:
+    said = replace(STATED, locks=(f".petal/spack.lock {'7' * 64}",))
+    seen = replace(GOOD, stated=said)
+    assert f"               .petal/spack.lock {'7' * 64}" in seen.report(POLICY)
+    assert seen.to_dict()["provenance"]["locks"] == [f".petal/spack.lock {'7' * 64}"]
+
+
 def test_nothing_is_said_of_the_build() -> None:
     silent = replace(GOOD, stated=None, statement_keys=())
     assert "  built by     nothing says so" in silent.report(POLICY)
