@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from kill_build import SEED
 from modules import run_module
 from playing import leftovers, play
 from stored import ID, put
+from volume_image import on_volume, unpacked
 
 from ansible_collections.petal.hpc.plugins.plugin_utils.sbom import volume_sbom
 
@@ -27,12 +27,6 @@ BUILDER = "https://builds.example.org/hpc"
 
 def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def on_volume(image: Path, name: str) -> bytes:
-    """A file of the volume's, as the image has it."""
-    read = ["debugfs", "-R", f"cat /.petal/{name}", str(image)]
-    return subprocess.run(read, capture_output=True, check=True).stdout
 
 
 @pytest.fixture
@@ -47,9 +41,7 @@ def test_a_build_says_what_it_is_made_of_and_from(store: Path, seed: Path, tmp_p
     assert built.rc == 0, built.output
     assert leftovers(store) == []
     (entry,) = store.glob("snapshots/snap-*")
-    unpack = ["tar", "--extract", "--zstd", "--sparse", f"--file={entry}/volume.tar.zst", f"--directory={tmp_path}"]
-    subprocess.run(unpack, check=True)
-    image = tmp_path / "volume.img"
+    image = unpacked(entry, tmp_path / "image")
     sbom, manifest = on_volume(image, "sbom.cdx.json"), on_volume(image, "manifest.json")
     the_bill_is_valid_and_complete(sbom.decode(), json.loads(manifest))
     found = json.loads((entry / "provenance.json").read_text())
