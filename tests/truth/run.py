@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import functools
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,9 @@ from typing import Any
 
 import spack_at_hand
 import yaml
+from leftovers import TRUST, TRUTH, own_directory
+
+from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 ROOT = Path(__file__).parents[2]
 CASES = Path(__file__).parent / "cases"
@@ -164,8 +167,8 @@ def prepared(case: Mapping[str, Any], directory: Path) -> bool:
     return "example" in case or "seed" in case
 
 
-def outcome(file: Path) -> Outcome:
-    """Run one case."""
+def outcome(prefix: str, file: Path) -> Outcome:
+    """Run one case, in a directory whose name begins so. Nothing that it leaves mounted is in the way of the next."""
     name = file.stem
     try:
         case = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -173,10 +176,14 @@ def outcome(file: Path) -> Outcome:
             raise CaseError("a case has about and run")
         if reason := why_not(case.get("needs") or ()):
             return Outcome(name, skipped=reason)
-        with tempfile.TemporaryDirectory(prefix="petal-truth-") as place:
-            flaws, output = steps(case, Path(place).resolve())
+        with own_directory(prefix) as place:
+            flaws, output = steps(case, place)
         return Outcome(name, flaws=tuple(flaws), output=output)
-    except (CaseError, yaml.YAMLError, OSError) as error:
+    except subprocess.TimeoutExpired as error:
+        said = error.output or b""
+        text = said.decode(errors="replace") if isinstance(said, bytes) else said
+        return Outcome(name, flaws=(f"a step did not end within {error.timeout} s",), output=text)
+    except (CaseError, PetalError, yaml.YAMLError, OSError) as error:
         return Outcome(name, flaws=(f"the case itself: {error}",))
 
 
@@ -231,7 +238,8 @@ def main() -> int:
     right = total = 0
     good, bad = ("refused", "WORKED") if arguments.attacks else ("right", "WRONG")
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        for result in pool.map(outcome, files_of(arguments.cases, ATTACKS if arguments.attacks else CASES)):
+        one = functools.partial(outcome, TRUST if arguments.attacks else TRUTH)
+        for result in pool.map(one, files_of(arguments.cases, ATTACKS if arguments.attacks else CASES)):
             if result.skipped:
                 print(f"skipped  {result.name}: {result.skipped}", flush=True)
                 continue

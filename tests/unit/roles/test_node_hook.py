@@ -7,7 +7,6 @@ import os
 import platform
 import re
 import resource
-import shlex
 import shutil
 import signal
 import subprocess
@@ -20,7 +19,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible.plugins.filter.core import to_nice_json
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from node_hook import BOOTSTRAP, HOOK, render
 from playing import ROOT
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed.people import PRIVILEGED_GROUPS
@@ -29,35 +28,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.rules import VOLUM
 from ansible_collections.petal.hpc.plugins.plugin_utils.controller import this_host
 
 SHELLCHECK = Path(sys.executable).with_name("shellcheck")
-PLAIN: dict[str, Any] = {
-    "pcluster_config_documents": f"sha256:{'0' * 64}",
-    "software_volume_mount_dir": "/shared",
-    "software_volume_lmod_init": {"sh": "/shared/lmod/lmod/init/sh"},
-    "software_volume_compatible_os": [],
-    "software_volume_architecture": "",
-    "pcluster_config_software": {"mount_dir": "/shared"},
-    "pcluster_config_hook_arguments": ["--user", "researcher1:5001:5001", "--s3-mount", "lab-data:/data:ro"],
-}
 #: What would run if it reached a shell: it makes the file that EVIL names.
 EVIL = "/x'; touch EVIL; $(touch EVIL) `touch EVIL` \"\\ & | * #"
-HOOK = "software_volume/templates/petal-node-setup.j2"
-BOOTSTRAP = "pcluster_config/templates/petal-node-bootstrap.j2"
-
-
-def render(template: str, **variables: Any) -> str:
-    """A template of a role as Ansible renders it, as far as these need it."""
-    if template == BOOTSTRAP:
-        variables = {"pcluster_config_hook_script": hook_script(**variables), **variables}
-    loader = FileSystemLoader(ROOT / "roles")
-    # A shell script is no web page.
-    environment = Environment(loader=loader, trim_blocks=True, undefined=StrictUndefined, keep_trailing_newline=True)
-    environment.filters["quote"] = shlex.quote
-    return environment.get_template(template).render({**PLAIN, **variables})
-
-
-def hook_script(**variables: Any) -> str:
-    """The hook as the bootstrap has it: without its first line."""
-    return render(HOOK, **{"software_volume_lmod_init": {"sh": ""}, **variables}).removeprefix("#!/bin/sh\n")
 
 
 def evil(file: Path) -> dict[str, Any]:
