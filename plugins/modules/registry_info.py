@@ -125,7 +125,9 @@ regions:
   type: list
   elements: str
 variants:
-  description: Snapshots with C(name), C(region), C(snapshot_id), C(fingerprint), C(os), C(architecture) and C(size_gb).
+  description:
+    - Snapshots with C(name), C(region), C(snapshot_id), C(fingerprint), C(os), C(architecture) and C(size_gb).
+    - C(signers) has the fingerprints of the keys that their signatures name, which M(petal.hpc.snapshot_info) verifies.
   returned: for V(variants), V(check)
   type: list
   elements: dict

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,7 +53,7 @@ def snap(cloud: Cloud, number: int, **more: str) -> str:
     pairs = [{"Key": f"petal:{name}", "Value": value} for name, value in tags.items() if value]
     made = cloud.ec2.create_snapshot(
         VolumeId=cloud.volume(Size=1),
-        Description=f"petal.hpc bio {fingerprint(number)}",
+        Description=f"petal.hpc {tags['name']} {tags['fingerprint']}",
         TagSpecifications=[{"ResourceType": "snapshot", "Tags": pairs}],
     )["SnapshotId"]
     wait_for(lambda: cloud.snapshot_now(made)["State"] != "pending")
@@ -143,6 +144,38 @@ def test_what_cannot_be_signed_is_one_line(tmp_path: Path) -> None:
         message = fail_module("aws_snapshot_signature", snapshot_id=wrong, key_file=tmp_path / "maker")
         assert said in message
         assert "\n" not in message
+
+
+SEED = """\
+cluster: {name: signed, region: us-east-1, os: alinux2023}
+shared_storage: [{name: software, mount_dir: /shared, ebs_settings: {size: 1}}]
+software: {python_environments: [{name: small, version: "1", packages: ["six==1.17.0"]}]}
+"""
+
+
+@pytest.mark.usefixtures("lab")
+def test_what_is_offered_to_a_registry_is_signed(tmp_path: Path) -> None:
+    """registry_submit signs, and the registry names the signer."""
+    own, file = Cloud(tmp_path, ACCOUNT), key(tmp_path / "maker")
+    seed, clone = tmp_path / "seed.yaml", tmp_path / "clone"
+    seed.write_text(SEED)
+    subprocess.run(["git", "init", "-q", clone], check=True)
+    valid = play("validate_seed", "-e", json.dumps({"seed": str(seed)}))
+    (bears,) = set(re.findall(r"sha256:[0-9a-f]{64}", valid.output))
+    made = snap(own, 0, fingerprint=bears, name="signed")
+    address = {"registry_url": "https://registry.example.org/petal"}
+    offer = {"seed": str(seed), "clone": str(clone), "petal_signing_key": str(tmp_path / "maker"), **address}
+    done = play("registry_submit", "-e", json.dumps(offer))
+    assert done.rc == 0, done.output
+    url = f"file://{clone}"
+    (found,) = run_module("registry_info", question="variants", name="signed", registry_url=url)["variants"]
+    assert (found["snapshot_id"], found["signers"]) == (made, [file["key"]])
+    before = (clone / "snapshots" / "signed.json").read_bytes()
+    again = play("registry_submit", "-e", json.dumps(offer))
+    assert again.rc == 0, again.output
+    assert (clone / "snapshots" / "signed.json").read_bytes() == before
+    asked = play("registry", "-e", json.dumps({"question": "variants", "stack": "signed", "registry_url": url}))
+    assert f"signed by {file['key']}" in asked.output
 
 
 @pytest.mark.usefixtures("lab")

@@ -128,7 +128,7 @@ def listing(index: Index) -> tuple[list[Entry], str]:
 def variants(stacks: Iterable[Stack], wanted: Wanted) -> list[dict[str, Any]]:
     """The snapshots of some stacks that are meant, by Region, system and architecture, each with its stack's name."""
     rows = [
-        {"name": stack.name, **variant.to_dict()}
+        {"name": stack.name, **variant.to_dict(), "signers": list(variant.signers)}
         for stack in stacks
         for variant in stack.variants
         if wanted.fits(variant)

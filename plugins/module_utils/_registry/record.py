@@ -25,7 +25,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import (
     canonical_os,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import FINGERPRINT, SNAPSHOT_ID
-from ansible_collections.petal.hpc.plugins.module_utils._trust import ebs
+from ansible_collections.petal.hpc.plugins.module_utils._trust import ebs, sshsig
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import TrustError
 
 VERSION = "1.0"
@@ -136,9 +136,15 @@ class Variant:
     documents: str = ""
     signature: str = ""
 
+    @property
+    def signers(self) -> tuple[str, ...]:
+        """Fingerprints of the keys that the signatures name; a look-up verifies them."""
+        return tuple(sshsig.signer(one) for one in ebs.from_text(self.signature))
+
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types."""
-        return dict(self.__dict__)
+        """Plain JSON types, without signature where there is none."""
+        unsigned = () if self.signature else ("documents", "signature")
+        return {key: value for key, value in self.__dict__.items() if key not in unsigned}
 
 
 @dataclass(frozen=True)
@@ -498,7 +504,8 @@ def _variant(item: Mapping[str, Any], fingerprint: str, size_gb: int | None) -> 
 def _signature(value: Any, what: str) -> str:
     text = _text(_SIGNATURES)(value, what)
     try:
-        ebs.from_text(text)
+        for one in ebs.from_text(text):
+            sshsig.signer(one)
     except TrustError as error:
         raise RegistryError(f"{what}: {error}") from error
     return text

@@ -62,6 +62,20 @@ def armoured(key: bytes, namespace: str, signature: bytes) -> str:
     return "\n".join([BEGIN, *textwrap.wrap(base64.b64encode(whole).decode(), 70), END, ""])
 
 
+def signer(armour: str) -> str:
+    """The fingerprint of the key that a signature of whatever kind of key names. Raises TrustError where it is none."""
+    try:
+        whole = base64.b64decode("".join(armour.splitlines()[1:-1]), validate=True)
+    except ValueError as error:
+        raise TrustError("it is no signature of ssh-keygen") from error
+    # The magic and a version stand before the key, which is a string with its length.
+    start = len(MAGIC) + 8
+    length = int.from_bytes(whole[start - 4 : start], "big")
+    if not whole.startswith(MAGIC) or not 0 < length <= len(whole) - start:
+        raise TrustError("it is no signature of ssh-keygen")
+    return fingerprint(whole[start : start + length])
+
+
 def _string(data: bytes) -> bytes:
     return len(data).to_bytes(4, "big") + data
 

@@ -60,6 +60,20 @@ def test_openssh_reads_it(key: Path, number: int) -> None:
     assert api.signed_by(HOST, data + b" ", [signature]) == []
 
 
+@pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
+def test_a_signature_names_its_key(tmp_path: Path, kind: str) -> None:
+    """Of keys that OpenSSH has itself, too."""
+    path = tmp_path / kind
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-f", path], check=True)
+    assert sshsig.signer(api.KeyFile(HOST, str(path)).sign(DATA)) == api.fingerprint(HOST, str(path))
+
+
+@pytest.mark.parametrize("text", ["", "AAAA", "U1NIU0lHAAAAAQAAADM=", "not base64!"])
+def test_what_is_no_signature_names_none(text: str) -> None:
+    with pytest.raises(TrustError, match="no signature"):
+        sshsig.signer(f"-----BEGIN SSH SIGNATURE-----\n{text}\n-----END SSH SIGNATURE-----\n")
+
+
 def test_it_is_for_one_purpose(key: Path) -> None:
     assert api.signed_by(HOST, DATA, [signed(key, DATA, "git")]) == []
 
