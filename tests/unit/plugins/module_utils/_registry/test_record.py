@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 from typing import Any
@@ -31,6 +32,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._registry.record import 
 BASE = "https://registry.example.org/"
 A = stack("a", fingerprint(1), "111122223333", "snap-" + "1" * 17)
 ENTRY = Entry("a", fingerprint(1))
+#: In the form of OpenSSH, of a key that is none.
+SIGNATURE = base64.b64encode(b"SSHSIG" + b"\0\0\0\1" + b"\0\0\0\3key").decode()
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
@@ -97,6 +100,19 @@ def test_one_wrong_snapshot_leaves_the_others() -> None:
     assert len(passed_over([{}] * 900)[1]) == record.REFUSALS_LIMIT
     assert "at most 1000" in refusal({**A, "snapshots": [{}] * 1001})
     assert "neither a list" in refusal({**A, "snapshots": "snap-x"})
+
+
+def test_signatures_are_read_back_and_name_their_key() -> None:
+    """What is none leaves its snapshot out; one without keeps its form."""
+    (unsigned,) = A["snapshots"]
+    signed = {**unsigned, "documents": fingerprint(2), "signature": SIGNATURE}
+    found = parse_stack(encoded({**A, "snapshots": [signed]}), ENTRY)
+    assert found.variants[0].signers == ("SHA256:LHDhK3oGRvkiefQnx7OOczTY5Tic/xZ6HcMOc/gmtoM",)
+    assert parse_stack(dump_stack(found), ENTRY) == found
+    assert b"signature" not in dump_stack(parse_stack(encoded(A), ENTRY))
+    for wrong in (7, "", "U1NIU0lH" * 4, SIGNATURE + ".", SIGNATURE + "\n", "{{ 1 }}" * 9, "A" * 5000):
+        _there, refused = passed_over([unsigned, {**signed, "snapshot_id": "snap-" + "2" * 17, "signature": wrong}])
+        assert len(refused) == 1 and "signature" in refused[0], wrong
 
 
 def test_one_wrong_region_of_the_short_form_leaves_the_others() -> None:
