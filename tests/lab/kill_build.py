@@ -16,6 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from leftovers import KILL, own_directory
 from playing import leftovers, play, play_and_kill
 
 SEED = """\
@@ -73,11 +74,11 @@ def one_run(moment: float, store: Path, seed: Path) -> tuple[str, bool]:
 def main(runs: int) -> int:
     """One whole build to know how long it takes, then as many killed ones."""
     good = leaked = 0
-    with tempfile.TemporaryDirectory(prefix="petal-kill-") as directory:
-        seed = Path(directory) / "seed.yaml"
+    with own_directory(KILL) as directory:
+        seed = directory / "seed.yaml"
         seed.write_text(SEED)
         started = time.monotonic()
-        first = play("build_volume", seed=seed, store=Path(directory) / "whole")
+        first = play("build_volume", seed=seed, store=directory / "whole")
         if first.rc != 0:
             print(first.output)
             return 1
@@ -85,7 +86,7 @@ def main(runs: int) -> int:
         print(f"a whole build takes {whole:.1f} s", flush=True)
         for number in range(runs):
             moment = whole * (number + random.random()) / runs
-            store = Path(directory) / f"run-{number}"
+            store = directory / f"run-{number}"
             wrong, leak = one_run(moment, store, seed)
             good += not wrong
             leaked += leak

@@ -8,9 +8,9 @@
 
 A volume that is mounted outlives who built it: its loop device, its mount namespace below /run/petal, and, where it was
 deployed, its line in /etc/fstab and its profile. The next build of the same seed would fail because of it. What goes is
-below the directories that runs of the tests make for themselves in the temporary directory (TMPDIR): those of truth and
-attacks, which a living run has locked, and pytest's, whose ``.lock`` has a process id. Of a pytest that has ended by
-itself nothing is removed but what it left mounted. Nothing else is touched, whatever store it is in.
+below the directories that runs of the tests make for themselves in the temporary directory (TMPDIR): those of truth, of
+attacks and of killed builds, which a living run has locked, and pytest's, whose ``.lock`` has a process id. Of a pytest
+that has ended by itself nothing is removed but what it left mounted. Nothing else is touched, whatever store it is in.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import Peta
 from ansible_collections.petal.hpc.plugins.module_utils._volume.api import VolumeStore
 from ansible_collections.petal.hpc.plugins.module_utils._volume.model import DETACHED, Wanted
 
-TRUTH, TRUST = "petal-truth-", "petal-trust-"
+TRUTH, TRUST, KILL = OWN = ("petal-truth-", "petal-trust-", "petal-kill-")
 FSTAB = Path("/etc/fstab")
 #: A mount directory as tests name theirs. Empty ones of that form are removed.
 OWN_DIRECTORY = r"/petal-[a-z0-9-]{1,40}"
@@ -126,7 +126,7 @@ def root_of(path: str | Path) -> Path | None:
     """The directory of one run of the tests in which something lies; None where it lies in none."""
     top = _temporary()
     parts = Path(path).parts[len(top.parts) :] if Path(path).is_relative_to(top) else ()
-    if parts and parts[0].startswith((TRUTH, TRUST)):
+    if parts and parts[0].startswith(OWN):
         return top / parts[0]
     if len(parts) > 1 and parts[0].startswith("pytest-of-") and re.fullmatch(r"pytest-[0-9]+", parts[1]):
         return top / parts[0] / parts[1]
@@ -136,7 +136,8 @@ def root_of(path: str | Path) -> Path | None:
 def _roots(host: Host) -> set[Path]:
     """Directories of runs, living and dead; as root also those that are gone while something is mounted from them."""
     top = _temporary()
-    there = [*top.glob(f"{TRUTH}*"), *top.glob(f"{TRUST}*"), *top.glob("pytest-of-*/pytest-*")]
+    patterns = (*(f"{prefix}*" for prefix in OWN), "pytest-of-*/pytest-*")
+    there = [path for pattern in patterns for path in top.glob(pattern)]
     own = {path for path in there if root_of(path) and _is_own(path)}
     found = set(own)
     if os.geteuid() == 0:
