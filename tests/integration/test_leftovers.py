@@ -165,3 +165,21 @@ def test_what_a_case_leaves_mounted_is_not_in_the_way_of_the_next_one(temporary:
         subprocess.run(["losetup", "--find", image], check=True)
         assert len(left(temporary)) == 3
     assert left(temporary) == []
+
+
+def test_a_directory_that_another_one_has_mounted_stays(temporary: Path) -> None:
+    place, case = Path("/petal-leftovers"), temporary / f"{TRUTH}killed"
+
+    def swept() -> list[str]:
+        case.mkdir()
+        (case / "seed.yaml").write_text(f"shared_storage: [{{name: software, mount_dir: {place}}}]\n")
+        return list(sweep(Host(run_command)))
+
+    place.mkdir()
+    script = f"mount -t tmpfs petal-test {place} && echo mounted && read line"
+    argv = ["unshare", "--mount", "sh", "-c", script]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout and other.stdout.readline() == "mounted\n"
+        assert swept() == [f"{case}: removed"]
+        other.communicate("\n")
+    assert swept() == [f"{case}: remove {place}", f"{case}: removed"]

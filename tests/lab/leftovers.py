@@ -293,7 +293,7 @@ def _forget(host: Host, root: Path) -> Iterator[str]:
 
 def _remove_directories(host: Host, root: Path, places: list[str]) -> Iterator[str]:
     """Remove mount directories that nobody needs. rmdir(2) would unmount what another one has mounted there."""
-    needed = {place for other in _roots(host) - {root} for place in _seeds(other)}
+    needed = {place for other in _roots(host) - {root} for place in _seeds(other)} | _mounted_anywhere(host)
     try:
         for name, image in _owners().items():
             needed |= {mount.target for mount in MountNamespace(host, name, Path(image)).mounts()}
@@ -301,10 +301,21 @@ def _remove_directories(host: Host, root: Path, places: list[str]) -> Iterator[s
         # What cannot be looked into may need any.
         return
     for place in sorted({*places, *_seeds(root)} - needed):
-        if re.fullmatch(OWN_DIRECTORY, place) and Path(place).is_dir() and not os.path.ismount(place):
+        if re.fullmatch(OWN_DIRECTORY, place) and Path(place).is_dir():
             with contextlib.suppress(OSError):
                 Path(place).rmdir()
                 yield f"remove {place}"
+
+
+def _mounted_anywhere(host: Host) -> set[str]:
+    """Where something is mounted, in the mount namespace of any process."""
+    namespaces = {host.mount_namespace(pid): str(pid) for pid in host.pids()}
+    found: set[str] = set()
+    for pid in namespaces.values():
+        # It may have ended by now.
+        with contextlib.suppress(OSError):
+            found.update(mount.target for mount in host.mounts(pid))
+    return found
 
 
 def _seeds(root: Path) -> set[str]:
