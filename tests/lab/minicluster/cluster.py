@@ -68,6 +68,13 @@ class Cluster:
             raise ClusterError(f"{host}: {command}: status {done.returncode}: {(done.stderr + done.stdout)[-2000:]}")
         return done.stdout
 
+    def put(self, host: str, directory: Path, into: str) -> None:
+        """Copy what is in a directory into one of a host, as root's. Raises CalledProcessError."""
+        ssh = ["ssh", "-F", str(self.settings.path / "ssh/config"), host]
+        unpack = f"mkdir -p {into} && tar --extract --no-same-owner --directory {into}"
+        packed = subprocess.run(["tar", "--create", "--directory", directory, "."], capture_output=True, check=True)
+        subprocess.run([*ssh, "sudo", "bash", "-c", shlex.quote(unpack)], input=packed.stdout, check=True)
+
     def popen(self, host: str, argv: Sequence[str]) -> subprocess.Popen[str]:
         """Start a command as root on a host, through its sshd; its output comes as one stream."""
         ssh = ["ssh", "-F", str(self.settings.path / "ssh/config"), host, "sudo", shlex.join(argv)]
