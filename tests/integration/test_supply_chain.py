@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a volume is made from: tokens stay secret, a release's tag is one commit, Lmod's archive is one file."""
+"""What a volume is made from: tokens stay secret, a tag is one commit, Lmod's archive one file, pip takes wheels."""
 
 from __future__ import annotations
 
@@ -422,3 +422,47 @@ def test_a_wrong_digest_and_a_missing_archive_are_told_apart_without_the_token(
     for done in (wrong, missing):
         assert not any(secret in done.output for secret in server.secrets)
     assert not (site.volume / "lmod" / OTHER).exists()
+
+
+# --- ParallelCluster's library --------------------------------------------------------------------------------------
+
+BACKEND = """\
+from pathlib import Path
+Path({marker!r}).touch()
+def prepare_metadata_for_build_wheel(directory, settings=None):
+    Path(directory, "aws_parallelcluster-0.0.1.dist-info").mkdir()
+    Path(directory, "aws_parallelcluster-0.0.1.dist-info/METADATA").write_text(
+        "Metadata-Version: 2.1\\nName: aws-parallelcluster\\nVersion: 0.0.1\\n")
+    return "aws_parallelcluster-0.0.1.dist-info"
+def build_wheel(directory, settings=None, metadata=None):
+    raise SystemExit("it has run by now")
+"""
+
+
+def test_a_source_distribution_in_place_of_the_library_runs_nothing(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its build backend is code of its own, which pip would run as whoever runs the playbook."""
+    marker, offered, programs = tmp_path / "has-run", tmp_path / "offered", tmp_path / "bin"
+    offered.mkdir()
+    programs.mkdir()
+    # What the role asks for before it installs anything.
+    (programs / "node").write_text("#!/bin/sh\necho v22.0.0\n")
+    (programs / "node").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(offered))
+    files = {
+        "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
+        "backend.py": BACKEND.format(marker=str(marker)),
+    }
+    with tarfile.open(offered / "aws_parallelcluster-0.0.1.tar.gz", "w:gz") as archive:
+        for name, text in files.items():
+            member = tarfile.TarInfo(f"aws_parallelcluster-0.0.1/{name}")
+            member.size = len(text.encode())
+            archive.addfile(member, io.BytesIO(text.encode()))
+    library = {"pcluster_config_library_version": "0.0.1", "pcluster_config_library_dir": tmp_path / "library"}
+    done = site.play([tasks_of("pcluster_config", "library")], **library)
+    said = " ".join(done.output.split())
+    assert (done.rc, "No matching distribution found for aws-parallelcluster==0.0.1" in said) == (2, True), done.output
+    assert not marker.exists()

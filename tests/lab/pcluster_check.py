@@ -26,6 +26,7 @@ from typing import Any
 import instance_types
 import pcluster_samples
 from pcluster_samples import Sample
+from playing import ROOT
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed import instances
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
@@ -47,9 +48,11 @@ def provide() -> str:
     if ready.exists():
         return ""
     venv.create(HOME, with_pip=True, clear=True)
-    command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]
+    # As the role takes it.
+    lock = ROOT / f"roles/pcluster_config/files/library-{VERSION}.txt"
     done = subprocess.run(
-        [*command, f"aws-parallelcluster=={VERSION}"], capture_output=True, text=True, timeout=900, check=False
+        [*command, "--require-hashes", "-r", str(lock)], capture_output=True, text=True, timeout=900, check=False
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
