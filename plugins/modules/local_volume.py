@@ -52,7 +52,8 @@ options:
     description:
       - Local snapshot to make the volume from. The size is that of the snapshot unless O(size_gb) is larger.
       - One that was not built here is used only as O(trust) has it.
-      - A volume that is there already must have been made from it.
+      - A volume that is there already must have been made from it, and is used only as O(trust) has it now, by what was
+        kept of the snapshot when the volume was made.
     type: str
   mount_dir:
     description:
@@ -94,6 +95,12 @@ options:
       - Fingerprint that the manifest on the volume has to bear when it is made from O(snapshot_id). Where it does not,
         there is no volume.
     type: str
+  signatures:
+    description:
+      - Signatures of the snapshot's record that came after the volume was made, as C(snapshot.json.sig) has them.
+    type: str
+    default: ""
+    version_added: "0.2.0"
 seealso:
   - module: petal.hpc.local_snapshot
 extends_documentation_fragment: [petal.hpc.store, petal.hpc.trust]
@@ -231,6 +238,7 @@ def main() -> None:
             "evict_detached": {"type": "bool", "default": False},
             "label": {"type": "str"},
             "fingerprint": {"type": "str"},
+            "signatures": {"type": "str", "default": ""},
             "trust": {"type": "dict", "default": {}},
         },
         required_if=[("state", "mounted", ["mount_dir"])],

@@ -30,8 +30,16 @@ options:
     description: Only volumes that have all of these tags.
     type: dict
     default: {}
+  signatures:
+    description:
+      - By the ids of snapshots the signatures of their records that came after volumes were made from them, as
+        C(snapshot.json.sig) has them.
+    type: dict
+    default: {}
+    version_added: "0.2.0"
 seealso:
   - module: petal.hpc.local_volume
+extends_documentation_fragment: [petal.hpc.trust]
 """
 
 EXAMPLES = r"""
@@ -54,12 +62,21 @@ uses:
   returned: success
   type: dict
   sample: {snap-0123456789abcdef0: [mounted at /shared for quickstart]}
+untrusted:
+  description:
+    - Of the snapshots that RV(volumes) were made from those that O(trust) does not have now, by their ids, each with
+      why, as a clause.
+  returned: success
+  type: dict
+  sample: {snap-0123456789abcdef0: "the key of stolen (SHA256:8r3vSg0kq1PpB1uVqJtNnJcPq2o5u9s5wXJZyD0m1nY) is revoked"}
+  version_added: "0.2.0"
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import Policy
 from ansible_collections.petal.hpc.plugins.module_utils._volume.api import VolumeStore
 from ansible_collections.petal.hpc.plugins.module_utils._volume.model import text_tags
 
@@ -69,18 +86,23 @@ def main() -> None:
         argument_spec={
             "store": {"type": "path", "default": "/var/lib/petal"},
             "tags": {"type": "dict", "default": {}},
+            "signatures": {"type": "dict", "default": {}},
+            "trust": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
+    given = module.params
     try:
-        store = VolumeStore(Host(module.run_command), module.params["store"])
-        volumes, warnings = store.volumes(text_tags(module.params["tags"]))
+        store = VolumeStore(Host(module.run_command), given["store"], Policy.from_mapping(given["trust"]))
+        volumes, warnings = store.volumes(text_tags(given["tags"]))
+        untrusted = store.untrusted([volume["name"] for volume in volumes], text_tags(given["signatures"]) or {})
         uses = store.uses()
     except PetalError as error:
         module.fail_json(msg=str(error))
     for warning in warnings:
         module.warn(warning)
-    module.exit_json(changed=False, volumes=[{**volume, "existed": True} for volume in volumes], uses=uses)
+    existing = [{**volume, "existed": True} for volume in volumes]
+    module.exit_json(changed=False, volumes=existing, uses=uses, untrusted=untrusted)
 
 
 if __name__ == "__main__":

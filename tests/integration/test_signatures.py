@@ -86,10 +86,24 @@ def test_signed_here_verified_and_deployed_there(two_sites: tuple[Path, Path, Pa
         site.write_text(json.dumps({"petal_trusted_signers": revoked, "petal_require_signatures": True}))
         refused = play("verify_volume", *there, snapshot_id=entry.name, store=theirs)
         assert (refused.rc, "is revoked" in refused.output) == (2, True), refused.output
+        # What is deployed already is not used again either, whoever names it, and who asks is told.
+        again: dict[str, Any] = {"seed": seed, "store": theirs, "snapshot_id": entry.name}
+        refused = play("deploy_cluster", *there, **again)
+        said = " ".join(refused.output.split())
+        why = f"{entry.name}, which this host has, is not deployed again: the key of maker"
+        assert (refused.rc, why in said, f"sign_volume -e snapshot_id={entry.name}" in said) == (2, True, True), said
+        told = play("verify_cluster", *there, seed=seed, store=theirs)
+        said = " ".join(told.output.split())
+        assert (told.rc, "is not trusted: the key of maker" in said, "It is still mounted." in said) == (
+            2,
+            True,
+            True,
+        ), said
         signed = play("sign_volume", snapshot_id=entry.name, store=theirs, petal_signing_key=second)
         assert "is signed by SHA256:" in " ".join(signed.output.split()), signed.output
         seen = play("verify_volume", *there, snapshot_id=entry.name, store=theirs)
         assert "signed by second" in seen.output, seen.output
+        assert play("deploy_cluster", *there, **again).rc == 0
         # What is changed is found.
         with (theirs / "snapshots" / entry.name / "volume.tar.zst").open("r+b") as stream:
             stream.seek(2000)

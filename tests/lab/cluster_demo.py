@@ -57,8 +57,13 @@ class Demo:
         self._short = short
         self._maker, self._shared, self._store = (directory / name for name in ("maker", "shared", "store"))
         self._shared.mkdir()
-        self._keys = {name: _key(directory / f"key-{name}") for name in ("maker", "stranger")}
-        self._sites = {name: self._site(name) for name in self._keys}
+        self._keys = {name: _key(directory / f"key-{name}") for name in ("maker", "stranger", "second")}
+        self._sites = {
+            "maker": self._site("maker"),
+            "stranger": self._site("stranger"),
+            # The maker's key was stolen, and somebody else signs from then on.
+            "second": self._site("second", revoked="maker"),
+        }
         self._junit = directory / "verified.xml"
         self.seeds = [directory / "old.yaml", directory / "new.yaml"]
         first = (SEED if short else SEED + MPI).replace("@SHARED@", str(self._shared))
@@ -74,10 +79,13 @@ class Demo:
         self.times[name] = time.monotonic() - started
         print(f"{self.times[name]:7.1f} s  {name}", flush=True)
 
-    def _site(self, signer: str) -> Path:
+    def _site(self, signer: str, revoked: str = "") -> Path:
         """The configuration of a site that trusts one key, and uses nothing without a signature."""
-        shown = subprocess.run(["ssh-keygen", "-lf", self._keys[signer]], check=True, capture_output=True, text=True)
-        trusted = [{"name": signer, "key": shown.stdout.split()[1]}]
+        trusted = [
+            {"name": name, "key": _fingerprint(self._keys[name]), "revoked": name == revoked}
+            for name in (signer, revoked)
+            if name
+        ]
         path = self._directory / f"trusts-{signer}.json"
         path.write_text(json.dumps({"petal_trusted_signers": trusted, "petal_require_signatures": True}))
         return path
@@ -132,7 +140,8 @@ class Demo:
         watch = RunningJob(cluster)
         self.step(SWITCH, lambda: self.play("deploy_cluster", new))
         watch.check()
-        self.step(BACK, lambda: self.play("deploy_cluster", new, rollback="true"))
+        self.step("refuse who was revoked since", lambda: self._revoke(cluster, old, new))
+        self.step(BACK, lambda: self.play("deploy_cluster", new, trusts="second", rollback="true"))
         _expect(OLD, _job(cluster, "c1"), "a job after going back")
         self.step("look at it", lambda: self._look(cluster, old, new))
         nodes = 2
@@ -192,6 +201,15 @@ class Demo:
         right = _damage(fetched)
         self._refused(cluster, seed, f"{ARCHIVE} is damaged (its sha256 is", head)
         fetched.write_bytes(right)
+
+    def _revoke(self, cluster: Cluster, old: Path, new: Path) -> None:
+        """What the head has restored and exported is not gone back to, nor brought to a node, until others sign it."""
+        said = f"which {HEAD} has, is not deployed again: the key of maker"
+        self._refused(cluster, new, said, trusts="second", rollback="true")
+        brought = {"trusts": "second", "snapshot_id": self._built[new].name}
+        self._refused(cluster, new, said, "--limit=localhost,c1", **brought)
+        again = {"snapshot_id": self._built[old].name, "petal_signing_key": str(self._keys["second"])}
+        self.play("sign_volume", old, **again)
 
     def _refused(self, cluster: Cluster, seed: Path, reason: str, *arguments: str, **variables: str) -> None:
         """A deployment fails for a reason, and leaves the head as it was."""
@@ -274,6 +292,11 @@ class RunningJob:
 def _key(path: Path) -> Path:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", path.name, "-f", path], check=True)
     return path
+
+
+def _fingerprint(key: Path) -> str:
+    shown = subprocess.run(["ssh-keygen", "-lf", key], check=True, capture_output=True, text=True)
+    return shown.stdout.split()[1]
 
 
 def _damage(archive: Path) -> bytes:

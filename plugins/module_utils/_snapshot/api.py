@@ -64,6 +64,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
     Policy,
     TrustError,
     Verdict,
+    judge,
     parse_origin,
     parse_signatures,
 )
@@ -92,6 +93,20 @@ class Source:
 def judged(host: Host, policy: Policy, place: Place, parcel: Parcel) -> Verdict:
     """Whether what comes from a place may be used. Raises TrustError for signatures that are none."""
     return trust.verdict(host, policy, place, parcel.snapshot.created, parcel.record, parcel.signatures)
+
+
+def judged_again(
+    host: Host, policy: Policy, parcel: Parcel, origin: Origin | None, later: Sequence[bytes] = ()
+) -> Verdict:
+    """Whether what is in the own store, or was made from it, may be used by what the site trusts now.
+
+    :param origin: where it came from; None for what was built here.
+    :param later: files with signatures that came after it. Raises TrustError for signatures that are none.
+    """
+    place = Place(OWN) if origin is None else origin.place
+    asked = replace(policy, unsigned=policy.unsigned or (origin is not None and origin.unsigned))
+    signatures = dict.fromkeys(one for file in (parcel.signatures, *later) for one in parse_signatures(file))
+    return judge(asked, place, parcel.snapshot.created, trust.signed_by(host, parcel.record, list(signatures)))
 
 
 class SnapshotStore:
@@ -200,10 +215,7 @@ class SnapshotStore:
 
     def judged(self, snapshot: Snapshot, policy: Policy) -> Verdict:
         """Whether one of the own store may be used, by what the site trusts now. Raises PetalError."""
-        parcel, origin = self.parcel(snapshot.snapshot_id)
-        place = Place(OWN) if origin is None else origin.place
-        asked = replace(policy, unsigned=policy.unsigned or (origin is not None and origin.unsigned))
-        return judged(self._host, asked, place, parcel)
+        return judged_again(self._host, policy, *self.parcel(snapshot.snapshot_id))
 
     def _sequence(self, entry: Path) -> int | None:
         """The number of one that was built here; None where it has none, or none that can be one."""

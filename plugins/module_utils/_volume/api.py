@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import os
 import secrets
 import stat
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,21 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.parse import (
 )
 from ansible_collections.petal.hpc.plugins.module_utils._namespace.api import MountNamespace
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore, Source
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot
-from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import ONLY_OWN, Policy
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore, Source, judged_again
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
+    SIGNATURES,
+    Parcel,
+    Snapshot,
+    parse_snapshot,
+)
+from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
+    ONLY_OWN,
+    OWN,
+    Place,
+    Policy,
+    Verdict,
+    judge,
+)
 from ansible_collections.petal.hpc.plugins.module_utils._volume import plan as steps
 from ansible_collections.petal.hpc.plugins.module_utils._volume.model import (
     ABSENT,
@@ -56,6 +69,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._volume.model import (
     MOUNTED,
     READY,
     Found,
+    Kept,
     Sidecar,
     VolumeError,
     Wanted,
@@ -141,6 +155,17 @@ class VolumeStore:
                     volumes.append(volume)
         return volumes, warnings
 
+    def untrusted(self, names: Iterable[str], signatures: Mapping[str, str]) -> dict[str, str]:
+        """Why snapshots that volumes were made from are not trusted now, by their ids; without those that are.
+
+        :param names: of volumes. signatures: texts by the id of a snapshot, of its record, which came later.
+        """
+        found: dict[str, str] = {}
+        for name in names:
+            refused = _Task(self._host, self._store, Wanted(check_name(name)), self._policy).untrusted(signatures)
+            found.update([refused] if refused else [])
+        return found
+
     def uses(self) -> dict[str, list[str]]:
         """Where snapshots are in use on this host, by their ids; see ``uses_of``."""
         volumes, _warnings = self.volumes()
@@ -219,6 +244,7 @@ class _Task:
         self._namespace = MountNamespace(host, wanted.name, self.image)
         self._evicted: list[dict[str, Any]] = []
         self._warnings: list[str] = []
+        self._kept: Kept | None = None
         self._doing = f"volume {wanted.name}"
 
     # Looking
@@ -319,13 +345,54 @@ class _Task:
 
     def _snapshot(self, found: Found) -> Snapshot | None:
         wanted = self._wanted
-        if wanted.snapshot_id is None or found.exists or wanted.state in (ABSENT, "detached"):
+        if wanted.snapshot_id is None or wanted.state in (ABSENT, "detached"):
             return None
-        snapshot = self._snapshots.get(wanted.snapshot_id)
-        verdict = self._snapshots.judged(snapshot, self._policy)
+        if found.exists:
+            refused = self.untrusted({wanted.snapshot_id: wanted.signatures})
+            if refused and refused[0] == wanted.snapshot_id:
+                raise VolumeError(
+                    f"{self._doing}: {refused[0]}, which it was made from, is not used any more: {refused[1]}. "
+                    "Nothing was changed. Sign it with a key that the site trusts (petal.hpc.sign_volume), use another "
+                    "snapshot, or take it away (petal.hpc.delete_cluster)."
+                )
+            return None
+        parcel, origin = self._snapshots.parcel(wanted.snapshot_id)
+        verdict = judged_again(self._host, self._policy, parcel, origin)
         if not verdict.trusted:
-            raise VolumeError(f"{self._doing}: {snapshot.snapshot_id} is not used: {verdict.reason}. Nothing was made.")
-        return snapshot
+            raise VolumeError(f"{self._doing}: {wanted.snapshot_id} is not used: {verdict.reason}. Nothing was made.")
+        try:
+            self._kept = Kept(parcel.record.decode(), parcel.signatures.decode("ascii"), origin)
+        except UnicodeDecodeError as error:
+            raise VolumeError(f"{self._doing}: the record of {wanted.snapshot_id} is not UTF-8: {error}") from error
+        return parcel.snapshot
+
+    def untrusted(self, signatures: Mapping[str, str]) -> tuple[str, str] | None:
+        """The snapshot that it was made from, and why that is not trusted now; None where it is, or there is none."""
+        sidecar = self._read_record()
+        if sidecar is None or sidecar.snapshot_id is None:
+            return None
+        try:
+            verdict = self._judged(sidecar.snapshot_id, sidecar.kept, signatures.get(sidecar.snapshot_id, ""))
+        except (PetalError, ValueError, RecursionError) as error:
+            verdict = Verdict(False, f"what is kept of it is damaged ({error})")
+        return None if verdict.trusted else (sidecar.snapshot_id, verdict.reason)
+
+    def _judged(self, snapshot_id: str, kept: Kept | None, later: str) -> Verdict:
+        """By what the site trusts now, from what was kept of the snapshot, and what its store has of it."""
+        here = None
+        with contextlib.suppress(PetalError):
+            here = self._snapshots.parcel(snapshot_id)
+        # Somebody may have signed it since.
+        files = [later.encode(), *([here[0].signatures] if here else [])]
+        if kept is not None:
+            record = kept.record.encode()
+            parcel = Parcel(parse_snapshot(json.loads(record)), record, {SIGNATURES: kept.signatures.encode()})
+            return judged_again(self._host, self._policy, parcel, kept.origin, files)
+        if here is not None:
+            return judged_again(self._host, self._policy, *here, files)
+        verdict = judge(self._policy, Place(OWN), "", [])
+        said = f"it was made by a release that kept no signatures; {verdict.reason}"
+        return dataclasses.replace(verdict, reason=said)
 
     def _do(self, step: steps.Step, snapshot: Snapshot | None) -> None:
         if step.action in (steps.CREATE, steps.RESTORE):
@@ -446,6 +513,7 @@ class _Task:
             created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             snapshot_id=snapshot.snapshot_id if snapshot else None,
             tags=self._wanted.tags or {},
+            kept=self._kept,
         )
         self._host.run(["sync", str(image)], f"{self._doing}: writing the image to the disk")
         self._host.write_json(self._record, sidecar.to_dict())

@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import Ext4, Loop, Mount, Process
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import Origin, parse_origin
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 VOLUME_ID = re.compile(r"vol-[0-9a-f]{17}")
@@ -55,6 +56,7 @@ class Wanted:
 
     size_gb: GiB. evict: end processes that a dead controller left in the volume's namespace; evict_detached: those of
     a detached build, too. fingerprint: what the manifest on a volume that is made from a snapshot has to bear.
+    signatures: of the snapshot's record, which came after the volume was made.
     """
 
     name: str
@@ -69,11 +71,28 @@ class Wanted:
     evict_detached: bool = False
     label: str | None = None
     fingerprint: str | None = None
+    signatures: str = ""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """By whose word a volume was made from a snapshot, which may be gone from the store when that is asked again.
+
+    record: the text of the snapshot's record, to the byte. signatures: those beside it. origin: where it came from;
+    None for what was built in the own store.
+    """
+
+    record: str
+    signatures: str = ""
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True)
 class Sidecar:
-    """What ``volumes/NAME.json`` says. state: creating, ready or deleting; a crash shows as one of the other two."""
+    """What ``volumes/NAME.json`` says. state: creating, ready or deleting; a crash shows as one of the other two.
+
+    kept: None for a volume that was made empty, or from a snapshot by a release that kept nothing.
+    """
 
     id: str
     name: str
@@ -82,6 +101,7 @@ class Sidecar:
     created: str
     snapshot_id: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
+    kept: Kept | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {"schema": 1, **asdict(self)}
@@ -188,4 +208,14 @@ def parse_sidecar(value: Any, name: str) -> Sidecar:
         created=_text(value, "created", ".{1,32}"),
         snapshot_id=None if snapshot_id is None else _text(value, "snapshot_id", "snap-[0-9a-f]{8,17}"),
         tags=tags,
+        kept=_kept(value.get("kept")),
     )
+
+
+def _kept(value: Any) -> Kept | None:
+    if value is None:
+        return None
+    record, signatures = (value.get(key) if isinstance(value, dict) else None for key in ("record", "signatures"))
+    if not isinstance(record, str) or not isinstance(signatures, str):
+        raise VolumeError("kept is no mapping with the texts record and signatures")
+    return Kept(record, signatures, None if value.get("origin") is None else parse_origin(value["origin"]))

@@ -404,6 +404,11 @@ _SIDECAR = {
     "created": "2026-01-31T12:00:00Z",
     "snapshot_id": _ID,
     "tags": {"petal:build-id": "b1"},
+    "kept": {
+        "record": "{}",
+        "signatures": "-----BEGIN SSH SIGNATURE-----",
+        "origin": {"place": {"kind": "store", "name": "/net", "registry": "", "flaw": ""}, "unsigned": False},
+    },
 }
 
 

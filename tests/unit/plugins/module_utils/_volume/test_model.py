@@ -6,14 +6,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import Origin, Place
 from ansible_collections.petal.hpc.plugins.module_utils._volume.model import (
     READY,
+    Kept,
     Sidecar,
     VolumeError,
     check_label,
@@ -96,6 +99,10 @@ def test_tags_are_texts() -> None:
 
 def test_a_record_reads_back() -> None:
     assert parse_sidecar(SIDECAR.to_dict(), "build-1") == SIDECAR
+    origin = Origin(Place("store", "/net/software"), unsigned=True)
+    for kept in (Kept("{}"), Kept("{}", "-----BEGIN SSH SIGNATURE-----", origin)):
+        made = dataclasses.replace(SIDECAR, kept=kept)
+        assert parse_sidecar(made.to_dict(), "build-1") == made
 
 
 @pytest.mark.parametrize(
@@ -109,6 +116,9 @@ def test_a_record_reads_back() -> None:
         ("snapshot_id", 7),
         ("tags", {"a": 1}),
         ("tags", None),
+        ("kept", []),
+        ("kept", {"record": "{}"}),
+        ("kept", {"record": {}, "signatures": ""}),
     ],
 )
 def test_a_damaged_record(key: str, value: Any) -> None:
