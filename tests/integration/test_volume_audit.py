@@ -248,7 +248,7 @@ PLAY = """\
   vars:
     ansible_python_interpreter: "{{ ansible_playbook_python }}"
     software_volume_plan:
-      {fingerprint: "sha256:%s", mount_dir: "%s", build_id: b, name: x, started: "",
+      {fingerprint: "sha256:%s", mount_dir: "%s", build_id: b, name: x, started: "", inputs: {},
        seed: {cluster: {os: a, architecture: a}}}
   tasks:
     - ansible.builtin.include_role: {name: petal.hpc.software_volume, tasks_from: manifest}

@@ -158,6 +158,8 @@ class Lookup:
         if source.account is None and nobody:
             doubt = "; ".join(dict.fromkeys(self._doubt(account) for account in self._trusted)) or TRUST
             return Found(problem=f"no account is trusted, so nothing that a registry says can be used: {doubt}")
+        if source.account is not None and not self._policy.signers and (doubt := self._doubt(source.account)):
+            return Found(problem=doubt)
         if self._vouched is None:
             try:
                 self._vouched = self._checked(self._claims(self._registry, criteria), criteria)
