@@ -10,7 +10,7 @@ short_description: What keeps a planned build from ending well
 version_added: "0.2.0"
 author: [petal.hpc contributors (@petal-hpc)]
 description:
-  - Judges a plan of the role C(petal.hpc.software_volume) by what was seen of the build host, and by what the
+  - Judges a plan of the role C(petal.hpc.snapshots) by what was seen of the build host, and by what the
     controller has (Python libraries, collections, commands). Each problem says where it is, what it is and what to do.
 options:
   _input:
@@ -27,8 +27,8 @@ seealso:
 EXAMPLES = r"""
 - name: Refuse what cannot end
   ansible.builtin.fail:
-    msg: "{{ software_volume_plan | petal.hpc.build_problems(seen.host) }}"
-  when: software_volume_plan | petal.hpc.build_problems(seen.host) | length > 0
+    msg: "{{ build_plan | petal.hpc.build_problems(seen.host) }}"
+  when: build_plan | petal.hpc.build_problems(seen.host) | length > 0
 """
 
 RETURN = r"""

@@ -23,7 +23,7 @@ NEEDS: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
 
 
 def build_problems(plan: Mapping[str, Any], host: Mapping[str, Any] | None) -> list[str]:
-    """The problems of a plan of the role software_volume, as texts.
+    """The problems of a plan of the role snapshots, as texts.
 
     :param host: what petal.hpc.build_host_info saw; None where the host is still to be made.
     """

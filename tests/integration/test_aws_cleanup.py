@@ -186,12 +186,12 @@ REPLACE = """\
       register: me
     - name: Note that this run made the volume
       set_fact:
-        software_volume_new: "{{ new | bool }}"
+        build_host_new: "{{ new | bool }}"
     - name: Go on where the host went away
-      include_role: {name: petal.hpc.software_volume, tasks_from: replace}
+      include_role: {name: petal.hpc.build, tasks_from: replace}
       vars:
-        software_volume_hosts: [i-0123456789abcdef0]
-        software_volume_plan:
+        build_hosts: [i-0123456789abcdef0]
+        snapshots_plan:
           provider: aws
           region: us-west-2
           resource: petal-4444444444444444

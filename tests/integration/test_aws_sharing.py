@@ -143,7 +143,7 @@ def copy(**arguments: Any) -> dict[str, Any]:
 
 def played(playbook: str, *arguments: str, **variables: str) -> str:
     """The output of a playbook that has to end well."""
-    fast = {"software_volume_poll_interval": 1}
+    fast = {"snapshots_poll_interval": 1}
     done = play(playbook, *arguments, "-e", json.dumps({"provider": "aws", "region": HOME, **fast, **variables}))
     assert done.rc == 0, done.output
     assert "WARNING" not in done.output

@@ -110,9 +110,9 @@ TAKEN_FOR_DEAD = """\
           fail: {msg: something went wrong}
       rescue:
         - name: Clean up after the failure
-          include_role: {name: petal.hpc.software_volume, tasks_from: abort}
+          include_role: {name: petal.hpc.build, tasks_from: abort}
           vars:
-            software_volume_plan:
+            snapshots_plan:
               {provider: local, name: left, fingerprint: "{{ fingerprint }}", volume: build-55555555555555555555,
                build_id: b1, controller: "{{ me.controller }}"}
 """

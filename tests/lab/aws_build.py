@@ -55,7 +55,7 @@ grep -q '"name": ".petal/manifest.json"' .petal/provenance.json
 grep -o 'sha256:[0-9a-f]*' .petal/manifest.json | head -1
 """
 #: Every site sets some: the lab's hosts have a package index of their own.
-SETTINGS = {"python_environments_host_config": "true", "software_volume_poll_interval": "1"}
+SETTINGS = {"python_environments_host_config": "true", "build_poll_interval": "1"}
 
 
 @contextmanager
@@ -331,7 +331,7 @@ FAULTS = {
         order("interrupt", after=42, times=2), says="went away", either=True, kept=True
     ),
     "host never answers": Fault(
-        order("no-ssh", times=5), says="port 22", variables={"software_volume_ssh_timeout": "15"}
+        order("no-ssh", times=5), says="port 22", variables={"build_host_ssh_timeout": "15"}
     ),
     "volume stuck attaching": Fault(order("stuck-attaching", times=5), says="attach"),
     "snapshot ends in error once": Fault(order("snapshot-error")),

@@ -284,7 +284,7 @@ _CONDITIONS = re.compile("when|that|until|changed_when|failed_when|break_when")
 #: Expressions that come from a variable with no fixed text, and why they do no harm.
 FROM_VARIABLES = {
     "(lmod_version | regex_escape) ~ '\\\\.'": "escaped, so it is a plain text",
-    "software_volume_versions_path ~ '/'": "a path of the role's own",
+    "cluster_versions_path ~ '/'": "a path of the role's own",
 }
 
 

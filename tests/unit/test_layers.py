@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -26,6 +28,8 @@ BEYOND_THE_STANDARD_LIBRARY = {
 ROLE_FILES = sorted(path for path in (ROOT / "roles").glob("*/*/**/*.yml") if "molecule" not in path.parts)
 PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
 PROVIDERS = ("local", "aws")
+#: What the role cluster calls them: a provider's way to a cluster.
+KINDS = ("inventory", "pcluster")
 
 
 def imports(path: Path) -> set[str]:
@@ -143,21 +147,49 @@ def test_every_playbook_looks_at_the_run_first(path: Path) -> None:
 @pytest.mark.parametrize("path", [*PLAYBOOKS, *ROLE_FILES], ids=label)
 def test_the_provider_is_one_seam(path: Path) -> None:
     """Nothing asks which provider it is; steps are included by the provider's name, from its own directory."""
-    if set(path.parts) & set(PROVIDERS):
+    if set(path.parts) & {*PROVIDERS, *KINDS}:
         return
     asked = re.findall(r"provider\s*[!=]=|==\s*['\"](?:local|aws)['\"]", path.read_text())
     assert not asked
 
 
-def test_every_provider_has_every_step() -> None:
-    """What the role includes by provider exists for each provider that there is."""
-    tasks = ROOT / "roles" / "software_volume" / "tasks"
+@pytest.mark.parametrize("role", ["snapshots", "build", "build_host", "cluster"])
+def test_every_provider_has_every_step(role: str) -> None:
+    """What a role includes by provider exists for each provider that there is, and nothing else does."""
+    tasks = ROOT / "roles" / role / "tasks"
     steps = {step for path in tasks.glob("*.yml") for step in re.findall(r"\}\}/([a-z_]+)\.yml", path.read_text())}
     assert steps
-    for provider in PROVIDERS:
-        directory = tasks / provider
-        if directory.is_dir():
-            assert steps <= {path.stem for path in directory.glob("*.yml")}
+    for provider in KINDS if role == "cluster" else PROVIDERS:
+        assert steps <= {path.stem for path in (tasks / provider).glob("*.yml")}
+
+
+def included(path: Path) -> Iterator[tuple[str, str]]:
+    """The files of tasks that a file includes, as role and path below its tasks; without those named by a provider."""
+    role = path.parts[path.parts.index("roles") + 1] if "roles" in path.parts else ""
+    for one in walk(yaml.safe_load(path.read_text())):
+        for key in ("ansible.builtin.include_tasks", "ansible.builtin.import_tasks"):
+            if key in one:
+                target = one[key]["file"] if isinstance(one[key], dict) else one[key]
+                if "{{" not in target:
+                    yield role, target
+        if "ansible.builtin.include_role" in one:
+            other = one["ansible.builtin.include_role"]
+            yield other["name"].removeprefix("petal.hpc."), f"{other.get('tasks_from', 'main')}.yml"
+
+
+def walk(found: Any) -> Iterator[dict[str, Any]]:
+    """Every mapping in what YAML holds."""
+    if isinstance(found, dict):
+        yield found
+    for inner in found.values() if isinstance(found, dict) else found if isinstance(found, list) else []:
+        yield from walk(inner)
+
+
+@pytest.mark.parametrize("path", [*PLAYBOOKS, *ROLE_FILES], ids=label)
+def test_what_is_included_is_there(path: Path) -> None:
+    for role, target in included(path):
+        places = [ROOT / "roles" / role / "tasks" / target, path.parent / target]
+        assert any(place.is_file() for place in places), f"{role}: {target}"
 
 
 def test_role_defaults_and_argument_specs_name_the_same_variables() -> None:

@@ -43,7 +43,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._lock.model import (
 DETACHED = "detached"
 # What a failed build left, where it was asked to: nothing runs there.
 KEPT = "kept"
-# Seconds behind its deadline for which the host of a build lives (build-host.sh.j2 of the role software_volume).
+# Seconds behind its deadline for which the host of a build lives (build-host.sh.j2 of the role build_host).
 GRACE = 3600
 # The longest of each, so that all of them fit into one tag.
 HOST, BOOT_ID, NUMBER = 64, 36, 20

@@ -15,14 +15,14 @@ ROOT = Path(__file__).resolve().parents[5]
 RENDER = "plugins/module_utils/_pcluster/render.py"
 HOOK = "plugins/module_utils/_pcluster/hook.py"
 BUILD = "roles/software_volume/tasks/build.yml"
-PLAN = "roles/software_volume/tasks/plan.yml"
+PLAN = "roles/snapshots/tasks/plan.yml"
 ENVIRONMENTS = "roles/python_environments/tasks/install.yml"
 SPACK = "roles/software_volume/tasks/spack.yml"
 CACHE = "roles/spack_buildcache/vars/main.yml"
 LOOK_UP = "plugins/module_utils/_snapshot/sources.py"
-LOCAL_LOOK_UP = "roles/software_volume/tasks/local/lookup.yml"
-AWS_LOOK_UP = "roles/software_volume/tasks/aws/lookup.yml"
-AWS_HOST = "roles/software_volume/tasks/aws/host.yml"
+LOCAL_LOOK_UP = "roles/snapshots/tasks/local/lookup.yml"
+AWS_LOOK_UP = "roles/snapshots/tasks/aws/lookup.yml"
+AWS_HOST = "roles/build_host/tasks/aws/host.yml"
 
 #: What acts on a key: a file, and how the value is read there.
 CONSUMERS = {
@@ -68,7 +68,7 @@ CONSUMERS = {
     "software.lmod.version": (BUILD, "seed.software.lmod.version"),
     "software.build.instance_type": (AWS_HOST, "seed.software.build.instance_type"),
     "software.build.spot": (AWS_HOST, "seed.software.build.spot"),
-    "software.build.timeout": (PLAN, "software_volume_seed.build_timeout_s"),
+    "software.build.timeout": (PLAN, "snapshots_seed.build_timeout_s"),
     "users[].name": (HOOK, "user.name"),
     "users[].uid": (HOOK, "user.uid"),
     "users[].gid": (HOOK, "user.gid"),
