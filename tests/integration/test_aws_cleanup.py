@@ -188,9 +188,9 @@ REPLACE = """\
       set_fact:
         build_host_new: "{{ new | bool }}"
     - name: Go on where the host went away
-      include_role: {name: petal.hpc.build, tasks_from: replace}
+      include_role: {name: petal.hpc.volume_build, tasks_from: replace}
       vars:
-        build_hosts: [i-0123456789abcdef0]
+        volume_build_hosts: [i-0123456789abcdef0]
         snapshots_plan:
           provider: aws
           region: us-west-2

@@ -110,7 +110,7 @@ TAKEN_FOR_DEAD = """\
           fail: {msg: something went wrong}
       rescue:
         - name: Clean up after the failure
-          include_role: {name: petal.hpc.build, tasks_from: abort}
+          include_role: {name: petal.hpc.volume_build, tasks_from: abort}
           vars:
             snapshots_plan:
               {provider: local, name: left, fingerprint: "{{ fingerprint }}", volume: build-55555555555555555555,

@@ -55,7 +55,7 @@ grep -q '"name": ".petal/manifest.json"' .petal/provenance.json
 grep -o 'sha256:[0-9a-f]*' .petal/manifest.json | head -1
 """
 #: Every site sets some: the lab's hosts have a package index of their own.
-SETTINGS = {"python_environments_host_config": "true", "build_poll_interval": "1"}
+SETTINGS = {"python_environments_host_config": "true", "volume_build_poll_interval": "1"}
 
 
 @contextmanager

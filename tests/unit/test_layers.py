@@ -153,7 +153,7 @@ def test_the_provider_is_one_seam(path: Path) -> None:
     assert not asked
 
 
-@pytest.mark.parametrize("role", ["snapshots", "build", "build_host", "cluster"])
+@pytest.mark.parametrize("role", ["snapshots", "volume_build", "build_host", "cluster"])
 def test_every_provider_has_every_step(role: str) -> None:
     """What a role includes by provider exists for each provider that there is, and nothing else does."""
     tasks = ROOT / "roles" / role / "tasks"

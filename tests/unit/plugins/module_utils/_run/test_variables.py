@@ -24,7 +24,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._run.variables import (
 from ansible_collections.petal.hpc.plugins.plugin_utils.run_guard import known_variables
 
 ROOT = Path(__file__).resolve().parents[5]
-KNOWN = ["store", "seed", "text", "snapshot_id", "keep_on_failure", "build_store", "region", "regions"]
+KNOWN = ["store", "seed", "text", "snapshot_id", "keep_on_failure", "volume_build_store", "region", "regions"]
 
 
 def test_whatever_the_playbooks_and_documents_name_is_known() -> None:
@@ -63,7 +63,7 @@ def test_what_a_site_says_of_trust_is_not_misspelt() -> None:
 
 
 def test_variables_of_the_roles_are_known() -> None:
-    assert {"spack_mirror_dir", "lmod_method", "build_store"} <= known_variables()
+    assert {"spack_mirror_dir", "lmod_method", "volume_build_store"} <= known_variables()
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_variables_of_the_roles_are_known() -> None:
         ("snapshotid", "snapshot_id"),
         ("snapshot-id", "snapshot_id"),
         ("keep_on_faliure", "keep_on_failure"),
-        ("build_stroe", "build_store"),
+        ("volume_build_stroe", "volume_build_store"),
         ("regoin", "region"),
         # another word: a site's own variable
         ("test", ""),
