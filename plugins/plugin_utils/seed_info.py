@@ -41,7 +41,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 #: Extra variables that say where volumes lie, and where and from what they are built.
 PLACES = (
-    *("store", "software_volume_store", "snapshot_sources", "registry", "spack_mirror_dir", "build_host"),
+    *("store", "snapshot_sources", "registry", "spack_mirror_dir", "build_host"),
     *("subnet_id", "subnet_ids", "controller_cidr", "private_address", "build_connection", "ssm_bucket"),
     *("ami_id", "iam_instance_profile", "ssh_key_dir"),
 )
