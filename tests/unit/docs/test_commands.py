@@ -32,7 +32,7 @@ def test_pages_have_blocks_of_commands() -> None:
     """That the reading finds them: without it the tests below would look at nothing."""
     assert {"README.md", "docs/aws.md", "docs/stores.md"} <= {block.page for block in OF_COMMANDS}
     assert any("make quickstart" in block.commands for block in OF_COMMANDS)
-    assert {"ansible-playbook", "make"} <= {command.split()[0] for _, command in COMMANDS}
+    assert {"ansible-playbook", "make"} <= {command.split()[0] for _place, command in COMMANDS}
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
@@ -91,7 +91,7 @@ def test_extra_variables_are_known_and_files_are_there(place: str, command: str)
 def test_targets_are_in_the_makefile_and_read_what_they_are_given(place: str, command: str) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for word in shlex.split(command)[1:]:
-        name, is_given, _ = word.partition("=")
+        name, is_given, _value = word.partition("=")
         if is_given:
             assert f"$({name}" in makefile or f"$(or $({name})" in makefile, f"{place}: nothing reads {name}"
         else:
@@ -134,7 +134,7 @@ def text_of(name: str) -> str:
 
     :param name: FILE::TEST, or the path of a case or of a script.
     """
-    file, _, test = name.partition("::")
+    file, _colons, test = name.partition("::")
     if not test:
         return (ROOT / file).read_text(encoding="utf-8")
     own, lab = parts(ROOT / file)
@@ -152,7 +152,7 @@ def text_of(name: str) -> str:
 def asked_of(command: str) -> list[str]:
     """The words that whoever runs a command has in its text."""
     if "ansible-playbook" not in command:
-        first, *_ = command.split()
+        first, *_rest = command.split()
         return [command] if first == "make" else [first] if first not in (".", "cd", "export") else []
     variables = [name for name in re.findall(r"-e ([a-z_]+)=", command) if name != "seed"]
     return [*re.findall(r"(?:petal\.hpc\.|playbooks/)([a-z_]+)", command), *variables]
@@ -165,7 +165,7 @@ def test_a_block_is_run_by_a_test_or_says_that_it_is_not(block: Block) -> None:
         "or below it, for people: *Not run by the tests: WHY.*"
     )
     for name in block.run_by:
-        file, _, test = name.partition("::")
+        file, _colons, test = name.partition("::")
         assert (ROOT / file).is_file(), name
         assert not test or test in parts(ROOT / file)[0], name
         assert test or not file.endswith(".py"), f"{name}: name the test, as FILE::TEST"
