@@ -223,8 +223,8 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import ec2_client
 from ansible_collections.petal.hpc.plugins.module_utils._aws.keys.api import KeyLocks, request_of
 from ansible_collections.petal.hpc.plugins.module_utils._aws.lock import KeyHeldError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 STATES = ["present", "absent", "renewing", "detached", "kept"]
 

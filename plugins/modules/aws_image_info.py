@@ -108,7 +108,7 @@ image:
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.petal.hpc.plugins.module_utils._aws.images.api import find_image
 from ansible_collections.petal.hpc.plugins.module_utils._aws.images.choice import Wanted
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
 
 def main() -> None:

@@ -153,7 +153,7 @@ from dataclasses import fields
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.petal.hpc.plugins.module_utils._aws.cost.api import find_prices
 from ansible_collections.petal.hpc.plugins.module_utils._aws.cost.estimate import Wanted, estimate
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
 
 def main() -> None:

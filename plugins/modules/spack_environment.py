@@ -244,7 +244,7 @@ log_tail:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._spack.api import PRESENT, STATES, STATUS, Environment, Options
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import Wanted
 

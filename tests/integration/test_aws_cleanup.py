@@ -18,14 +18,14 @@ from ec2lab.testing import inside, why_not
 from playing import Run
 
 from ansible_collections.petal.hpc.plugins.module_utils._aws.lock import DETACHED, KEPT, holder_tag
-from ansible_collections.petal.hpc.plugins.module_utils._aws.names import (
+from ansible_collections.petal.hpc.plugins.module_utils._core.names import resource_name
+from ansible_collections.petal.hpc.plugins.module_utils._core.tags import (
     DEADLINE,
     HOLDER,
     KEEP_UNTIL,
     RENEWED,
     STARTED,
     build_tags,
-    resource_name,
     stamp,
     tag_specifications,
 )

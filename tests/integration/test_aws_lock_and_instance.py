@@ -22,7 +22,7 @@ from ec2lab.client import Client
 from ec2lab.settings import Delays, Settings
 from ec2lab.testing import Cloud, inside, wait_for, why_not
 
-from ansible_collections.petal.hpc.plugins.module_utils._aws.names import stamp
+from ansible_collections.petal.hpc.plugins.module_utils._core.tags import stamp
 from ansible_collections.petal.hpc.plugins.plugin_utils.controller import process_identity
 
 DELAYS = Delays(

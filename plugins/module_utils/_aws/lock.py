@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._aws.names import (
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import IdentityError
+from ansible_collections.petal.hpc.plugins.module_utils._core.ids import check_build_id
+from ansible_collections.petal.hpc.plugins.module_utils._core.tags import (
     BUILD_ID,
     DEADLINE,
     FINGERPRINT,
@@ -35,7 +37,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._lock.model import (
     LockError,
     LockRecord,
     Verdict,
-    check_build_id,
     judge,
     parse_holder,
 )
@@ -161,7 +162,7 @@ def parse_lock(key_pair: Mapping[str, Any], fingerprint: str) -> KeyLock:
     try:
         holder = None if tags.get(HOLDER) in (DETACHED, KEPT) else parse_holder(json.loads(tags.get(HOLDER, "")))
         build_id = check_build_id(tags.get(BUILD_ID, ""))
-    except (ValueError, LockError) as error:
+    except (ValueError, LockError, IdentityError) as error:
         raise LockError(
             f"the tags of the key pair {name} ({key_id}) cannot be read ({error}). "
             "If no build of this seed runs, delete it and run again."

@@ -16,6 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.ids import check_build_id
+from ansible_collections.petal.hpc.plugins.module_utils._core.names import lock_name
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
     FULL,
     LOCKS,
@@ -32,13 +35,10 @@ from ansible_collections.petal.hpc.plugins.module_utils._lock.model import (
     LockHeldError,
     LockRecord,
     Verdict,
-    check_build_id,
     judge,
     may_release,
     parse_record,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import check_fingerprint
 
 POLL = 2.0
 FREE = {"schema": 1, "state": "free"}
@@ -136,7 +136,7 @@ class BuildLocks:
         return {"changed": mine, "lock": lock, "warnings": self._warnings}
 
     def _path(self, fingerprint: str) -> Path:
-        return self._root / f"build-{check_fingerprint(fingerprint).partition(':')[2]}.json"
+        return self._root / lock_name(fingerprint)
 
     def _guard(self, fingerprint: str) -> Any:
         # The record is replaced by renaming, so the flock is on a file beside it that always stays the same.

@@ -11,11 +11,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, explained
 from ansible_collections.petal.hpc.plugins.module_utils._provenance.model import checked, statement
 from ansible_collections.petal.hpc.plugins.module_utils._provenance.reading import read
 from ansible_collections.petal.hpc.plugins.module_utils._provenance.verification import Seen
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import Attest, SnapshotStore, digest
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
     STATEMENT,

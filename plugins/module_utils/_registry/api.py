@@ -32,6 +32,7 @@ from typing import Any, TypeVar
 
 from ansible.module_utils.urls import open_url
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.below import api as below
 from ansible_collections.petal.hpc.plugins.module_utils._registry import query, reach, record
 from ansible_collections.petal.hpc.plugins.module_utils._registry.query import Wanted
@@ -43,7 +44,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._registry.record import 
     shown,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._seed import grammar
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 Parsed = TypeVar("Parsed")
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.fingerprint import check_fingerprint
 from ansible_collections.petal.hpc.plugins.module_utils._registry.record import (
     Entry,
     Index,
@@ -20,7 +21,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._registry.record import 
     checked_region,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import canonical_architecture, canonical_os
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import check_fingerprint
 
 # Documents that are read for a list or a search, of stacks of which the index does not tell enough.
 DETAILS_LIMIT = 200

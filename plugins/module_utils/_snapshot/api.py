@@ -25,6 +25,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.fingerprint import check_fingerprint
+from ansible_collections.petal.hpc.plugins.module_utils._core.ids import SNAPSHOT_ID, check_snapshot_id
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
     FREE_SPACE,
     FULL,
@@ -37,20 +40,16 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
     store_directory,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import human
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
     BESIDE,
     RECORD,
     SIGNATURES,
-    SNAPSHOT_ID,
     STATEMENT,
     STATEMENT_SIGNATURES,
     Parcel,
     Snapshot,
     SnapshotError,
     SnapshotRequest,
-    check_fingerprint,
-    check_snapshot_id,
     parse_snapshot,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Refusal, newest_first

@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.ids import ACCOUNT
 from ansible_collections.petal.hpc.plugins.module_utils._seed.grammar import snapshot_store
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import COMPLETED, Snapshot, SnapshotError
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import (
@@ -28,7 +28,6 @@ COMMUNITY = "community"
 TYPES = (LOCAL, ORGANIZATION, OFFICIAL, COMMUNITY)
 # Those of which a registry tells; used only where somebody asked for them.
 REGISTRY_TYPES = (OFFICIAL, COMMUNITY)
-ACCOUNT = re.compile(r"[0-9]{12}", re.ASCII)
 SOURCES_LIMIT = 50
 
 

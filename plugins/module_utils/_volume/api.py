@@ -23,6 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
     FREE_SPACE,
     JSON_LIMIT,
@@ -45,7 +46,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.parse import (
     parse_superblock,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._namespace.api import MountNamespace
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore, Source, judged_again
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
     SIGNATURES,

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._aws.cost import table
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
 # By which AWS divides a price for a month.
 HOURS_PER_MONTH = 730

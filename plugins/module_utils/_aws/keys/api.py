@@ -38,7 +38,10 @@ from ansible_collections.petal.hpc.plugins.module_utils._aws.lock import (
     portable_host,
     same_key,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._aws.names import (
+from ansible_collections.petal.hpc.plugins.module_utils._core.ids import BUILD_ID as BUILD_ID_PATTERN
+from ansible_collections.petal.hpc.plugins.module_utils._core.ids import check_build_id
+from ansible_collections.petal.hpc.plugins.module_utils._core.names import resource_name
+from ansible_collections.petal.hpc.plugins.module_utils._core.tags import (
     BUILD_ID,
     FINGERPRINT,
     HOLDER,
@@ -47,16 +50,12 @@ from ansible_collections.petal.hpc.plugins.module_utils._aws.names import (
     RENEWED,
     from_aws,
     moment,
-    resource_name,
     stamp,
     tag_filters,
     tag_specifications,
     to_aws,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import UNFINISHED, Host, explained
-from ansible_collections.petal.hpc.plugins.module_utils._lock.model import (
-    BUILD_ID as BUILD_ID_PATTERN,
-)
 from ansible_collections.petal.hpc.plugins.module_utils._lock.model import (
     RENEW,
     TAKE,
@@ -66,7 +65,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._lock.model import (
     Holder,
     LockError,
     Verdict,
-    check_build_id,
     parse_holder,
 )
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.tags import DOCUMENTS
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._provenance.verification import Seen
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.signing.api import judged, own
-from ansible_collections.petal.hpc.plugins.module_utils._trust import ebs
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import Policy
 
 
@@ -23,5 +23,5 @@ def verify(module: Any, host: Host, snapshot_id: str, policy: Policy, asked: Seq
     """
     snapshot = own(module, snapshot_id)
     verdict, keys = judged(host, snapshot, policy)
-    documents = snapshot.tags.get(ebs.DOCUMENTS, "")
+    documents = snapshot.tags.get(DOCUMENTS, "")
     return Seen(snapshot, "", None, verdict, tuple(keys), asked=tuple(asked), documents=documents)

@@ -20,7 +20,8 @@ from ansible_collections.amazon.aws.plugins.module_utils.ec2 import EC2SnapshotE
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import aws, call, ec2_client
 from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import AwsError
-from ansible_collections.petal.hpc.plugins.module_utils._aws.names import stamp
+from ansible_collections.petal.hpc.plugins.module_utils._core.ids import check_snapshot_id
+from ansible_collections.petal.hpc.plugins.module_utils._core.tags import stamp
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.copies import (
     COPY,
     WAIT,
@@ -36,13 +37,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._sharing.copies import (
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.kms.api import look_at_key
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.verdict import SharingError
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.api import EbsSnapshots
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
-    COMPLETED,
-    ERROR,
-    PENDING,
-    Snapshot,
-    check_snapshot_id,
-)
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import COMPLETED, ERROR, PENDING, Snapshot
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria, Refusal, select
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.sources import check_accounts
 

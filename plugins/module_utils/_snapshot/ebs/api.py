@@ -52,7 +52,7 @@ class EbsSnapshots:
     def scan(self, criteria: Criteria) -> tuple[list[Snapshot], list[Refusal]]:
         """All that may be meant, in AWS's order, and what is no record, with the reason.
 
-        Raises SnapshotError for a fingerprint or id that is none, AwsError when AWS refuses.
+        Raises IdentityError for a fingerprint or id that is none, AwsError when AWS refuses.
         """
         return self._ask(record.request(criteria), lambda entries: record.read(entries, self.region))
 

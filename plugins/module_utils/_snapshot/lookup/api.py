@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible.module_utils.common.warnings import warn
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.tags import DOCUMENTS
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._registry.api import Registry, Settings
 from ansible_collections.petal.hpc.plugins.module_utils._registry.query import Wanted
@@ -221,7 +222,7 @@ class Lookup:
                 refuse(claim, contradiction or verdict.reason)
                 continue
             # A registry's word for what is on it counts where somebody whom the site trusts has signed it.
-            tags = {ebs.DOCUMENTS: claim.documents} if verdict.signer else {}
+            tags = {DOCUMENTS: claim.documents} if verdict.signer else {}
             confirmed.append(replace(snapshot, source=claim.source, packages=list(claim.packages), tags=tags))
         return confirmed, refused
 

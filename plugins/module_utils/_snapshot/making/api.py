@@ -24,7 +24,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.ec2 import (
 )
 from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import aws, call
 from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import AwsError
-from ansible_collections.petal.hpc.plugins.module_utils._aws.names import (
+from ansible_collections.petal.hpc.plugins.module_utils._core.tags import (
     BUILD_ID,
     COPIED_FROM,
     FINGERPRINT,

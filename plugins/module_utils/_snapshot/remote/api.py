@@ -25,6 +25,9 @@ from ansible.module_utils.common.warnings import warn
 
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import explain
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.fingerprint import FINGERPRINT, check_fingerprint
+from ansible_collections.petal.hpc.plugins.module_utils._core.ids import SNAPSHOT_ID, check_snapshot_id
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
     SNAPSHOTS,
     UNFINISHED,
@@ -34,7 +37,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
 )
 from ansible_collections.petal.hpc.plugins.module_utils._host.below import api as below
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import human
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.grammar import snapshot_store
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import (
     ARCHIVE,
@@ -45,15 +47,11 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import (
 )
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
     BESIDE,
-    FINGERPRINT,
     RECORD,
     SIGNATURES,
-    SNAPSHOT_ID,
     Parcel,
     Snapshot,
     SnapshotError,
-    check_fingerprint,
-    check_snapshot_id,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.portable import model
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria, Refusal, newest_first

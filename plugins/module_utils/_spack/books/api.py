@@ -11,8 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._spack import lockfile, plan
 from ansible_collections.petal.hpc.plugins.module_utils._spack.command.api import Spack
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import Node, Package, Place, Probe, Wanted

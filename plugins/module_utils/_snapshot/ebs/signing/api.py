@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.ec2 import EC2SnapshotErrorHandler
-from ansible_collections.petal.hpc.plugins.module_utils._aws import names
 from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import call, ec2_client
+from ansible_collections.petal.hpc.plugins.module_utils._core.tags import DOCUMENTS, to_aws
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.api import EbsSnapshots
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot, SnapshotError
@@ -29,10 +29,10 @@ from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
 
 def statement(snapshot: Snapshot) -> bytes:
     """What is signed of one of the own account. Raises TrustError where its tags do not say enough."""
-    documents = snapshot.tags.get(ebs.DOCUMENTS, "")
+    documents = snapshot.tags.get(DOCUMENTS, "")
     if not ebs.DIGEST.fullmatch(documents):
         raise TrustError(
-            f"{snapshot.snapshot_id} has no tag {ebs.DOCUMENTS} with the digest of what is on it: an earlier release "
+            f"{snapshot.snapshot_id} has no tag {DOCUMENTS} with the digest of what is on it: an earlier release "
             "has built it, and nothing of it could be signed. Build it anew with -e force=true"
         )
     return ebs.statement(snapshot.snapshot_id, snapshot.owner, snapshot.fingerprint, documents)
@@ -70,7 +70,7 @@ def sign(module: Any, host: Host, snapshot_id: str, key: SigningKey, check: bool
         signature = key.sign(statement(snapshot), ebs.NAMESPACE)
         tags = ebs.to_tags([*ebs.from_tags(snapshot.tags), signature])
         client, doing = ec2_client(module), f"signing {snapshot_id}"
-        parameters = {"Resources": [snapshot_id], "Tags": names.to_aws(tags)}
+        parameters = {"Resources": [snapshot_id], "Tags": to_aws(tags)}
         call(EC2SnapshotErrorHandler, doing, client.create_tags, aws_retry=True, **parameters)
     return True
 

@@ -20,7 +20,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._aws.lock import (
     portable_host,
     same_key,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._aws.names import stamp, to_aws
+from ansible_collections.petal.hpc.plugins.module_utils._core.tags import stamp, to_aws
 from ansible_collections.petal.hpc.plugins.module_utils._lock.model import (
     RENEW,
     TAKE,

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.tags import BUILD_ID as BUILD_ID_TAG
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot import api
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore, Source
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
-    BUILD_ID_TAG,
     Parcel,
     Snapshot,
     SnapshotRequest,

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the resources of a build on AWS are called, and their tags: the only state that a build keeps."""
+"""Tags: the only state that a build on AWS keeps, and what snapshots and clusters say of themselves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import check_fingerprint
+from ansible_collections.petal.hpc.plugins.module_utils._core.fingerprint import check_fingerprint
 
 # Of every resource of a build.
 FINGERPRINT = "petal:fingerprint"
@@ -21,6 +21,9 @@ OS = "petal:os"
 ARCHITECTURE = "petal:architecture"
 PACKAGES = "petal:packages"
 SHARING = "petal:sharing"
+# The digest of the volume's list of documents, and the signatures, which go on in SIGNATURE-2, -3 ….
+DOCUMENTS = "petal:documents"
+SIGNATURE = "petal:signature"
 # Of a copy: REGION/ID of the snapshot that was built, however many copies are in between.
 COPIED_FROM = "petal:copied-from"
 # Of the key pair, which is the lock.
@@ -33,21 +36,13 @@ KEEP_UNTIL = "petal:keep-until"
 SNAPSHOT = "petal:snapshot"
 # Of the instance: the key pair that it was launched with.
 KEY_PAIR_ID = "petal:key-pair-id"
+# Of a snapshot whose build nobody has finished: a clean-up removes it.
+CLEANUP = "petal:cleanup"
+# Of a cluster and what is its: whose it is.
+CLUSTER = "petal:cluster"
 
 # Characters of a value, https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions
 VALUE_LIMIT = 256
-DIGITS = 16
-
-
-def resource_name(fingerprint: str) -> str:
-    """The name of key pair, security group, volume and instance of a fingerprint's build.
-
-    Raises SnapshotError when it is no fingerprint.
-
-    >>> resource_name("sha256:0123456789abcdef" + 48 * "0")
-    'petal-0123456789abcdef'
-    """
-    return f"petal-{check_fingerprint(fingerprint).partition(':')[2][:DIGITS]}"
 
 
 def build_tags(fingerprint: str, build_id: str, name: str = "", resource: str = "") -> dict[str, str]:
