@@ -35,7 +35,7 @@ from ansible.module_utils.urls import open_url
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.below import api as below
 from ansible_collections.petal.hpc.plugins.module_utils._registry import query, reach, record
-from ansible_collections.petal.hpc.plugins.module_utils._registry.query import Wanted
+from ansible_collections.petal.hpc.plugins.module_utils._registry.query import VariantCriteria
 from ansible_collections.petal.hpc.plugins.module_utils._registry.record import (
     Entry,
     Index,
@@ -253,7 +253,7 @@ class Registry:
         :param question: its options, as ``question`` and ``name``. Raises PetalError.
         """
         asked = {key: question[key] for key in ("fingerprint", "region", "os", "architecture")}
-        wanted = Wanted(**asked, older_fingerprints=tuple(question["older_fingerprints"]))
+        wanted = VariantCriteria(**asked, older_fingerprints=tuple(question["older_fingerprints"]))
         wanted.check()
         kind = question["question"]
         index = self.index(refresh=kind == "update")

@@ -30,7 +30,7 @@ QUESTIONS = ("list", "search", "info", "regions", "variants", "check", "update")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class VariantCriteria:
     """What a variant has to be. None asks for nothing."""
 
     fingerprint: str | None = None
@@ -125,7 +125,7 @@ def listing(index: Index) -> tuple[list[Entry], str]:
     return entries, f"the registry has {_count(len(entries), 'stack')}"
 
 
-def variants(stacks: Iterable[Stack], wanted: Wanted) -> list[dict[str, Any]]:
+def variants(stacks: Iterable[Stack], wanted: VariantCriteria) -> list[dict[str, Any]]:
     """The snapshots of some stacks that are meant, by Region, system and architecture, each with its stack's name."""
     rows = [
         {"name": stack.name, **variant.to_dict(), "signers": list(variant.signers)}
@@ -194,7 +194,7 @@ def _row(entry: Entry, stack: Stack | None) -> dict[str, Any]:
     }
 
 
-def about(kind: str, stack: Stack, wanted: Wanted) -> dict[str, Any]:
+def about(kind: str, stack: Stack, wanted: VariantCriteria) -> dict[str, Any]:
     """What is asked of one stack: ``info``, ``regions`` or ``variants``."""
     where = regions([stack])
     if kind == "variants":
@@ -206,13 +206,13 @@ def about(kind: str, stack: Stack, wanted: Wanted) -> dict[str, Any]:
     return {"reason": reason, "stack": stack.to_dict(), "regions": where}
 
 
-def check(stacks: Sequence[Stack], wanted: Wanted) -> dict[str, Any]:
+def check(stacks: Sequence[Stack], wanted: VariantCriteria) -> dict[str, Any]:
     """The snapshots that a registry claims to have of a fingerprint where it is wanted, and whether there are any."""
     rows = variants(stacks, wanted)
     return {"reason": _found(stacks, rows, wanted), "available": bool(rows), "variants": rows}
 
 
-def _found(stacks: Sequence[Stack], rows: Sequence[dict[str, Any]], wanted: Wanted) -> str:
+def _found(stacks: Sequence[Stack], rows: Sequence[dict[str, Any]], wanted: VariantCriteria) -> str:
     what = f"fingerprint {' or '.join(wanted.fingerprints)}"
     where = f" in {wanted.region}" if wanted.region else ""
     if rows:

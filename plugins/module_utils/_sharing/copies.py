@@ -88,7 +88,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Source:
+class Original:
     """The snapshot to copy, and where it is.
 
     own: whether it is the own account's. The tags of another's cannot be seen; operating system and architecture are
@@ -183,7 +183,7 @@ def check_regions(regions: Iterable[str], known: Sequence[str]) -> tuple[str, ..
     return found
 
 
-def decide(source: Source, target: Target, there: Sequence[Snapshot]) -> Decision:
+def decide(source: Original, target: Target, there: Sequence[Snapshot]) -> Decision:
     """What a Region needs.
 
     :param there: own snapshots with the fingerprint in the target's Region, in any state.

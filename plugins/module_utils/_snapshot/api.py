@@ -40,6 +40,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
     store_directory,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import human
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Refusal, newest_first
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
     BESIDE,
     RECORD,
@@ -52,7 +53,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
     SnapshotRequest,
     parse_snapshot,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Refusal, newest_first
 from ansible_collections.petal.hpc.plugins.module_utils._trust import api as trust
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
     NAMESPACE,
@@ -82,7 +82,7 @@ Attest = Callable[[Snapshot, str], "dict[str, str]"]
 
 
 @dataclass(frozen=True)
-class Source:
+class VolumeAtRest:
     """A volume at rest: its image, clean and with unused blocks given back, and its size in GiB."""
 
     image: Path
@@ -233,7 +233,7 @@ class SnapshotStore:
     def ensure(
         self,
         request: SnapshotRequest,
-        quiesce: Callable[[], AbstractContextManager[Source]],
+        quiesce: Callable[[], AbstractContextManager[VolumeAtRest]],
         check: bool = False,
         attest: Attest | None = None,
     ) -> tuple[Snapshot, bool]:
@@ -356,7 +356,7 @@ class SnapshotStore:
             tags=request.tags,
         )
 
-    def _write(self, request: SnapshotRequest, source: Source, attest: Attest | None) -> Snapshot:
+    def _write(self, request: SnapshotRequest, source: VolumeAtRest, attest: Attest | None) -> Snapshot:
         record = self._record(request, source.size_gb)
         doing = f"writing the snapshot {record.snapshot_id} to {self._root}"
         used = source.image.stat().st_blocks * 512

@@ -24,10 +24,10 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.model import (
     CACHE,
     EXTERNAL,
     SOURCE,
+    EnvironmentRequest,
     Package,
     Probe,
     SpackError,
-    Wanted,
     progress,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import (
@@ -85,7 +85,7 @@ class Options:
 class Environment:
     """One environment, whose files are in ``WORK_DIR/envs/NAME``."""
 
-    def __init__(self, module: AnsibleModule, wanted: Wanted, options: Options) -> None:
+    def __init__(self, module: AnsibleModule, wanted: EnvironmentRequest, options: Options) -> None:
         self._module = module
         self._check = bool(module.check_mode)
         self._wanted = wanted
@@ -194,7 +194,7 @@ class Environment:
         }
         return Probe.from_dict(self._spack.inside(probe_script, arguments))
 
-    def _solution(self, draft: Path, wanted: Wanted, probed: Probe) -> dict[str, Any]:
+    def _solution(self, draft: Path, wanted: EnvironmentRequest, probed: Probe) -> dict[str, Any]:
         """Solve an environment in ``draft``, and give how that went. Raises SpackError with Spack's reason."""
         started = time.monotonic()
         scope = draft / "scope"
@@ -409,7 +409,7 @@ class Environment:
 
     def _status(self) -> dict[str, Any]:
         """What it is at, by its files. Takes no lock, so that it can be asked while another call waits."""
-        apart = Environment(self._module, Wanted(plan.compiler_name(self._wanted.name), ()), self._options)
+        apart = Environment(self._module, EnvironmentRequest(plan.compiler_name(self._wanted.name), ()), self._options)
         solved, running = self._books.read(), self._session.running()
         if not running and apart._session.running():
             return apart._status()

@@ -50,11 +50,11 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Flaw
 from ansible_collections.petal.hpc.plugins.module_utils._sharing import accounts, keys, verdict
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore, judged
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Criteria
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs import record as ebs
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import RECORD, Parcel, Snapshot
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.portable import model as portable
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.portable.api import SnapshotFile
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria
 from ansible_collections.petal.hpc.plugins.module_utils._spack import lockfile, messages, progress
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
     FILE,

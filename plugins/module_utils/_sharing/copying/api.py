@@ -22,12 +22,14 @@ from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api impo
 from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import AwsError
 from ansible_collections.petal.hpc.plugins.module_utils._core.ids import check_snapshot_id
 from ansible_collections.petal.hpc.plugins.module_utils._core.tags import stamp
+from ansible_collections.petal.hpc.plugins.module_utils._lookup.select import select
+from ansible_collections.petal.hpc.plugins.module_utils._lookup.sources import check_accounts
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.copies import (
     COPY,
     WAIT,
     Decision,
+    Original,
     Outcome,
-    Source,
     Target,
     check_regions,
     decide,
@@ -36,10 +38,9 @@ from ansible_collections.petal.hpc.plugins.module_utils._sharing.copies import (
 )
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.kms.api import look_at_key
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.verdict import SharingError
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Criteria, Refusal
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.api import EbsSnapshots
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import COMPLETED, ERROR, PENDING, Snapshot
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria, Refusal, select
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.sources import check_accounts
 
 STATES = (PENDING, COMPLETED, ERROR)
 NOT_FOUND = "InvalidSnapshot.NotFound"
@@ -105,7 +106,7 @@ class Copies:
 
     # What to copy
 
-    def _source(self) -> Source:
+    def _source(self) -> Original:
         params = self._params
         region = str(self._snapshots.region)
         owners = check_accounts(params["owners"], "owners")
@@ -124,7 +125,7 @@ class Copies:
             chosen = select(found, asked, refused)
             best = chosen.best or (chosen.snapshots[0] if chosen.snapshots else None)
             if best is not None:
-                return Source(best, region, own)
+                return Original(best, region, own)
             damaged += chosen.passed_over
         why = "; ".join(f"{one.snapshot_id}: {one.reason}" for one in damaged)
         where = f"this account{' and ' + ', '.join(owners) if owners else ''}, in {region}"
@@ -158,7 +159,7 @@ class Copies:
             self._module.warn(f"whether the key {key} can be used in {region} could not be looked at: {found.unknown}")
         return Target(region, key, found, self._params["encrypted"])
 
-    def _result(self, source: Source, outcomes: Sequence[Outcome], before: Mapping[str, Decision]) -> dict[str, Any]:
+    def _result(self, source: Original, outcomes: Sequence[Outcome], before: Mapping[str, Decision]) -> dict[str, Any]:
         there = {region: one.snapshot.snapshot_id if one.snapshot else None for region, one in before.items()}
         return {
             "changed": any(outcome.changed for outcome in outcomes),
@@ -172,7 +173,7 @@ class Copies:
 class _Region:
     """One Region: looked at, and brought to having its copy."""
 
-    def __init__(self, module: Any, source: Source, target: Target) -> None:
+    def __init__(self, module: Any, source: Original, target: Target) -> None:
         self.region = target.region
         self.outcome = Outcome(target.region)
         self._source = source

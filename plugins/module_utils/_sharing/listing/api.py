@@ -15,9 +15,9 @@ from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import aws
 from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import AwsError
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.plan import PERMISSION, read
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Criteria, newest_first
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.api import EbsSnapshots
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria, newest_first
 
 # Own snapshots about which AWS is asked one by one, the newest first; and snapshots of others that are listed.
 ASKED_LIMIT = 500

@@ -16,8 +16,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._core import tags as tag
 from ansible_collections.petal.hpc.plugins.module_utils._core.fingerprint import FINGERPRINT, check_fingerprint
 from ansible_collections.petal.hpc.plugins.module_utils._core.ids import ACCOUNT, SNAPSHOT_ID, check_snapshot_id
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import ARCHITECTURES
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Criteria, Refusal
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot, SnapshotError
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria, Refusal
 
 # Most entries of one answer, and most values of one filter; DescribeSnapshots and Filter in the EC2 API reference.
 PAGE_SIZE = 1000

@@ -37,6 +37,15 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
 )
 from ansible_collections.petal.hpc.plugins.module_utils._host.below import api as below
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import human
+from ansible_collections.petal.hpc.plugins.module_utils._lookup.sources import (
+    LOCAL,
+    ORGANIZATION,
+    Found,
+    LookUp,
+    LookupSource,
+    look_up,
+    parse_sources,
+)
 from ansible_collections.petal.hpc.plugins.module_utils._seed.grammar import snapshot_store
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import (
     ARCHIVE,
@@ -45,6 +54,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import (
     fill,
     judged,
 )
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Criteria, Refusal, newest_first
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
     BESIDE,
     RECORD,
@@ -54,16 +64,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
     SnapshotError,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.portable import model
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria, Refusal, newest_first
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.sources import (
-    LOCAL,
-    ORGANIZATION,
-    Found,
-    LookUp,
-    Source,
-    look_up,
-    parse_sources,
-)
 from ansible_collections.petal.hpc.plugins.module_utils._trust import api as trust
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
     Place,
@@ -448,7 +448,7 @@ def find_in_stores(module: Any, host: Host, criteria: Criteria) -> LookUp:
     given = module.params
     policy = Policy.from_mapping(given["trust"])
 
-    def ask(source: Source) -> Found:
+    def ask(source: LookupSource) -> Found:
         if source.type == LOCAL:
             own = SnapshotStore(host, given["store"])
             found, refused = own.scan()
@@ -475,7 +475,7 @@ def find_in_stores(module: Any, host: Host, criteria: Criteria) -> LookUp:
 
 
 def _sifted(
-    source: Source, criteria: Criteria, found: Iterable[Snapshot], ask: Callable[[Snapshot], Verdict]
+    source: LookupSource, criteria: Criteria, found: Iterable[Snapshot], ask: Callable[[Snapshot], Verdict]
 ) -> tuple[list[Snapshot], list[Refusal]]:
     """What of them is meant and the site trusts; and why not the rest, aloud where nothing else speaks against it."""
     trusted, refused = [], []
@@ -499,7 +499,7 @@ def _place(store: str, snapshot_id: str) -> Place:
     return trust.store_place(store, *(entry / name for name in (ARCHIVE, RECORD, *BESIDE)))
 
 
-def _known(source: Source) -> str:
+def _known(source: LookupSource) -> str:
     return f"account {source.account}" if source.account else f"the {source.type} registry"
 
 

@@ -15,7 +15,13 @@ from ansible_collections.petal.hpc.plugins.module_utils._core.errors import Peta
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._spack import lockfile, plan
 from ansible_collections.petal.hpc.plugins.module_utils._spack.command.api import Spack
-from ansible_collections.petal.hpc.plugins.module_utils._spack.model import Node, Package, Place, Probe, Wanted
+from ansible_collections.petal.hpc.plugins.module_utils._spack.model import (
+    EnvironmentRequest,
+    Node,
+    Package,
+    Place,
+    Probe,
+)
 from ansible_collections.petal.hpc.plugins.module_utils._spack.plan import Brought
 from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import Progress
 
@@ -35,7 +41,7 @@ class Books:
         self.lock = directory / "spack.lock"
         self.nodes: dict[str, Node] = {}
 
-    def load(self, wanted: Wanted) -> bool:
+    def load(self, wanted: EnvironmentRequest) -> bool:
         """Read them; False when the environment has to be solved: nothing is there, or something else was wanted."""
         return self.read() and self._record.get("digest") == self._digest(wanted)
 
@@ -49,13 +55,18 @@ class Books:
             return False
         return True
 
-    def _digest(self, wanted: Wanted) -> str:
+    def _digest(self, wanted: EnvironmentRequest) -> str:
         """Digest of all that decides what the solver chooses."""
         sources = self._spack.sources(self._record.get("root", ""), self._record.get("repositories", ()))
         return plan.digest(wanted, sources)
 
     def replace(
-        self, draft: Path, wanted: Wanted, probe: Probe, figures: Mapping[str, Any], apart: Wanted | None
+        self,
+        draft: Path,
+        wanted: EnvironmentRequest,
+        probe: Probe,
+        figures: Mapping[str, Any],
+        apart: EnvironmentRequest | None,
     ) -> None:
         """Take a new solution over.
 
@@ -73,10 +84,10 @@ class Books:
         self.save()
 
     @property
-    def apart(self) -> Wanted | None:
+    def apart(self) -> EnvironmentRequest | None:
         """The environment of its compiler, where that was built apart."""
         value = self._record.get("apart")
-        return Wanted.from_dict(value) if value else None
+        return EnvironmentRequest.from_dict(value) if value else None
 
     def preview(self, lock: Path, figures: Mapping[str, Any]) -> None:
         """Look at a solution without writing anything."""

@@ -12,9 +12,9 @@ from ansible_collections.amazon.aws.plugins.module_utils.ec2 import EC2SnapshotE
 from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import call, ec2_client
 from ansible_collections.petal.hpc.plugins.module_utils._core.tags import DOCUMENTS, to_aws
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Criteria
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.api import EbsSnapshots
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot, SnapshotError
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria
 from ansible_collections.petal.hpc.plugins.module_utils._trust import ebs
 from ansible_collections.petal.hpc.plugins.module_utils._trust.api import SigningKey, signed_by
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (

@@ -12,7 +12,7 @@ import pytest
 botocore = pytest.importorskip("botocore", reason="copies are made with botocore")
 
 from ansible_collections.amazon.aws.plugins.module_utils import cloud
-from ansible_collections.petal.hpc.plugins.module_utils._sharing.copies import Source, Target
+from ansible_collections.petal.hpc.plugins.module_utils._sharing.copies import Original, Target
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.copying import api
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot
 
@@ -27,7 +27,7 @@ ORIGINAL = Snapshot(
     created="2026-01-31T12:00:00Z",
     provider="aws",
 )
-SOURCE, TARGET = Source(ORIGINAL, HOME), Target(NEAR)
+SOURCE, TARGET = Original(ORIGINAL, HOME), Target(NEAR)
 
 
 class Cloud:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import IdentityError
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Criteria
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.record import (
     FILTER_VALUES,
     parse,
@@ -25,7 +26,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.record imp
     request_shared,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot, SnapshotError
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria
 
 FINGERPRINT = "sha256:" + "a" * 64
 OTHER = "sha256:" + "b" * 64

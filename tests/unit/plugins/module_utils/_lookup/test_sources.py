@@ -11,23 +11,23 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot, SnapshotError
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria, Refusal
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.sources import (
+from ansible_collections.petal.hpc.plugins.module_utils._lookup.sources import (
     Claim,
     Found,
-    Source,
+    LookupSource,
     check_accounts,
     look_up,
     parse_sources,
 )
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Criteria, Refusal
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot, SnapshotError
 
 FINGERPRINT = "sha256:" + "a" * 64
 ACCOUNT = "444455556666"
 LOCAL, OTHER, COMMUNITY = (
-    Source("local", 1),
-    Source("organization", 2, ACCOUNT),
-    Source("community", 3),
+    LookupSource("local", 1),
+    LookupSource("organization", 2, ACCOUNT),
+    LookupSource("community", 3),
 )
 CRITERIA = Criteria(fingerprint=FINGERPRINT, os="alinux2023", architecture="x86_64", size_gb=10)
 
@@ -51,7 +51,7 @@ def snapshot(number: int = 1, **different: Any) -> Snapshot:
 def ask(**answers: Found) -> Any:
     asked: list[str] = []
 
-    def one(source: Source) -> Found:
+    def one(source: LookupSource) -> Found:
         asked.append(source.type)
         return answers.get(source.type, Found())
 
@@ -129,7 +129,7 @@ def test_sources_as_a_seed_has_them() -> None:
     assert parse_sources(given) == (
         LOCAL,
         OTHER,
-        Source("official", 9, None, False),
+        LookupSource("official", 9, None, False),
     )
 
 

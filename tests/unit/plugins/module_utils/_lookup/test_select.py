@@ -13,8 +13,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.petal.hpc.plugins.module_utils._lookup.select import select
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Criteria, Refusal
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria, Refusal, newest_first, select
 
 FINGERPRINTS = ["sha256:" + letter * 64 for letter in "ab"]
 
@@ -214,6 +215,4 @@ def test_what_was_built_here_goes_by_its_number_and_no_clock_decides() -> None:
     of_today = snapshot(2, sequence=2)
     of_2001 = snapshot(3, created="2001-01-01T00:00:00Z", sequence=3)
     brought = snapshot(4, created="2026-06-01T00:00:00Z")
-    everything = [brought, of_today, of_2001, of_2040]
-    assert newest_first(everything) == [of_2001, of_today, of_2040, brought]
-    assert select(everything, Criteria(fingerprint=FINGERPRINTS[0])).best == of_2001
+    assert select([brought, of_today, of_2001, of_2040], Criteria(fingerprint=FINGERPRINTS[0])).best == of_2001

@@ -11,15 +11,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.ids import ACCOUNT
+from ansible_collections.petal.hpc.plugins.module_utils._lookup.select import Selection, select
 from ansible_collections.petal.hpc.plugins.module_utils._seed.grammar import snapshot_store
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Criteria, Refusal, newest_first
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import COMPLETED, Snapshot, SnapshotError
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import (
-    Criteria,
-    Refusal,
-    Selection,
-    newest_first,
-    select,
-)
 
 LOCAL = "local"
 ORGANIZATION = "organization"
@@ -32,7 +27,7 @@ SOURCES_LIMIT = 50
 
 
 @dataclass(frozen=True)
-class Source:
+class LookupSource:
     """Where to look, as in a seed's ``snapshot_sources``. store: of type organization alone. account: of any but local;
     with official and community the one whose snapshots count, and are trusted there."""
 
@@ -46,19 +41,19 @@ class Source:
         return " ".join(part for part in (self.type, self.account, self.store) if part)
 
 
-def parse_sources(values: Iterable[Mapping[str, Any]]) -> tuple[Source, ...]:
+def parse_sources(values: Iterable[Mapping[str, Any]]) -> tuple[LookupSource, ...]:
     """Sources by priority. Raises SnapshotError for what a seed could not say either.
 
     :param values: mappings with type, priority, account, store and enabled; type and priority have to be there.
     """
-    sources: list[Source] = []
+    sources: list[LookupSource] = []
     for position, value in enumerate(values):
         where = f"sources[{position}]"
         kind, account, enabled = value["type"], value.get("account"), value.get("enabled")
         store = value.get("store")
         _check_whose(where, kind, account, store)
         given = (kind not in REGISTRY_TYPES) if enabled is None else bool(enabled)
-        source = Source(kind, value["priority"], account, given, store)
+        source = LookupSource(kind, value["priority"], account, given, store)
         for other in sources:
             if other.priority == source.priority:
                 raise SnapshotError(f"{where}: another source has the priority {source.priority}: which one is first?")
@@ -154,7 +149,7 @@ class Found:
 class Answer:
     """What came of one source. selection: None where it was not asked; reason: one clause."""
 
-    source: Source
+    source: LookupSource
     reason: str
     selection: Selection | None = None
 
@@ -213,7 +208,7 @@ class LookUp:
 
 
 def look_up(
-    sources: Iterable[Source], criteria: Criteria, ask: Callable[[Source], Found], everywhere: bool = False
+    sources: Iterable[LookupSource], criteria: Criteria, ask: Callable[[LookupSource], Found], everywhere: bool = False
 ) -> LookUp:
     """Ask sources in their order until one has a snapshot of use.
 
@@ -239,7 +234,7 @@ def look_up(
     return LookUp(tuple(answers), chosen, tuple(warnings))
 
 
-def _asked(source: Source, criteria: Criteria, found: Found, warnings: list[str]) -> Answer:
+def _asked(source: LookupSource, criteria: Criteria, found: Found, warnings: list[str]) -> Answer:
     if found.problem:
         warnings.append(f"the source {source} is passed over: {found.problem}")
         return Answer(source, found.problem)

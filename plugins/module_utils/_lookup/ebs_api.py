@@ -15,26 +15,26 @@ from ansible.module_utils.common.warnings import warn
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.tags import DOCUMENTS
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
-from ansible_collections.petal.hpc.plugins.module_utils._registry.api import Registry, Settings
-from ansible_collections.petal.hpc.plugins.module_utils._registry.query import Wanted
-from ansible_collections.petal.hpc.plugins.module_utils._registry.record import RegistryError, Stack
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.api import EbsSnapshots
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.record import FILTER_VALUES
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.signing.api import judged
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria, Refusal
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.sources import (
+from ansible_collections.petal.hpc.plugins.module_utils._lookup.sources import (
     LOCAL,
     ORGANIZATION,
     REGISTRY_TYPES,
     Claim,
     Found,
     LookUp,
-    Source,
+    LookupSource,
     check_accounts,
     look_up,
     parse_sources,
 )
+from ansible_collections.petal.hpc.plugins.module_utils._registry.api import Registry, Settings
+from ansible_collections.petal.hpc.plugins.module_utils._registry.query import VariantCriteria
+from ansible_collections.petal.hpc.plugins.module_utils._registry.record import RegistryError, Stack
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Criteria, Refusal
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.api import EbsSnapshots
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.record import FILTER_VALUES
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.signing.api import judged
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot
 from ansible_collections.petal.hpc.plugins.module_utils._trust import ebs
 from ansible_collections.petal.hpc.plugins.module_utils._trust.api import signed_by
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
@@ -99,7 +99,7 @@ class Lookup:
         self._signers: tuple[str, ...] = ()
         self._vouched: tuple[list[Snapshot], dict[str, list[Refusal]]] | None = None
 
-    def find(self, sources: Sequence[Source], criteria: Criteria, everywhere: bool = False) -> LookUp:
+    def find(self, sources: Sequence[LookupSource], criteria: Criteria, everywhere: bool = False) -> LookUp:
         """The first match by priority. Raises SnapshotError and AwsError; what a registry does wrong is a warning."""
         named = [source for source in sources if source.enabled and source.account is not None]
         shared = [str(source.account) for source in named if source.type == ORGANIZATION]
@@ -111,7 +111,7 @@ class Lookup:
         lenient = replace(self._policy, required=False)
         self._believed = tuple(account for account in asked if not self._doubt(account, lenient))
 
-        def ask(source: Source) -> Found:
+        def ask(source: LookupSource) -> Found:
             if source.type == LOCAL:
                 return self._own(criteria)
             if source.store is not None:
@@ -142,7 +142,7 @@ class Lookup:
         verdict = judge(policy or self._policy, Place(ACCOUNT, account), "", ())
         return "" if verdict.trusted else verdict.reason
 
-    def _organization(self, source: Source, criteria: Criteria, accounts: Sequence[str]) -> Found:
+    def _organization(self, source: LookupSource, criteria: Criteria, accounts: Sequence[str]) -> Found:
         if self._shared is None:
             self._shared = self._snapshots.shared(criteria, accounts)
         snapshots, refused = self._shared
@@ -150,7 +150,7 @@ class Lookup:
         self._shared = (snapshots, [])
         return Found([snapshot for snapshot in snapshots if snapshot.owner == source.account], refused)
 
-    def _of_registry(self, source: Source, criteria: Criteria) -> Found:
+    def _of_registry(self, source: LookupSource, criteria: Criteria) -> Found:
         if self._registry is None:
             return Found(problem="no registry is named: give registry.url in the seed (option registry_url)")
         if criteria.fingerprint is None:
@@ -246,7 +246,7 @@ class Lookup:
 
 
 def _claims_of(stack: Stack, criteria: Criteria, region: str) -> Iterator[Claim]:
-    wanted = Wanted(criteria.fingerprint, region, older_fingerprints=criteria.older_fingerprints)
+    wanted = VariantCriteria(criteria.fingerprint, region, older_fingerprints=criteria.older_fingerprints)
     for variant in stack.variants:
         if wanted.fits(variant) and criteria.name in (None, stack.name):
             yield Claim(
