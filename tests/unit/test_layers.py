@@ -46,6 +46,20 @@ def test_every_package_has_its_place_in_the_order() -> None:
     assert {layers.package(path) for path in UTILITIES} <= set(layers.PACKAGES)
 
 
+def test_packages_import_what_stands_below_them() -> None:
+    assert layers.knots() == []
+
+
+def test_an_import_that_points_upwards_is_a_knot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With _core on top, everything that imports it does."""
+    monkeypatch.setattr(layers, "PACKAGES", (*layers.PACKAGES[1:], "_core"))
+    knots = layers.knots()
+    assert "plugins/module_utils/_seed/errors.py imports plugins/module_utils/_core/errors.py" in {
+        knot.partition(":")[0] for knot in knots
+    }
+    assert all("_core stands above" in knot for knot in knots)
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "plugins" / "modules").glob("*.py")), ids=label)
 def test_what_needs_the_controllers_libraries_never_travels(path: Path) -> None:
     assert path in with_all_it_imports(path)

@@ -33,11 +33,11 @@ from ansible_collections.petal.hpc.plugins.filter.node_hook_arguments import nod
 from ansible_collections.petal.hpc.plugins.filter.sbom import sbom
 from ansible_collections.petal.hpc.plugins.module_utils._audit import api as audit
 from ansible_collections.petal.hpc.plugins.module_utils._audit import place, secrets, spdx
-from ansible_collections.petal.hpc.plugins.module_utils._aws import lock as key_lock
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache import model as buildcache
 from ansible_collections.petal.hpc.plugins.module_utils._core import tags as tag
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host as Machine
+from ansible_collections.petal.hpc.plugins.module_utils._lock import key_pair as key_lock
 from ansible_collections.petal.hpc.plugins.module_utils._lock import model as lock
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster import answers
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster.events import Event

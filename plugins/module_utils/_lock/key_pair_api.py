@@ -26,18 +26,6 @@ from ansible_collections.amazon.aws.plugins.module_utils.ec2 import (
 )
 from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import aws, call
 from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import AwsError
-from ansible_collections.petal.hpc.plugins.module_utils._aws.lock import (
-    KeyHeldError,
-    KeyLock,
-    holder_tag,
-    judge_key,
-    lock_tags,
-    may_change,
-    parse_lock,
-    portable,
-    portable_host,
-    same_key,
-)
 from ansible_collections.petal.hpc.plugins.module_utils._core.ids import BUILD_ID as BUILD_ID_PATTERN
 from ansible_collections.petal.hpc.plugins.module_utils._core.ids import check_build_id
 from ansible_collections.petal.hpc.plugins.module_utils._core.names import resource_name
@@ -56,6 +44,18 @@ from ansible_collections.petal.hpc.plugins.module_utils._core.tags import (
     to_aws,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import UNFINISHED, Host, explained
+from ansible_collections.petal.hpc.plugins.module_utils._lock.key_pair import (
+    KeyHeldError,
+    KeyLock,
+    holder_tag,
+    judge_key,
+    lock_tags,
+    may_change,
+    parse_lock,
+    portable,
+    portable_host,
+    same_key,
+)
 from ansible_collections.petal.hpc.plugins.module_utils._lock.model import (
     RENEW,
     TAKE,

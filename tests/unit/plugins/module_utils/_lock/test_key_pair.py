@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.petal.hpc.plugins.module_utils._aws.lock import (
+from ansible_collections.petal.hpc.plugins.module_utils._core.tags import stamp, to_aws
+from ansible_collections.petal.hpc.plugins.module_utils._lock.key_pair import (
     DETACHED,
     KEPT,
     KeyLock,
@@ -20,7 +21,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._aws.lock import (
     portable_host,
     same_key,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._core.tags import stamp, to_aws
 from ansible_collections.petal.hpc.plugins.module_utils._lock.model import (
     RENEW,
     TAKE,

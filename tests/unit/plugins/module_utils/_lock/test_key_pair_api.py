@@ -17,9 +17,9 @@ import pytest
 pytest.importorskip("boto3", reason="boto3 is not in this environment")
 
 from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import AwsError
-from ansible_collections.petal.hpc.plugins.module_utils._aws.keys import api
-from ansible_collections.petal.hpc.plugins.module_utils._aws.lock import KeyLock
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
+from ansible_collections.petal.hpc.plugins.module_utils._lock import key_pair_api as api
+from ansible_collections.petal.hpc.plugins.module_utils._lock.key_pair import KeyLock
 from ansible_collections.petal.hpc.plugins.module_utils._lock.model import Here, Holder
 
 OURS = Holder("head", "boot-1", "4026531836", 100, "5000")
