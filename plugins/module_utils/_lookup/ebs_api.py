@@ -35,8 +35,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.api import
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.record import FILTER_VALUES
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.signing.api import judged
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot
+from ansible_collections.petal.hpc.plugins.module_utils._trust import api as trust
 from ansible_collections.petal.hpc.plugins.module_utils._trust import ebs
-from ansible_collections.petal.hpc.plugins.module_utils._trust.api import signed_by
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
     ACCOUNT,
     ONLY_OWN,
@@ -214,12 +214,9 @@ class Lookup:
             if snapshot is None:
                 refuse(claim, reasons.get(snapshot_id) or self._absent(claim))
                 continue
-            contradiction = claim.contradiction(snapshot)
-            if self._registry_size_gb is not None and snapshot.size_gb > self._registry_size_gb:
-                contradiction = f"it needs {snapshot.size_gb} GiB, the seed's volume has {self._registry_size_gb}"
             verdict = self._judged(claim, snapshot)
-            if contradiction or not verdict.trusted:
-                refuse(claim, contradiction or verdict.reason)
+            if not verdict.trusted:
+                refuse(claim, verdict.reason)
                 continue
             # A registry's word for what is on it counts where somebody whom the site trusts has signed it.
             tags = {DOCUMENTS: claim.documents} if verdict.signer else {}
@@ -227,15 +224,19 @@ class Lookup:
         return confirmed, refused
 
     def _judged(self, claim: Claim, snapshot: Snapshot) -> Verdict:
-        """Whether the owner's account or a signature makes a snapshot of use."""
+        """Whether a snapshot is as a registry says, and the owner's account or a signature makes it of use."""
+        contradiction = claim.contradiction(snapshot)
+        if self._registry_size_gb is not None and snapshot.size_gb > self._registry_size_gb:
+            contradiction = f"it needs {snapshot.size_gb} GiB, the seed's volume has {self._registry_size_gb}"
+        if contradiction:
+            return Verdict(False, contradiction)
+        said = ebs.statement(snapshot.snapshot_id, snapshot.owner, snapshot.fingerprint, claim.documents)
+        place = Place(ACCOUNT, snapshot.owner, self._registry.url if self._registry else "")
         try:
             signatures = ebs.from_text(claim.signature) if claim.documents else []
-            facts = (snapshot.snapshot_id, snapshot.owner, snapshot.fingerprint, claim.documents)
-            keys = signed_by(self._host, ebs.statement(*facts), signatures, ebs.NAMESPACE) if signatures else []
         except TrustError as error:
             return Verdict(False, str(error))
-        registry = self._registry.url if self._registry else ""
-        return judge(self._policy, Place(ACCOUNT, snapshot.owner, registry), snapshot.created, keys)
+        return trust.judged(self._host, self._policy, place, snapshot.created, said, signatures, ebs.NAMESPACE)[0]
 
     def _absent(self, claim: Claim) -> str:
         whose = f"account {claim.account}" if claim.account else f"the trusted accounts ({', '.join(self._believed)})"

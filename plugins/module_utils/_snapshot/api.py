@@ -63,7 +63,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
     Policy,
     TrustError,
     Verdict,
-    judge,
     parse_origin,
     parse_signatures,
 )
@@ -91,7 +90,8 @@ class VolumeAtRest:
 
 def judged(host: Host, policy: Policy, place: Place, parcel: Parcel) -> Verdict:
     """Whether what comes from a place may be used. Raises TrustError for signatures that are none."""
-    return trust.verdict(host, policy, place, parcel.snapshot.created, parcel.record, parcel.signatures)
+    signatures = parse_signatures(parcel.signatures)
+    return trust.judged(host, policy, place, parcel.snapshot.created, parcel.record, signatures)[0]
 
 
 def judged_again(
@@ -102,10 +102,17 @@ def judged_again(
     :param origin: where it came from; None for what was built here.
     :param later: files with signatures that came after it. Raises TrustError for signatures that are none.
     """
+    return judged_with_keys(host, policy, parcel, origin, later)[0]
+
+
+def judged_with_keys(
+    host: Host, policy: Policy, parcel: Parcel, origin: Origin | None, later: Sequence[bytes] = ()
+) -> tuple[Verdict, list[str]]:
+    """As judged_again(), with the fingerprints of the keys whose signatures are right."""
     place = Place(OWN) if origin is None else origin.place
     asked = replace(policy, unsigned=policy.unsigned or (origin is not None and origin.unsigned))
     signatures = dict.fromkeys(one for file in (parcel.signatures, *later) for one in parse_signatures(file))
-    return judge(asked, place, parcel.snapshot.created, trust.signed_by(host, parcel.record, list(signatures)))
+    return trust.judged(host, asked, place, parcel.snapshot.created, parcel.record, list(signatures))
 
 
 class SnapshotStore:

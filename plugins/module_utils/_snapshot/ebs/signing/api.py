@@ -15,6 +15,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Criteria
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.api import EbsSnapshots
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot, SnapshotError
+from ansible_collections.petal.hpc.plugins.module_utils._trust import api as trust
 from ansible_collections.petal.hpc.plugins.module_utils._trust import ebs
 from ansible_collections.petal.hpc.plugins.module_utils._trust.api import SigningKey, signed_by
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
@@ -23,7 +24,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
     Policy,
     TrustError,
     Verdict,
-    judge,
 )
 
 
@@ -52,10 +52,11 @@ def judged(host: Host, snapshot: Snapshot, policy: Policy) -> tuple[Verdict, lis
     """Whether one of the own account may be used, and the fingerprints of the keys whose signatures are right."""
     try:
         signatures = ebs.from_tags(snapshot.tags)
-        keys = signed_by(host, statement(snapshot), signatures, ebs.NAMESPACE) if signatures else []
+        # What an earlier release has built has nothing that could be signed, and may be used all the same.
+        said = statement(snapshot) if signatures else b""
+        return trust.judged(host, policy, Place(OWN), snapshot.created, said, signatures, ebs.NAMESPACE)
     except TrustError as error:
         return Verdict(False, str(error)), []
-    return judge(policy, Place(OWN), snapshot.created, keys), keys
 
 
 def sign(module: Any, host: Host, snapshot_id: str, key: SigningKey, check: bool = False) -> bool:
