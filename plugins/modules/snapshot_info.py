@@ -239,7 +239,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._lookup.ebs_api import f
 from ansible_collections.petal.hpc.plugins.module_utils._lookup.select import select
 from ansible_collections.petal.hpc.plugins.module_utils._lookup.sources import TYPES
 from ansible_collections.petal.hpc.plugins.module_utils._registry.options import ARGUMENTS
-from ansible_collections.petal.hpc.plugins.module_utils._sharing.listing.api import with_whom
+from ansible_collections.petal.hpc.plugins.module_utils._sharing.listing_api import with_whom
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Criteria
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.api import EbsSnapshots

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import yaml
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
-from ansible_collections.petal.hpc.plugins.module_utils._host.below import api as below
+from ansible_collections.petal.hpc.plugins.module_utils._host import below_api as below
 from ansible_collections.petal.hpc.plugins.module_utils._registry import contribution, record
 from ansible_collections.petal.hpc.plugins.module_utils._registry.contribution import Offer
 from ansible_collections.petal.hpc.plugins.module_utils._registry.record import Entry, Index, RegistryError, Stack

@@ -24,7 +24,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.ec2 import (
     describe_volumes,
     import_key_pair,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import aws, call
+from ansible_collections.petal.hpc.plugins.module_utils._aws.connection_api import aws, call
 from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import AwsError
 from ansible_collections.petal.hpc.plugins.module_utils._core.ids import BUILD_ID as BUILD_ID_PATTERN
 from ansible_collections.petal.hpc.plugins.module_utils._core.ids import check_build_id

@@ -33,7 +33,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._registry.record import 
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Criteria, Refusal
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.api import EbsSnapshots
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.record import FILTER_VALUES
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.signing.api import judged
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.signing_api import judged
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot
 from ansible_collections.petal.hpc.plugins.module_utils._trust import api as trust
 from ansible_collections.petal.hpc.plugins.module_utils._trust import ebs

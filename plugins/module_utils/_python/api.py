@@ -20,6 +20,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._host import below_api as below
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
     Host,
     RunCommand,
@@ -28,7 +29,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
     private,
     try_lock,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._host.below import api as below
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import signal_hint
 from ansible_collections.petal.hpc.plugins.module_utils._python import plan
 from ansible_collections.petal.hpc.plugins.module_utils._python.plan import (

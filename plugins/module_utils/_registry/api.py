@@ -33,7 +33,7 @@ from typing import Any, TypeVar
 from ansible.module_utils.urls import open_url
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
-from ansible_collections.petal.hpc.plugins.module_utils._host.below import api as below
+from ansible_collections.petal.hpc.plugins.module_utils._host import below_api as below
 from ansible_collections.petal.hpc.plugins.module_utils._registry import query, reach, record
 from ansible_collections.petal.hpc.plugins.module_utils._registry.query import VariantCriteria
 from ansible_collections.petal.hpc.plugins.module_utils._registry.record import (

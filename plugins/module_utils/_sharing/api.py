@@ -18,13 +18,13 @@ from ansible_collections.amazon.aws.plugins.module_utils.ec2 import (
     modify_snapshot_attribute,
 )
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
-from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import aws, call
+from ansible_collections.petal.hpc.plugins.module_utils._aws.connection_api import aws, call
 from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import AwsError
 from ansible_collections.petal.hpc.plugins.module_utils._core.ids import check_snapshot_id
 from ansible_collections.petal.hpc.plugins.module_utils._lookup.select import select
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.accounts import check_accounts, parse_accounts
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.keys import Key
-from ansible_collections.petal.hpc.plugins.module_utils._sharing.kms.api import look_at_key
+from ansible_collections.petal.hpc.plugins.module_utils._sharing.kms_api import look_at_key
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.plan import (
     PERMISSION,
     PRESENT,

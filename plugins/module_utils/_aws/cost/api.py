@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.ec2 import EC2SpotInstanceRequestErrorHandler
 from ansible_collections.amazon.aws.plugins.module_utils.errors import AWSErrorHandler
-from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import call
+from ansible_collections.petal.hpc.plugins.module_utils._aws.connection_api import call
 from ansible_collections.petal.hpc.plugins.module_utils._aws.cost.estimate import (
     PricedBuild,
     Prices,

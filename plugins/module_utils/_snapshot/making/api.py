@@ -22,7 +22,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.ec2 import (
     describe_snapshots,
     describe_volumes,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import aws, call
+from ansible_collections.petal.hpc.plugins.module_utils._aws.connection_api import aws, call
 from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import AwsError
 from ansible_collections.petal.hpc.plugins.module_utils._core.tags import (
     BUILD_ID,

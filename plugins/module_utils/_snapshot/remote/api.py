@@ -28,6 +28,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import expla
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._core.fingerprint import FINGERPRINT, check_fingerprint
 from ansible_collections.petal.hpc.plugins.module_utils._core.ids import SNAPSHOT_ID, check_snapshot_id
+from ansible_collections.petal.hpc.plugins.module_utils._host import below_api as below
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
     SNAPSHOTS,
     UNFINISHED,
@@ -35,7 +36,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
     explained,
     try_lock,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._host.below import api as below
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import human
 from ansible_collections.petal.hpc.plugins.module_utils._lookup.sources import (
     LOCAL,

@@ -12,7 +12,7 @@ from typing import Any
 from ansible_collections.petal.hpc.plugins.module_utils._core.tags import DOCUMENTS
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._provenance.verification import Seen
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.signing.api import judged, own
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.signing_api import judged, own
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import Policy
 
 

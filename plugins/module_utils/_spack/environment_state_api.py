@@ -14,7 +14,7 @@ from typing import Any
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._spack import lockfile, plan
-from ansible_collections.petal.hpc.plugins.module_utils._spack.command.api import Spack
+from ansible_collections.petal.hpc.plugins.module_utils._spack.command_api import Spack
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import (
     EnvironmentRequest,
     Node,
@@ -26,7 +26,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.plan import Broug
 from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import Progress
 
 
-class Books:
+class EnvironmentState:
     """The files of one environment in its directory: spack.yaml and spack.lock are Spack's, state.json is ours.
 
     nodes: the packages of the lock by hash; empty for an environment that was not solved yet.

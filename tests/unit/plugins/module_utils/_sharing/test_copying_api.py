@@ -12,8 +12,8 @@ import pytest
 botocore = pytest.importorskip("botocore", reason="copies are made with botocore")
 
 from ansible_collections.amazon.aws.plugins.module_utils import cloud
+from ansible_collections.petal.hpc.plugins.module_utils._sharing import copying_api as api
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.copies import Original, Target
-from ansible_collections.petal.hpc.plugins.module_utils._sharing.copying import api
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot
 
 HOME, NEAR = "us-east-1", "us-west-2"

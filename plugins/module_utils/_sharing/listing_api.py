@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.ec2 import describe_snapshot_attribute
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
-from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import aws
+from ansible_collections.petal.hpc.plugins.module_utils._aws.connection_api import aws
 from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import AwsError
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.plan import PERMISSION, read
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Criteria, newest_first

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
-from ansible_collections.petal.hpc.plugins.module_utils._spack.books.api import Books
-from ansible_collections.petal.hpc.plugins.module_utils._spack.command.api import Spack
+from ansible_collections.petal.hpc.plugins.module_utils._spack.command_api import Spack
+from ansible_collections.petal.hpc.plugins.module_utils._spack.environment_state_api import EnvironmentState
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import Place
 
 KEY = "a" * 32
@@ -38,18 +38,18 @@ def nothing_is_run(*_arguments: Any, **_options: Any) -> tuple[int, str, str]:
     pytest.fail("a command was run")
 
 
-def books(directory: Path) -> Books:
+def state(directory: Path) -> EnvironmentState:
     host = Host(nothing_is_run)
-    return Books(host, Spack(host, "/nowhere/spack", directory), directory)
+    return EnvironmentState(host, Spack(host, "/nowhere/spack", directory), directory)
 
 
 def test_all_that_spack_says_of_a_package_is_kept(tmp_path: Path) -> None:
     (tmp_path / "spack.lock").write_text(json.dumps(LOCK))
-    first = books(tmp_path)
+    first = state(tmp_path)
     first.preview(first.lock, {})
     first.enter({"nodes": {KEY: ANSWER}, "database": "/nowhere/index.json"})
     first.save()
-    again = books(tmp_path)
+    again = state(tmp_path)
     assert again.read()
     assert again.places == {KEY: Place(**ANSWER)}
     (package,) = again.packages()

@@ -18,7 +18,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.ec2 import EC2SnapshotErrorHandler, delete_snapshot
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
-from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import aws, call, ec2_client
+from ansible_collections.petal.hpc.plugins.module_utils._aws.connection_api import aws, call, ec2_client
 from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import AwsError
 from ansible_collections.petal.hpc.plugins.module_utils._core.ids import check_snapshot_id
 from ansible_collections.petal.hpc.plugins.module_utils._core.tags import stamp
@@ -36,7 +36,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._sharing.copies import (
     difference,
     progress,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._sharing.kms.api import look_at_key
+from ansible_collections.petal.hpc.plugins.module_utils._sharing.kms_api import look_at_key
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.verdict import SharingError
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Criteria, Refusal
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.api import EbsSnapshots

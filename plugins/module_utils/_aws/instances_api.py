@@ -17,7 +17,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.ec2 import (
     describe_subnets,
     terminate_instances,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import aws, call
+from ansible_collections.petal.hpc.plugins.module_utils._aws.connection_api import aws, call
 from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import AwsError, explain
 from ansible_collections.petal.hpc.plugins.module_utils._aws.launch import (
     FAIL,

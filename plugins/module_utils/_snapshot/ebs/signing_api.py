@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.ec2 import EC2SnapshotErrorHandler
-from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import call, ec2_client
+from ansible_collections.petal.hpc.plugins.module_utils._aws.connection_api import call, ec2_client
 from ansible_collections.petal.hpc.plugins.module_utils._core.tags import DOCUMENTS, to_aws
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Criteria
