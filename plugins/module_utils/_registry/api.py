@@ -19,7 +19,6 @@ import re
 import socket
 import ssl
 import stat
-import tempfile
 import threading
 import time
 import urllib.error
@@ -146,14 +145,8 @@ class Cache:
         """Keep a document, in one step. Raises OSError."""
         head = {"url": url, "etag": copy.etag, "fetched": copy.fetched, "length": len(copy.content)}
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, draft = tempfile.mkstemp(dir=self.root, prefix=".tmp-")
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(json.dumps(head).encode() + b"\n" + copy.content)
-            Path(draft).replace(self._path(url))
-        except OSError:
-            Path(draft).unlink(missing_ok=True)
-            raise
+        with below.directory(self.root) as root:
+            below.replace(root, self._path(url).name, json.dumps(head).encode() + b"\n" + copy.content, 0o600)
         self._trim()
 
     def _trim(self) -> None:
