@@ -45,7 +45,7 @@ class VariantCriteria:
         return () if self.fingerprint is None else (self.fingerprint, *self.older_fingerprints)
 
     def check(self) -> None:
-        """Raises RegistryError, or SnapshotError, for what is no fingerprint or Region."""
+        """Raises RegistryError, or IdentityError, for what is no fingerprint or Region."""
         for fingerprint in self.fingerprints:
             check_fingerprint(fingerprint)
         if self.region is not None:
