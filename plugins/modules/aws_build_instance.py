@@ -181,10 +181,10 @@ replaced:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import ec2_client
-from ansible_collections.petal.hpc.plugins.module_utils._aws.instances.api import BuildInstances
+from ansible_collections.petal.hpc.plugins.module_utils._aws.connection_api import ec2_client
+from ansible_collections.petal.hpc.plugins.module_utils._aws.instances_api import BuildInstances
 from ansible_collections.petal.hpc.plugins.module_utils._aws.launch import launch_of
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
 
 def main() -> None:

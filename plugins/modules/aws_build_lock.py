@@ -220,11 +220,11 @@ spared:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import ec2_client
-from ansible_collections.petal.hpc.plugins.module_utils._aws.keys.api import KeyLocks, request_of
-from ansible_collections.petal.hpc.plugins.module_utils._aws.lock import KeyHeldError
+from ansible_collections.petal.hpc.plugins.module_utils._aws.connection_api import ec2_client
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._lock.key_pair import KeyHeldError
+from ansible_collections.petal.hpc.plugins.module_utils._lock.key_pair_api import KeyLocks, request_of
 
 STATES = ["present", "absent", "renewing", "detached", "kept"]
 

@@ -93,10 +93,10 @@ resource:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import ec2_client
+from ansible_collections.petal.hpc.plugins.module_utils._aws.connection_api import ec2_client
 from ansible_collections.petal.hpc.plugins.module_utils._aws.making.api import Made
 from ansible_collections.petal.hpc.plugins.module_utils._aws.making.kinds import KINDS
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
 
 def main() -> None:

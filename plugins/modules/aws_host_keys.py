@@ -71,10 +71,10 @@ fingerprints:
 from pathlib import Path
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import ec2_client
+from ansible_collections.petal.hpc.plugins.module_utils._aws.connection_api import ec2_client
 from ansible_collections.petal.hpc.plugins.module_utils._aws.console.api import HostKeys
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 
 def main() -> None:

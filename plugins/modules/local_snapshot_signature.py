@@ -73,11 +73,11 @@ key:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore
 from ansible_collections.petal.hpc.plugins.module_utils._trust.api import KeyFile
-from ansible_collections.petal.hpc.plugins.module_utils._trust.kms.api import KmsKey
+from ansible_collections.petal.hpc.plugins.module_utils._trust.kms_api import KmsKey
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import NAMESPACE
 
 

@@ -173,9 +173,9 @@ progress:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._python.api import BUILD_USER, NETWORK, Builder, settings
 from ansible_collections.petal.hpc.plugins.module_utils._python.plan import Environment
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 
 def main() -> None:

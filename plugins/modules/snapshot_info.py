@@ -233,16 +233,17 @@ progress:
 from dataclasses import fields
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
+from ansible_collections.petal.hpc.plugins.module_utils._lookup.ebs_api import find_in_sources
+from ansible_collections.petal.hpc.plugins.module_utils._lookup.select import select
+from ansible_collections.petal.hpc.plugins.module_utils._lookup.sources import TYPES
 from ansible_collections.petal.hpc.plugins.module_utils._registry.options import ARGUMENTS
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
-from ansible_collections.petal.hpc.plugins.module_utils._sharing.listing.api import with_whom
+from ansible_collections.petal.hpc.plugins.module_utils._sharing.listing_api import with_whom
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Criteria
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.api import EbsSnapshots
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.lookup.api import find_in_sources
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.remote.api import find_in_stores
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria, select
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.sources import TYPES
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 import yaml
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import Problem, SeedError
-from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Path, Source, Unquoted, path_text, shown
+from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Path, SourceMap, Unquoted, path_text, shown
 
 SIZE_LIMIT = 1024 * 1024
 DEPTH_LIMIT = 50
@@ -37,7 +37,7 @@ class Document:
     """A parsed file: plain data, and where its values stand."""
 
     data: Any
-    source: Source
+    source: SourceMap
 
 
 @dataclass
@@ -234,7 +234,7 @@ class _Builder:
         data = self.value(root, ())
         if self.problems:
             raise SeedError(self.problems, self.name)
-        return Document(data, Source(self.name, self.lines, self.texts))
+        return Document(data, SourceMap(self.name, self.lines, self.texts))
 
     def value(self, node: _Node, path: Path) -> Any:
         self.lines[path] = node.line

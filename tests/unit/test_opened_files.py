@@ -34,12 +34,12 @@ KNOWN: dict[str, tuple[str, int]] = {
     "module_utils/_snapshot/portable/api.py": (f"{NAMED}; {OURS}", 3),
     "module_utils/_snapshot/remote/api.py": (f"{OURS}: the archive that is published", 1),
     "module_utils/_spack/api.py": (OURS, 2),
-    "module_utils/_spack/books/api.py": (f"{OURS}; {VOLUME}", 3),
-    "module_utils/_spack/command/api.py": (f"{OURS}; {VOLUME}", 6),
+    "module_utils/_spack/environment_state_api.py": (f"{OURS}; {VOLUME}", 3),
+    "module_utils/_spack/command_api.py": (f"{OURS}; {VOLUME}", 6),
     "module_utils/_spack/scripts/probe.py": (OURS, 2),
     "module_utils/_spack/scripts/runner.py": (f"{OURS}; {KERNEL}", 7),
     "module_utils/_spack/scripts/state.py": (OURS, 2),
-    "module_utils/_spack/session/api.py": (f"{OURS}; {KERNEL}", 2),
+    "module_utils/_spack/session_api.py": (f"{OURS}; {KERNEL}", 2),
     "module_utils/_trust/api.py": ("directories of a moment", 3),
     "module_utils/_volume/api.py": (OURS, 3),
     "plugin_utils/controller.py": (KERNEL, 1),
@@ -50,7 +50,7 @@ KNOWN: dict[str, tuple[str, int]] = {
     "plugin_utils/running.py": (f"{OURS}; {KERNEL}", 4),
     "plugin_utils/seed_file.py": (NAMED, 1),
 }
-BELOW = "module_utils/_host/below/api.py"
+BELOW = "module_utils/_host/below_api.py"
 #: Those that handle directories of others, and must go through BELOW.
 FOREIGN = (
     "module_utils/_buildcache/api.py",
@@ -83,4 +83,4 @@ def test_nobody_else_opens_files_by_their_paths() -> None:
 
 @pytest.mark.parametrize("name", FOREIGN)
 def test_who_handles_directories_of_others_goes_through_below(name: str) -> None:
-    assert "_host.below import api as below" in (ROOT / "plugins" / name).read_text()
+    assert "_host import below_api as below" in (ROOT / "plugins" / name).read_text()

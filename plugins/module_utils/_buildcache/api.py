@@ -36,9 +36,9 @@ from ansible_collections.petal.hpc.plugins.module_utils._buildcache.model import
     Package,
     Record,
 )
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._host import below_api as below
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import sha256_of
-from ansible_collections.petal.hpc.plugins.module_utils._host.below import api as below
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 #: Options of every module about caches.
 KEYRING: dict[str, dict[str, Any]] = {

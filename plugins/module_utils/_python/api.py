@@ -19,6 +19,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._host import below_api as below
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
     Host,
     RunCommand,
@@ -27,7 +29,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
     private,
     try_lock,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._host.below import api as below
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import signal_hint
 from ansible_collections.petal.hpc.plugins.module_utils._python import plan
 from ansible_collections.petal.hpc.plugins.module_utils._python.plan import (
@@ -40,7 +41,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._python.plan import (
 from ansible_collections.petal.hpc.plugins.module_utils._sandbox import api as sandbox
 from ansible_collections.petal.hpc.plugins.module_utils._sandbox.api import Sandbox
 from ansible_collections.petal.hpc.plugins.module_utils._sandbox.plan import Place
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 # Where distributions keep the certificates that they trust; pip has a list of its own.
 _SYSTEM_CERTIFICATES = (

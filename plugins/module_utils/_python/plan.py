@@ -15,7 +15,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._audit.pypi import package_licence
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.grammar import (
     canonical_requirement,
     leads_to_wheel,

@@ -9,11 +9,10 @@ volumes with other software would be found under it; a test keeps known digests.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.fingerprint import digest
 from ansible_collections.petal.hpc.plugins.module_utils._seed import grammar, inputs, platforms, rules
 from ansible_collections.petal.hpc.plugins.module_utils._seed.inputs import Inputs
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed, Spack
@@ -25,12 +24,6 @@ VERSION = 2
 def fingerprint(seed: Seed, resolved_refs: Mapping[str, str] | None = None, site: Inputs | None = None) -> str:
     """``sha256:`` and 64 hexadecimal digits. resolved_refs, site: see content()."""
     return digest(content(seed, resolved_refs, site))
-
-
-def digest(value: Mapping[str, Any]) -> str:
-    """The digest of plain data by its canonical JSON: keys sorted, no spaces, ASCII."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return "sha256:" + hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 def content(seed: Seed, resolved_refs: Mapping[str, str] | None = None, site: Inputs | None = None) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed import (
 )
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import ERROR, Problem, SeedError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import UNKNOWN_HOST, Host
-from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import NO_SOURCE, Report, Source
+from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import NO_SOURCE, Report, SourceMap
 
 #: The Spack that builds the packages of a seed which names none (the commit that release 1.2.0 was made from), and
 #: the release of its package repository that fits it. A change of either changes the fingerprint of such seeds, as
@@ -216,7 +216,7 @@ class Seed:
         cls,
         data: Any,
         host: Host = UNKNOWN_HOST,
-        source: Source = NO_SOURCE,
+        source: SourceMap = NO_SOURCE,
         sold: rules.Sold = rules.nobody_asked,
     ) -> Seed:
         """A seed from plain data, which stays as it is.

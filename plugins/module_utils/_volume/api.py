@@ -23,6 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
     FREE_SPACE,
     JSON_LIMIT,
@@ -45,8 +46,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.parse import (
     parse_superblock,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._namespace.api import MountNamespace
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore, Source, judged_again
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore, VolumeAtRest, judged_again
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
     SIGNATURES,
     Parcel,
@@ -177,7 +177,7 @@ class VolumeStore:
         return uses_of(volumes, previous)
 
     @contextlib.contextmanager
-    def quiesced(self, name: str) -> Iterator[Source]:
+    def quiesced(self, name: str) -> Iterator[VolumeAtRest]:
         """Keep a detached volume at rest, checked and with its unused blocks given back to the disk.
 
         Raises VolumeError when it is attached or mounted.
@@ -196,7 +196,7 @@ class VolumeStore:
                     "rest: detach it first with petal.hpc.local_volume (state: detached)."
                 )
             self._host.run(["e2fsck", "-f", "-p", "-E", "discard", str(task.image)], f"{doing}: checking it", FSCK_FINE)
-            yield Source(task.image, found.size_gb)
+            yield VolumeAtRest(task.image, found.size_gb)
 
     def _checked(self, wanted: Wanted) -> Wanted:
         check_name(wanted.name)

@@ -33,10 +33,11 @@ from ansible_collections.petal.hpc.plugins.filter.node_hook_arguments import nod
 from ansible_collections.petal.hpc.plugins.filter.sbom import sbom
 from ansible_collections.petal.hpc.plugins.module_utils._audit import api as audit
 from ansible_collections.petal.hpc.plugins.module_utils._audit import place, secrets, spdx
-from ansible_collections.petal.hpc.plugins.module_utils._aws import lock as key_lock
-from ansible_collections.petal.hpc.plugins.module_utils._aws import names
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache import model as buildcache
+from ansible_collections.petal.hpc.plugins.module_utils._core import tags as tag
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host as Machine
+from ansible_collections.petal.hpc.plugins.module_utils._lock import key_pair as key_lock
 from ansible_collections.petal.hpc.plugins.module_utils._lock import model as lock
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster import answers
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster.events import Event
@@ -45,16 +46,15 @@ from ansible_collections.petal.hpc.plugins.module_utils._registry import record
 from ansible_collections.petal.hpc.plugins.module_utils._registry.api import Cache
 from ansible_collections.petal.hpc.plugins.module_utils._run import variables
 from ansible_collections.petal.hpc.plugins.module_utils._seed import fingerprint, grammar, inputs, requirements, spec
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Flaw
 from ansible_collections.petal.hpc.plugins.module_utils._sharing import accounts, keys, verdict
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore, judged
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Criteria
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs import record as ebs
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import RECORD, Parcel, Snapshot
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.portable import model as portable
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.portable.api import SnapshotFile
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria
 from ansible_collections.petal.hpc.plugins.module_utils._spack import lockfile, messages, progress
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
     FILE,
@@ -342,10 +342,10 @@ _KEY_PAIR = {
     "Tags": [
         {"Key": "petal:fingerprint", "Value": _FINGERPRINT},
         {"Key": "petal:build-id", "Value": "20260131T120000Z-aa"},
-        {"Key": names.HOLDER, "Value": json.dumps(_HOLDER)},
-        {"Key": names.RENEWED, "Value": "20260131T120000Z"},
-        {"Key": names.STARTED, "Value": "20260131T120000Z"},
-        {"Key": names.DEADLINE, "Value": "20260131T180000Z"},
+        {"Key": tag.HOLDER, "Value": json.dumps(_HOLDER)},
+        {"Key": tag.RENEWED, "Value": "20260131T120000Z"},
+        {"Key": tag.STARTED, "Value": "20260131T120000Z"},
+        {"Key": tag.DEADLINE, "Value": "20260131T180000Z"},
     ],
 }
 

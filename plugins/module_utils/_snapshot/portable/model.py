@@ -18,7 +18,7 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._aws.names import SHARING
+from ansible_collections.petal.hpc.plugins.module_utils._core.tags import SHARING
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.verdict import PRIVATE, SharingError, parse
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
     BESIDE,

@@ -25,6 +25,10 @@ from ansible.module_utils.common.warnings import warn
 
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import explain
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.fingerprint import FINGERPRINT, check_fingerprint
+from ansible_collections.petal.hpc.plugins.module_utils._core.ids import SNAPSHOT_ID, check_snapshot_id
+from ansible_collections.petal.hpc.plugins.module_utils._host import below_api as below
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
     SNAPSHOTS,
     UNFINISHED,
@@ -32,9 +36,16 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
     explained,
     try_lock,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._host.below import api as below
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import human
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._lookup.sources import (
+    LOCAL,
+    ORGANIZATION,
+    Found,
+    LookUp,
+    LookupSource,
+    look_up,
+    parse_sources,
+)
 from ansible_collections.petal.hpc.plugins.module_utils._seed.grammar import snapshot_store
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import (
     ARCHIVE,
@@ -43,29 +54,16 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import (
     fill,
     judged,
 )
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Criteria, Refusal, newest_first
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
     BESIDE,
-    FINGERPRINT,
     RECORD,
     SIGNATURES,
-    SNAPSHOT_ID,
     Parcel,
     Snapshot,
     SnapshotError,
-    check_fingerprint,
-    check_snapshot_id,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.portable import model
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria, Refusal, newest_first
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.sources import (
-    LOCAL,
-    ORGANIZATION,
-    Found,
-    LookUp,
-    Source,
-    look_up,
-    parse_sources,
-)
 from ansible_collections.petal.hpc.plugins.module_utils._trust import api as trust
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
     Place,
@@ -450,7 +448,7 @@ def find_in_stores(module: Any, host: Host, criteria: Criteria) -> LookUp:
     given = module.params
     policy = Policy.from_mapping(given["trust"])
 
-    def ask(source: Source) -> Found:
+    def ask(source: LookupSource) -> Found:
         if source.type == LOCAL:
             own = SnapshotStore(host, given["store"])
             found, refused = own.scan()
@@ -477,7 +475,7 @@ def find_in_stores(module: Any, host: Host, criteria: Criteria) -> LookUp:
 
 
 def _sifted(
-    source: Source, criteria: Criteria, found: Iterable[Snapshot], ask: Callable[[Snapshot], Verdict]
+    source: LookupSource, criteria: Criteria, found: Iterable[Snapshot], ask: Callable[[Snapshot], Verdict]
 ) -> tuple[list[Snapshot], list[Refusal]]:
     """What of them is meant and the site trusts; and why not the rest, aloud where nothing else speaks against it."""
     trusted, refused = [], []
@@ -501,7 +499,7 @@ def _place(store: str, snapshot_id: str) -> Place:
     return trust.store_place(store, *(entry / name for name in (ARCHIVE, RECORD, *BESIDE)))
 
 
-def _known(source: Source) -> str:
+def _known(source: LookupSource) -> str:
     return f"account {source.account}" if source.account else f"the {source.type} registry"
 
 

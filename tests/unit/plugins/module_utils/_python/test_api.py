@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host import api as host_api
 from ansible_collections.petal.hpc.plugins.module_utils._python import api, plan
 from ansible_collections.petal.hpc.plugins.module_utils._python.plan import (
@@ -24,7 +25,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._python.plan import (
 )
 from ansible_collections.petal.hpc.plugins.module_utils._sandbox import api as sandbox
 from ansible_collections.petal.hpc.plugins.module_utils._sandbox.plan import Account
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 LOCK = "idna==3.7 \\\n    --hash=sha256:" + "0" * 64 + "\n"
 WHEEL = '{ url = "https://x.example.org/idna-3.7-py3-none-any.whl", hashes = { sha256 = "%s" } }'

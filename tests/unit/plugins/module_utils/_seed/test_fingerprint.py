@@ -125,12 +125,6 @@ def test_and_nowhere_else(data: dict[str, Any], given: dict[str, Any]) -> None:
     assert older(data, **given) == []
 
 
-def test_canonical_json() -> None:
-    assert fp.digest({"b": [1, None, True], "a": "é"}) == (
-        "sha256:9f7d338ad91483cf3fce982c954777f9009f687e66fdc4b8033df92f8f341cf6"
-    )
-
-
 DECIDES: list[tuple[Any, ...]] = [
     ("cluster", "os", "rocky9"),
     ("shared_storage", 0, "mount_dir", "/sw"),
