@@ -21,7 +21,10 @@ VOLUME = "the volume that is being built, of the builder's own"
 KNOWN: dict[str, tuple[str, int]] = {
     "module_utils/_audit/api.py": (VOLUME, 2),
     "module_utils/_aws/console/api.py": (OURS, 1),
-    "module_utils/_buildcache/api.py": (OURS, 11),
+    "module_utils/_buildcache/api/cache.py": (OURS, 1),
+    "module_utils/_buildcache/api/inspector.py": (OURS, 1),
+    "module_utils/_buildcache/api/keyring.py": (OURS, 6),
+    "module_utils/_buildcache/api/stores.py": (OURS, 3),
     "module_utils/_components/api.py": (f"{VOLUME}; the operating system's own", 3),
     "module_utils/_host/api.py": (f"{KERNEL}; {OURS}", 14),
     "module_utils/_namespace/api.py": (OURS, 3),
@@ -53,7 +56,7 @@ KNOWN: dict[str, tuple[str, int]] = {
 BELOW = "module_utils/_host/below/api.py"
 #: Those that handle directories of others, and must go through BELOW.
 FOREIGN = (
-    "module_utils/_buildcache/api.py",
+    "module_utils/_buildcache/api/stores.py",
     "module_utils/_registry/api.py",
     "module_utils/_sandbox/api.py",
     "module_utils/_snapshot/remote/api.py",
