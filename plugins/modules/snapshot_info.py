@@ -233,6 +233,7 @@ progress:
 from dataclasses import fields
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.petal.hpc.plugins.module_utils._exchange.api.lookup import find_in_stores
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._registry.options import ARGUMENTS
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
@@ -240,7 +241,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._sharing.listing.api imp
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.api import EbsSnapshots
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.lookup.api import find_in_sources
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.remote.api import find_in_stores
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria, select
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.sources import TYPES
 

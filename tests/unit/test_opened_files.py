@@ -24,18 +24,19 @@ KNOWN: dict[str, tuple[str, int]] = {
     "module_utils/_buildcache/api/cache.py": (OURS, 1),
     "module_utils/_buildcache/api/inspector.py": (OURS, 1),
     "module_utils/_buildcache/api/keyring.py": (OURS, 6),
-    "module_utils/_buildcache/api/stores.py": (OURS, 3),
     "module_utils/_components/api.py": (f"{VOLUME}; the operating system's own", 3),
+    "module_utils/_exchange/api/file.py": (f"{NAMED}; {OURS}", 3),
+    "module_utils/_exchange/api/stores.py": (f"{OURS}: the archive that is published", 1),
     "module_utils/_host/api.py": (f"{KERNEL}; {OURS}", 14),
     "module_utils/_namespace/api.py": (OURS, 3),
+    "module_utils/_objects/api/bucket.py": ("directories of a moment", 3),
+    "module_utils/_objects/scripts/s3.py": ("directories of a moment", 2),
     "module_utils/_pcluster/api.py": (NAMED, 1),
     "module_utils/_preflight/api.py": (KERNEL, 3),
     "module_utils/_python/api.py": (f"{OURS}; {VOLUME}", 10),
     "module_utils/_registry/api.py": ("the user's own cache, with O_NOFOLLOW", 1),
     "module_utils/_sharing/api.py": (NAMED, 1),
     "module_utils/_snapshot/api.py": (OURS, 7),
-    "module_utils/_snapshot/portable/api.py": (f"{NAMED}; {OURS}", 3),
-    "module_utils/_snapshot/remote/api.py": (f"{OURS}: the archive that is published", 1),
     "module_utils/_spack/api.py": (OURS, 2),
     "module_utils/_spack/books/api.py": (f"{OURS}; {VOLUME}", 3),
     "module_utils/_spack/command/api.py": (f"{OURS}; {VOLUME}", 6),
@@ -56,10 +57,9 @@ KNOWN: dict[str, tuple[str, int]] = {
 BELOW = "module_utils/_host/below/api.py"
 #: Those that handle directories of others, and must go through BELOW.
 FOREIGN = (
-    "module_utils/_buildcache/api/stores.py",
+    "module_utils/_objects/api/directory.py",
     "module_utils/_registry/api.py",
     "module_utils/_sandbox/api.py",
-    "module_utils/_snapshot/remote/api.py",
     "plugin_utils/registry_clone.py",
 )
 

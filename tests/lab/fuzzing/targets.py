@@ -36,6 +36,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._audit import place, sec
 from ansible_collections.petal.hpc.plugins.module_utils._aws import lock as key_lock
 from ansible_collections.petal.hpc.plugins.module_utils._aws import names
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache import model as buildcache
+from ansible_collections.petal.hpc.plugins.module_utils._exchange import model as portable
+from ansible_collections.petal.hpc.plugins.module_utils._exchange.api.file import SnapshotFile
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host as Machine
 from ansible_collections.petal.hpc.plugins.module_utils._lock import model as lock
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster import answers
@@ -52,8 +54,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._sharing import accounts
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore, judged
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs import record as ebs
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import RECORD, Parcel, Snapshot
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.portable import model as portable
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.portable.api import SnapshotFile
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria
 from ansible_collections.petal.hpc.plugins.module_utils._spack import lockfile, messages, progress
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
