@@ -15,7 +15,7 @@ COLLECTION = "ansible_collections.petal.hpc.plugins"
 DOOR_KINDS = ("action", "modules", "filter", "lookup", "callback")
 DOORS = sorted(path for kind in DOOR_KINDS for path in (ROOT / "plugins" / kind).glob("*.py"))
 UTILITIES = sorted((ROOT / "plugins" / "module_utils").glob("_*/**/*.py"))
-# What stands in a folder `scripts` is handed over as text and runs inside Spack, by Spack's own rules.
+# What stands in a folder `scripts` is handed over as text and run by another Python, such as Spack's, by its rules.
 # I/O is in a package's file `api.py`, or in the files of its folder `api` where it has several purposes.
 SERVICES = [path for path in UTILITIES if path.name == "api.py" or path.parent.name == "api"]
 CORE = [path for path in UTILITIES if path not in SERVICES and path.parent.name != "scripts"]

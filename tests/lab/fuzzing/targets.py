@@ -42,7 +42,9 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host as
 from ansible_collections.petal.hpc.plugins.module_utils._lock import model as lock
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster import answers
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster.events import Event
-from ansible_collections.petal.hpc.plugins.module_utils._python import plan as python
+from ansible_collections.petal.hpc.plugins.module_utils._python import model as python_model
+from ansible_collections.petal.hpc.plugins.module_utils._python import outcomes as python_outcomes
+from ansible_collections.petal.hpc.plugins.module_utils._python import problems as python_problems
 from ansible_collections.petal.hpc.plugins.module_utils._registry import record
 from ansible_collections.petal.hpc.plugins.module_utils._registry.api import Cache
 from ansible_collections.petal.hpc.plugins.module_utils._run import variables
@@ -596,12 +598,12 @@ _COMPILED = f"six==1.17.0 \\\n    --hash=sha256:{'e' * 64}\nnumpy[x] @ https://u
 
 def _python(data: bytes) -> None:
     text = data.decode("utf-8", "replace")
-    python.archive_hashes(text)
-    python.listing(python.locked(text))
-    python.completed(text, "x", "y")
-    python.url_secrets(text)
-    python.reason(text)
-    python.is_unreachable(text)
+    python_outcomes.archive_hashes(text)
+    python_outcomes.listing(python_outcomes.locked(text))
+    python_model.completed(text, "x", "y")
+    python_problems.url_secrets(text)
+    python_problems.reason(text)
+    python_problems.is_unreachable(text)
 
 
 def _variables(data: bytes) -> None:
