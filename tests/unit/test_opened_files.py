@@ -48,7 +48,7 @@ KNOWN: dict[str, tuple[str, int]] = {
     "module_utils/_spack/scripts/state.py": (OURS, 2),
     "module_utils/_spack/session/api.py": (f"{OURS}; {KERNEL}", 2),
     "module_utils/_trust/api.py": ("directories of a moment", 3),
-    "module_utils/_volume/api.py": (OURS, 3),
+    "module_utils/_volume/api/images.py": (OURS, 3),
     "plugin_utils/controller.py": (KERNEL, 1),
     "plugin_utils/keeper.py": (f"{OURS}; /dev/null", 2),
     "plugin_utils/osv.py": (NAMED, 2),
