@@ -43,6 +43,7 @@ KNOWN: dict[str, tuple[str, int]] = {
     "module_utils/_spack/api.py": (OURS, 2),
     "module_utils/_spack/books/api.py": (f"{OURS}; {VOLUME}", 3),
     "module_utils/_spack/command/api.py": (f"{OURS}; {VOLUME}", 6),
+    "module_utils/_spack/scripts/modules.py": (f"{OURS}; {VOLUME}", 4),
     "module_utils/_spack/scripts/probe.py": (OURS, 2),
     "module_utils/_spack/scripts/runner.py": (f"{OURS}; {KERNEL}", 7),
     "module_utils/_spack/scripts/state.py": (OURS, 2),
