@@ -33,7 +33,7 @@ KNOWN: dict[str, tuple[str, int]] = {
     "module_utils/_objects/scripts/s3.py": ("directories of a moment", 2),
     "module_utils/_pcluster/api.py": (NAMED, 1),
     "module_utils/_preflight/api.py": (KERNEL, 3),
-    "module_utils/_python/api/build.py": (f"{OURS}; {VOLUME}", 6),
+    "module_utils/_python/api/build.py": (f"{OURS}; {VOLUME}", 5),
     "module_utils/_python/api/uv.py": (OURS, 1),
     "module_utils/_python/api/work.py": (OURS, 3),
     "module_utils/_python/scripts/distributions.py": (VOLUME, 1),

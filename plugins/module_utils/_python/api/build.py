@@ -261,8 +261,9 @@ class Builder:
             "check": check,
         }
         Path(layout.lock).parent.mkdir(parents=True, exist_ok=True)
-        _write(layout.lock, lock)
-        _write(layout.marker, json.dumps(record, indent=1, sort_keys=True) + "\n")
+        host = Host(self._module.run_command)
+        host.write(Path(layout.lock), lock)
+        host.write(Path(layout.marker), json.dumps(record, indent=1, sort_keys=True) + "\n")
         self._warn(compiled)
         return record
 
@@ -443,14 +444,3 @@ def _text(path: str) -> str:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return ""
-
-
-def _write(path: str, text: str) -> None:
-    """Write a file so that it is there whole or not at all."""
-    target = Path(path)
-    new = target.with_name(f".{target.name}.new")
-    with new.open("w", encoding="utf-8") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
-    new.replace(target)
