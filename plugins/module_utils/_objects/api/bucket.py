@@ -11,6 +11,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._objects.model import (
 )
 from ansible_collections.petal.hpc.plugins.module_utils._objects.scripts import s3
 
-try:
-    from boto3.exceptions import Boto3Error
-    from botocore.exceptions import BotoCoreError, ClientError
-except ImportError as error:
-    MISSING: ImportError | None = error
-else:
-    MISSING = None
-
 
 class Bucket:
     """A prefix of a bucket, reached from this Python.
@@ -40,8 +33,11 @@ class Bucket:
     """
 
     def __init__(self, open_client: Callable[..., Any], url: str) -> None:
-        if MISSING is not None:
-            raise ObjectsError(f"the store {url} needs boto3 on this host: install it ({MISSING})")
+        try:
+            # Not above: whoever has a directory needs none, and has not to wait for it.
+            import_module("boto3.exceptions")
+        except ImportError as error:
+            raise ObjectsError(f"the store {url} needs boto3 on this host: install it ({error})") from error
         self._bucket = s3.Bucket(open_client("s3", config=s3.CONFIG), *bucket_of(url))
 
     def exists(self) -> bool:
@@ -108,6 +104,9 @@ class Bucket:
 
 @contextmanager
 def _asking() -> Iterator[None]:
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
+
     try:
         yield
     except ClientError as error:

@@ -15,7 +15,6 @@ import pytest
 from botocore.config import Config
 from s3_server import serve
 
-from ansible_collections.petal.hpc.plugins.module_utils._objects.api import bucket as api
 from ansible_collections.petal.hpc.plugins.module_utils._objects.api.bucket import Bucket, DistantBucket
 from ansible_collections.petal.hpc.plugins.module_utils._objects.model import File, Objects, ObjectsError, bucket_of
 
@@ -141,7 +140,7 @@ def test_a_python_without_boto3_says_so(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
     with pytest.raises(ObjectsError, match="No module named 'boto3'"):
         DistantBucket(run, URL, "", str(tmp_path)).exists()
-    monkeypatch.setattr(api, "MISSING", ImportError("no boto3"))
+    monkeypatch.setitem(sys.modules, "boto3.exceptions", None)
     with pytest.raises(ObjectsError, match=f"{URL} needs boto3 on this host"):
         Bucket(boto3.client, URL)
 
