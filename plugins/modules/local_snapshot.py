@@ -206,7 +206,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._provenance.api import attest_of
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import SnapshotRequest
-from ansible_collections.petal.hpc.plugins.module_utils._volume.api import VolumeStore
+from ansible_collections.petal.hpc.plugins.module_utils._volume.api.store import VolumeStore
 from ansible_collections.petal.hpc.plugins.module_utils._volume.model import text_tags
 from ansible_collections.petal.hpc.plugins.module_utils._volume.uses import described, refusal
 

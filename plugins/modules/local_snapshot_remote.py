@@ -93,9 +93,10 @@ withdrawn:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._exchange.api.stores import remote_store
+from ansible_collections.petal.hpc.plugins.module_utils._exchange.api.transfer import Transfer
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.remote.api import Transfer, remote_store
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import Policy
 
 

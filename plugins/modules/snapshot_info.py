@@ -234,6 +234,7 @@ from dataclasses import fields
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._exchange.api.lookup import find_in_stores
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._lookup.ebs_api import find_in_sources
 from ansible_collections.petal.hpc.plugins.module_utils._lookup.select import select
@@ -243,7 +244,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._sharing.listing_api imp
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Criteria
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.api import EbsSnapshots
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.remote.api import find_in_stores
 
 
 def main() -> None:

@@ -163,7 +163,9 @@ hit_bytes:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.petal.hpc.plugins.module_utils._buildcache.api import CACHE, KEYRING, TRUSTED, inspect
+from ansible_collections.petal.hpc.plugins.module_utils._buildcache.api.inspector import inspect
+from ansible_collections.petal.hpc.plugins.module_utils._buildcache.api.keyring import KEYRING, TRUSTED
+from ansible_collections.petal.hpc.plugins.module_utils._buildcache.api.stores import CACHE
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
 

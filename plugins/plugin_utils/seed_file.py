@@ -3,7 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reads a seed from disk. The file may come from anywhere, so everything about it is bounded and checked.
 
-YAML is read event by event into plain JSON types. Nothing is ever constructed from a tag or evaluated.
+YAML is read event by event into plain JSON types. Nothing is ever constructed from a tag or evaluated. yaml.compose
+would read all of a file before anything can be counted, and does not tell a tag that somebody wrote from one that it
+found itself, nor where an alias stands.
 """
 
 from __future__ import annotations

@@ -48,8 +48,6 @@ PACKAGES = (
     "_spack",
     "_pcluster",
 )
-#: Folders that still lie in another package than the one that they belong to.
-MOVING = {"_snapshot/portable": "_exchange", "_snapshot/remote": "_exchange"}
 
 
 def utilities() -> list[Path]:
@@ -63,8 +61,8 @@ def doors() -> list[Path]:
 
 
 def is_service(path: Path) -> bool:
-    """Whether a file of module_utils may talk to disk, AWS and HTTP: it is ``api.py``, or ``THING_api.py``."""
-    return path.stem == "api" or path.stem.endswith("_api")
+    """Whether a file of module_utils may talk to disk, AWS and HTTP: ``api.py``, ``X_api.py``, or in ``api``."""
+    return path.stem == "api" or path.stem.endswith("_api") or path.parent.name == "api"
 
 
 def is_core(path: Path) -> bool:
@@ -78,7 +76,7 @@ def is_core(path: Path) -> bool:
 def package(path: Path) -> str:
     """The package that a file of module_utils is of."""
     inside = path.relative_to(MODULE_UTILS)
-    return MOVING.get(str(inside.parent), inside.parts[0])
+    return inside.parts[0]
 
 
 def imports(path: Path) -> set[str]:

@@ -38,7 +38,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._core.errors import Peta
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import VOLUMES, Host
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import Mount, unescape
 from ansible_collections.petal.hpc.plugins.module_utils._namespace.api import RUNTIME, MountNamespace
-from ansible_collections.petal.hpc.plugins.module_utils._volume.api import VolumeStore
+from ansible_collections.petal.hpc.plugins.module_utils._volume.api.store import VolumeStore
 from ansible_collections.petal.hpc.plugins.module_utils._volume.model import DETACHED, Wanted
 
 TRUTH, TRUST, KILL = OWN = ("petal-truth-", "petal-trust-", "petal-kill-")

@@ -36,12 +36,16 @@ from ansible_collections.petal.hpc.plugins.module_utils._audit import place, sec
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache import model as buildcache
 from ansible_collections.petal.hpc.plugins.module_utils._core import tags as tag
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._exchange import model as portable
+from ansible_collections.petal.hpc.plugins.module_utils._exchange.api.file import SnapshotFile
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host as Machine
 from ansible_collections.petal.hpc.plugins.module_utils._lock import key_pair as key_lock
 from ansible_collections.petal.hpc.plugins.module_utils._lock import model as lock
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster import answers
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster.events import Event
-from ansible_collections.petal.hpc.plugins.module_utils._python import plan as python
+from ansible_collections.petal.hpc.plugins.module_utils._python import model as python_model
+from ansible_collections.petal.hpc.plugins.module_utils._python import outcomes as python_outcomes
+from ansible_collections.petal.hpc.plugins.module_utils._python import problems as python_problems
 from ansible_collections.petal.hpc.plugins.module_utils._registry import record
 from ansible_collections.petal.hpc.plugins.module_utils._registry.api import Cache
 from ansible_collections.petal.hpc.plugins.module_utils._run import variables
@@ -53,8 +57,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import Sna
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Criteria
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs import record as ebs
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import RECORD, Parcel, Snapshot
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.portable import model as portable
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.portable.api import SnapshotFile
 from ansible_collections.petal.hpc.plugins.module_utils._spack import lockfile, messages, progress
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
     FILE,
@@ -596,12 +598,12 @@ _COMPILED = f"six==1.17.0 \\\n    --hash=sha256:{'e' * 64}\nnumpy[x] @ https://u
 
 def _python(data: bytes) -> None:
     text = data.decode("utf-8", "replace")
-    python.archive_hashes(text)
-    python.listing(python.locked(text))
-    python.completed(text, "x", "y")
-    python.url_secrets(text)
-    python.reason(text)
-    python.is_unreachable(text)
+    python_outcomes.archive_hashes(text)
+    python_outcomes.listing(python_outcomes.locked(text))
+    python_model.completed(text, "x", "y")
+    python_problems.url_secrets(text)
+    python_problems.reason(text)
+    python_problems.is_unreachable(text)
 
 
 def _variables(data: bytes) -> None:

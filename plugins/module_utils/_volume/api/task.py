@@ -2,51 +2,36 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Volumes of the local provider: an ext4 image each, on a loop device, mounted on the host or in a namespace.
-
-``volumes/NAME.img`` and its record ``volumes/NAME.json``. Whether a volume is attached or mounted is never written
-down: the kernel is asked each time, so that no crash and no reboot can make it wrong. An image is made under the name
-``.tmp-NAME`` and renamed when it is complete.
-"""
+"""One volume: looked at, and brought step by step into the state that is asked for."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import json
-import os
 import secrets
 import stat
 import time
-import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
     FREE_SPACE,
-    JSON_LIMIT,
-    LOCKS,
     UNFINISHED,
     VOLUMES,
     Host,
-    explained,
-    store_directory,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import (
-    SUPERBLOCK_OFFSET,
-    SUPERBLOCK_SIZE,
-    Ext4,
     Mount,
     gib_to_bytes,
     human,
     mounts_below,
     name_processes,
-    parse_superblock,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._namespace.api import MountNamespace
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore, VolumeAtRest, judged_again
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore, judged_again
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
     SIGNATURES,
     Parcel,
@@ -62,173 +47,28 @@ from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
     judge,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._volume import plan as steps
+from ansible_collections.petal.hpc.plugins.module_utils._volume.api.images import FSCK_FINE, SPARE, Images
 from ansible_collections.petal.hpc.plugins.module_utils._volume.model import (
     ABSENT,
     CREATING,
     DELETING,
-    MOUNTED,
     READY,
     Found,
     Kept,
     Sidecar,
     VolumeError,
     Wanted,
-    check_label,
-    check_mount_dir,
-    check_name,
     parse_sidecar,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._volume.uses import uses_of
 
-SPARE = 16 * 1024**2
-MANIFEST = "/.petal/manifest.json"
 UNMOUNT_TRIES = 10
 LOOP_PATIENCE = 10.0
-# Named one by one: the defaults differ between releases, and what the build host's e2fsprogs knows may be
-# unknown to that of a node.
-FEATURES = (
-    "none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,64bit,flex_bg,sparse_super,large_file,"
-    "huge_file,dir_nlink,extra_isize,metadata_csum"
-)
-# A new sparse file reads as zeros, so the journal needs no zeroing; the inode tables must not be left to a
-# kernel thread that writes them after the mount.
-EXTENDED = "lazy_itable_init=0,lazy_journal_init=1,root_owner=0:0"
-#: A snapshot has every block of the journal that was ever used: the smaller, the less (MiB).
-JOURNAL = "size=16"
 #: What is mounted is software for everybody: no devices, nothing that runs as another user, and an end to writing when
 #: the file system contradicts itself. The same stands in fstab (local/deploy_host.yml, local/cluster/head.yml).
 SAFE_OPTIONS = ("nodev", "nosuid", "errors=remount-ro")
-#: Seconds of processor time for the check of an image that somebody may have made up.
-CHECK_LIMIT = 1800
-# e2fsck(8): 1 and 2 mean that all errors were corrected.
-FSCK_FINE = (0, 1, 2)
 
 
-class VolumeStore:
-    """Volumes in the directory ``volumes`` of a store.
-
-    :param store: the store, such as ``/var/lib/petal``.
-    :param policy: whose snapshots are used; without it only what was built here.
-    """
-
-    def __init__(self, host: Host, store: str, policy: Policy = ONLY_OWN) -> None:
-        self._host = host
-        self._policy = policy
-        self._store = store_directory(store)
-        self._root = self._store / VOLUMES
-
-    def apply(self, wanted: Wanted, check: bool = False) -> dict[str, Any]:
-        """Bring a volume into the state that is asked for.
-
-        :param check: decide only, and say what would be done.
-        :return: changed, volume (null when there is none), actions (texts), evicted, warnings, diff.
-            Raises PetalError.
-        """
-        wanted = self._checked(wanted)
-        doing = f"volume {wanted.name} in {self._store}"
-        with explained(doing):
-            if check or (not self._root.is_dir() and wanted.state in (ABSENT, "detached")):
-                return _Task(self._host, self._store, wanted, self._policy).run(check)
-            self._host.make_directory(self._root)
-            with self._host.lock(self._lock_file(wanted.name), doing):
-                self._tidy(wanted.name)
-                self._host.close(self._root / f"{wanted.name}.img")
-                result = _Task(self._host, self._store, wanted, self._policy).run(check)
-                if wanted.state == ABSENT:
-                    self._lock_file(wanted.name).unlink(missing_ok=True)
-                return result
-
-    def volumes(self, tags: dict[str, str] | None = None) -> tuple[list[dict[str, Any]], list[str]]:
-        """All volumes by name, as ``apply`` describes one, and warnings about those that cannot be read.
-
-        :param tags: only volumes that have all of these.
-        """
-        volumes, warnings = [], []
-        with explained(f"reading the volumes in {self._root}"):
-            for record in sorted(self._root.glob("[!.]*.json")):
-                try:
-                    volume = _Task(self._host, self._store, Wanted(check_name(record.stem))).describe()
-                except PetalError as error:
-                    warnings.append(f"the volume {record.stem[:64]} in {self._root} is passed over: {error}")
-                    continue
-                if volume is not None and (tags or {}).items() <= volume["tags"].items():
-                    volumes.append(volume)
-        return volumes, warnings
-
-    def untrusted(self, names: Iterable[str], signatures: Mapping[str, str]) -> dict[str, str]:
-        """Why snapshots that volumes were made from are not trusted now, by their ids; without those that are.
-
-        :param names: of volumes. signatures: texts by the id of a snapshot, of its record, which came later.
-        """
-        found: dict[str, str] = {}
-        for name in names:
-            refused = _Task(self._host, self._store, Wanted(check_name(name)), self._policy).untrusted(signatures)
-            found.update([refused] if refused else [])
-        return found
-
-    def uses(self) -> dict[str, list[str]]:
-        """Where snapshots are in use on this host, by their ids; see ``uses_of``."""
-        volumes, _warnings = self.volumes()
-        directories = {Path(volume["mount_dir"]).parent for volume in volumes if volume["mount_dir"]}
-        previous = {}
-        for directory in directories:
-            with contextlib.suppress(OSError):
-                previous[str(directory)] = (directory / "previous").readlink().name
-        return uses_of(volumes, previous)
-
-    @contextlib.contextmanager
-    def quiesced(self, name: str) -> Iterator[VolumeAtRest]:
-        """Keep a detached volume at rest, checked and with its unused blocks given back to the disk.
-
-        Raises VolumeError when it is attached or mounted.
-        """
-        doing = f"volume {check_name(name)} in {self._store}"
-        with self._host.lock(self._lock_file(name), doing):
-            task = _Task(self._host, self._store, Wanted(name))
-            found = task.inspect()
-            if not found.exists:
-                raise VolumeError(f"there is no volume {name} in {self._root}")
-            steps.plan(Wanted(name), found)
-            if found.loops:
-                where = [mount.target for mount in (*found.namespace_mounts, *found.host_mounts)]
-                raise VolumeError(
-                    f"the volume {name} is {'mounted at ' + where[0] if where else 'attached'}. A snapshot needs it at "
-                    "rest: detach it first with petal.hpc.local_volume (state: detached)."
-                )
-            self._host.run(["e2fsck", "-f", "-p", "-E", "discard", str(task.image)], f"{doing}: checking it", FSCK_FINE)
-            yield VolumeAtRest(task.image, found.size_gb)
-
-    def _checked(self, wanted: Wanted) -> Wanted:
-        check_name(wanted.name)
-        if wanted.label is not None:
-            check_label(wanted.label)
-        if wanted.size_gb is not None and not 1 <= wanted.size_gb <= 65536:
-            raise VolumeError(f"size_gb {wanted.size_gb} is not allowed: expected 1 to 65536 GiB")
-        if wanted.mount_dir is None:
-            if wanted.state == MOUNTED:
-                raise VolumeError("state mounted needs mount_dir")
-            return wanted
-        plain = check_mount_dir(wanted.mount_dir, str(self._store))
-        # A check of what it leads to as well: a link must not smuggle in a directory of the system.
-        return dataclasses.replace(wanted, mount_dir=check_mount_dir(str(Path(plain).resolve()), str(self._store)))
-
-    def _lock_file(self, name: str) -> Path:
-        return self._store / LOCKS / f"volume-{name}.lock"
-
-    def _tidy(self, mine: str) -> None:
-        """Remove what dead writers left. The caller holds the lock of ``mine``; of others only what is not locked."""
-        for draft in self._root.glob(f"{UNFINISHED}*"):
-            name = draft.name[len(UNFINISHED) :]
-            name = name[: -len(".json")] if name.endswith(".json") else name
-            if name == mine:
-                self._host.remove(draft)
-                continue
-            with contextlib.suppress(PetalError), self._host.lock(self._lock_file(name), "tidying", patience=0):
-                self._host.remove(draft)
-                self._lock_file(name).unlink(missing_ok=True)
-
-
-class _Task:
+class Task:
     """One call for one volume, whose lock is held."""
 
     def __init__(self, host: Host, store: Path, wanted: Wanted, policy: Policy = ONLY_OWN) -> None:
@@ -246,6 +86,7 @@ class _Task:
         self._warnings: list[str] = []
         self._kept: Kept | None = None
         self._doing = f"volume {wanted.name}"
+        self._images = Images(host, self._doing, self._root)
 
     # Looking
 
@@ -256,7 +97,7 @@ class _Task:
         image_bytes = self._image_bytes()
         mounts, target = self._host.mounts(), self._wanted.mount_dir
         sidecar = self._read_record()
-        filesystem = self._superblock(Path(loops[0].device) if loops else self.image) if image_bytes else None
+        filesystem = self._images.superblock(Path(loops[0].device) if loops else self.image) if image_bytes else None
         left, detached = (
             self._namespace.occupants(devices) if self._wanted.evict or self._wanted.state == ABSENT else ([], [])
         )
@@ -297,11 +138,6 @@ class _Task:
             return found
         # It was renamed into place just before a crash, or never came that far.
         return dataclasses.replace(found, state=READY) if self.image.exists() else None
-
-    def _superblock(self, path: Path) -> Ext4 | None:
-        with path.open("rb") as stream:
-            stream.seek(SUPERBLOCK_OFFSET)
-            return parse_superblock(stream.read(SUPERBLOCK_SIZE))
 
     def _signature(self) -> str:
         status, output, _problem = self._host.call(["blkid", "-p", "-o", "value", "-s", "TYPE", str(self.image)])
@@ -428,79 +264,21 @@ class _Task:
         try:
             self._draft.mkdir(mode=0o700)
             if snapshot is None:
-                image = self._format(size)
+                label = self._name[:16] if self._wanted.label is None else self._wanted.label
+                image = self._images.format(self._draft, size, label)
             else:
                 image = self._snapshots.restore(snapshot, self._draft)
-                self._identify(image, snapshot)
-                self._examine(image, snapshot)
-                self._grow_file(image, size)
+                self._images.identify(image, snapshot, self._wanted.fingerprint)
+                self._images.examine(image, snapshot)
+                self._images.grow(image, size)
             self._publish(image, snapshot)
         finally:
             self._host.remove(self._draft)
             if not self.image.exists():
                 self._record.unlink(missing_ok=True)
 
-    def _format(self, size: int) -> Path:
-        """The only place where anything is formatted: a file that was made one line above."""
-        image = self._draft / "volume.img"
-        with image.open("xb") as stream:
-            # There are files inside that not everybody may read.
-            os.fchmod(stream.fileno(), 0o600)
-            stream.truncate(size)
-        label = self._name[:16] if self._wanted.label is None else self._wanted.label
-        options = [
-            "-q",
-            "-F",
-            "-m",
-            "0",
-            "-O",
-            FEATURES,
-            "-E",
-            EXTENDED,
-            "-J",
-            JOURNAL,
-            "-U",
-            str(uuid.uuid4()),
-            "-L",
-            label,
-        ]
-        self._host.run(["mkfs.ext4", *options, str(image)], f"{self._doing}: formatting the new image")
-        return image
-
-    def _identify(self, image: Path, snapshot: Snapshot) -> None:
-        """Refuse an image whose manifest does not bear the fingerprint that is asked for, before it is ever mounted."""
-        wanted = self._wanted.fingerprint
-        if wanted is None:
-            return
-        doing, copy = f"{self._doing}: reading the manifest of {snapshot.snapshot_id}", self._draft / "manifest.json"
-        # Whatever stands there is foreign: debugfs copies no more of it than a manifest may have.
-        limited = ["prlimit", f"--fsize={JSON_LIMIT}", "debugfs", "-R", f"dump {MANIFEST} {copy.name}", str(image)]
-        status, _output, problem = self._host.call(limited, cwd=str(self._draft))
-        if status != 0 or not copy.is_file():
-            said = " ".join(problem.split())[-200:]
-            raise VolumeError(f"{doing}: there is none that can be read ({said}). The copy was removed.")
-        manifest = self._host.read_json(copy)
-        found = manifest.get("fingerprint") if isinstance(manifest, dict) else None
-        if found != wanted:
-            raise VolumeError(
-                f"{doing}: it bears the fingerprint {str(found)[:80]!r}, not {wanted}. The snapshot is not what its "
-                "record says: nothing was mounted, and the copy was removed. Delete the snapshot, or ask its maker."
-            )
-
-    def _examine(self, image: Path, snapshot: Snapshot) -> None:
-        """Refuse a file system with errors before the kernel ever reads it: nothing that was sealed has any."""
-        doing = f"{self._doing}: checking the file system of {snapshot.snapshot_id}"
-        limited = ["prlimit", f"--cpu={CHECK_LIMIT}", "e2fsck", "-f", "-n", str(image)]
-        status, output, problem = self._host.call(limited)
-        if status != 0:
-            said = " ".join((output + problem).split())[-400:]
-            raise VolumeError(
-                f"{doing}: it has errors (e2fsck ended with status {status}: {said.rstrip('.')}). Nothing was mounted, "
-                "and the copy was removed. Delete the snapshot, and build it again or fetch it again."
-            )
-
     def _publish(self, image: Path, snapshot: Snapshot | None) -> None:
-        filesystem = self._superblock(image)
+        filesystem = self._images.superblock(image)
         if filesystem is None:
             raise VolumeError(f"{self._doing}: the snapshot {snapshot and snapshot.snapshot_id} holds no ext4")
         if snapshot is not None and self._wanted.label not in (None, filesystem.label):
@@ -549,15 +327,15 @@ class _Task:
     def _grow(self, size_gb: int) -> None:
         size, found = gib_to_bytes(size_gb), self.inspect()
         if not found.loops:
-            self._grow_file(self.image, size)
+            self._images.grow(self.image, size)
             return
-        self._truncate(self.image, size)
+        self._images.truncate(self.image, size)
         device = found.loops[0].device
         doing = f"{self._doing}: growing it to {size_gb} GiB"
         self._host.run(["losetup", "--set-capacity", device], doing)
         mounts = [*found.namespace_mounts, *found.host_mounts]
         if not mounts:
-            self._resize(device, doing)
+            self._images.resize(device, doing)
             return
         resize = ["resize2fs", device]
         status, output, problem = self._host.call(self._namespace.enter(resize) if found.namespace_mounts else resize)
@@ -567,27 +345,8 @@ class _Task:
             raise VolumeError(f"{doing}: resize2fs ended with status {status}: {(problem or output).strip()[-400:]}")
         # Growing a mounted ext4 takes CAP_SYS_RESOURCE, which containers and some virtual machines withhold.
         self._unmount()
-        self._grow_file(self.image, size)
+        self._images.grow(self.image, size)
         self._mount_at(mounts[0].target, mounts[0].read_only, bool(found.namespace_mounts))
-
-    def _truncate(self, image: Path, size: int) -> None:
-        with image.open("r+b") as stream:
-            if image.stat().st_size < size:
-                stream.truncate(size)
-
-    def _grow_file(self, image: Path, size: int) -> None:
-        filesystem = self._superblock(image)
-        if filesystem is not None and filesystem.size + steps.GROUP_BYTES > size <= image.stat().st_size:
-            return
-        self._truncate(image, size)
-        self._resize(str(image), f"{self._doing}: growing it to {human(size)}")
-
-    def _resize(self, target: str, doing: str) -> None:
-        free = self._host.free_bytes(self._root)
-        if free < SPARE:
-            raise VolumeError(f"{doing}: only {human(free)} are free in {self._root}. {FREE_SPACE}")
-        self._host.run(["e2fsck", "-f", "-p", target], doing, FSCK_FINE)
-        self._host.run(["resize2fs", target], doing)
 
     # Mounting
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import fcntl
+import inspect
 import json
 import os
 import shutil
@@ -17,12 +18,15 @@ import pytest
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host import api as host_api
-from ansible_collections.petal.hpc.plugins.module_utils._python import api, plan
-from ansible_collections.petal.hpc.plugins.module_utils._python.plan import (
+from ansible_collections.petal.hpc.plugins.module_utils._python import model
+from ansible_collections.petal.hpc.plugins.module_utils._python.api import build
+from ansible_collections.petal.hpc.plugins.module_utils._python.api.work import scratch_directory
+from ansible_collections.petal.hpc.plugins.module_utils._python.model import (
     Environment,
     PythonEnvironmentError,
     Settings,
 )
+from ansible_collections.petal.hpc.plugins.module_utils._python.scripts import distributions
 from ansible_collections.petal.hpc.plugins.module_utils._sandbox import api as sandbox
 from ansible_collections.petal.hpc.plugins.module_utils._sandbox.plan import Account
 
@@ -74,7 +78,7 @@ class Host:
             python.parent.mkdir(parents=True)
             python.touch(0o755)
             Path(argv[-1], "CACHEDIR.TAG").touch()
-        elif plan.INSPECT in argv:
+        elif inspect.getsource(distributions) in argv:
             return 0, json.dumps(INSTALLED), ""
         elif argv[-1] == "--version":
             return 0, "uv 0.13.9 (x)\n", ""
@@ -134,11 +138,11 @@ def _environment() -> Iterator[None]:
     os.umask(mask)
 
 
-def builder(host: Host, root: Path, environment: Environment) -> api.Builder:
+def builder(host: Host, root: Path, environment: Environment) -> build.Builder:
     uv = root / "uv"
     uv.touch(0o755)
     (root / "mnt").mkdir(exist_ok=True)
-    return api.Builder(host, environment, str(root / "mnt"), Settings(str(uv), str(root / "cache")))
+    return build.Builder(host, environment, str(root / "mnt"), Settings(str(uv), str(root / "cache")))
 
 
 IDNA = Environment("small", "1", ("idna",))
@@ -156,7 +160,7 @@ def test_build_then_nothing(tmp_path: Path) -> None:
     assert first["environment"]["python"] == {"path": "/usr/bin/python3.11", "version": "3.11.2", "source": "system"}
     path = tmp_path / "mnt/envs/small/1"
     assert not (path / "CACHEDIR.TAG").exists()
-    assert (path / plan.MARKER).stat().st_mode & 0o777 == 0o644
+    assert (path / model.MARKER).stat().st_mode & 0o777 == 0o644
     assert not list((tmp_path / "cache/work").iterdir())
     host = Host()
     second = builder(host, tmp_path, IDNA).ensure(default=False)
@@ -225,7 +229,7 @@ def test_a_lock_that_is_a_link_is_not_read(tmp_path: Path) -> None:
 def test_a_marker_of_somebody_else_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What builds could write one, and have its own record taken for ours in the next run."""
     builder(Host(), tmp_path, IDNA).ensure(default=False)
-    monkeypatch.setattr(api, "_ours", lambda path: not path.endswith(plan.MARKER))
+    monkeypatch.setattr(build, "_ours", lambda path: not path.endswith(model.MARKER))
     assert builder(Host(), tmp_path, IDNA).ensure(default=False)["changed"]
 
 
@@ -242,7 +246,7 @@ def test_broken_off_is_built_again_from_nothing(tmp_path: Path, fails: str) -> N
     with pytest.raises(PythonEnvironmentError, match="small/1"):
         builder(Host(fails=fails), tmp_path, IDNA).ensure(default=False)
     path = tmp_path / "mnt/envs/small/1"
-    assert not (path / plan.MARKER).exists()
+    assert not (path / model.MARKER).exists()
     # Before it was taken over it is the build user's, and nothing of his stays on a volume.
     assert not path.exists()
     path.mkdir(parents=True, exist_ok=True)
@@ -356,7 +360,7 @@ def test_work_that_goes_on_is_waited_for(tmp_path: Path) -> None:
     assert not list(parent.iterdir())
     os.close(handle)
     waiting.join(10)
-    assert (parent / "1" / plan.MARKER).exists()
+    assert (parent / "1" / model.MARKER).exists()
     host = Host()
     builder(host, tmp_path, IDNA).ensure(default=False)
     assert host.ran == []
@@ -372,14 +376,14 @@ def test_leftovers_of_the_dead_are_removed_and_work_of_others_is_not(tmp_path: P
     fcntl.flock(handle, fcntl.LOCK_EX)
     try:
         with (
-            api.scratch_directory(Host().run_command, str(tmp_path)) as one,
-            api.scratch_directory(Host().run_command, str(tmp_path)) as two,
+            scratch_directory(Host().run_command, str(tmp_path)) as one,
+            scratch_directory(Host().run_command, str(tmp_path)) as two,
         ):
             assert sorted(path.name for path in work.iterdir()) == sorted(["alive", Path(one).name, Path(two).name])
     finally:
         os.close(handle)
     assert [path.name for path in work.iterdir()] == ["alive"]
     assert cached.exists()
-    with api.scratch_directory(Host().run_command, str(tmp_path)):
+    with scratch_directory(Host().run_command, str(tmp_path)):
         assert not cached.exists()
     assert not list(work.iterdir())

@@ -26,7 +26,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
     Policy,
     Signer,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._volume.api import VolumeStore
+from ansible_collections.petal.hpc.plugins.module_utils._volume.api.store import VolumeStore
 from ansible_collections.petal.hpc.plugins.module_utils._volume.model import READY, Kept, Sidecar
 
 pytestmark = pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="no ssh-keygen on this machine")

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.petal.hpc.plugins.module_utils._exchange import model
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot, SnapshotError
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.portable import model
 
 GOOD = Snapshot(
     snapshot_id="snap-0123456789abcdef0",

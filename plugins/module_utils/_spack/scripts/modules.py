@@ -10,11 +10,14 @@ Prints one line of JSON: current (whether the module tree fits what is installed
 modules users must see), clashes (specs whose modules would have the same name; those that begin with a slash shall have
 none), circular (file and level of modules that open the level in which they are themselves), and, where it is current
 or asked for, modules and requires as a manifest has them.
+
+This file travels as text and is run by Spack's own Python, so it imports nothing of the collection.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
 import re
@@ -22,14 +25,9 @@ import stat
 import sys
 import tempfile
 from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-
-import spack.config
-import spack.modules
-import spack.store
-import spack.user_environment
-from spack.modules import lmod
-from spack.util.executable import Executable
+from typing import Any
 
 SET = "default"
 #: How a module is named whose short name is not unique.
@@ -43,15 +41,21 @@ NOBODY = 65534
 SYSTEM = ("/", "/usr")
 
 
+def spack(name: str) -> Any:
+    """A module of Spack, whose types nobody knows outside of it."""
+    return importlib.import_module(f"spack.{name}")
+
+
 class Module:
     """One installed package and where its module is, as Spack's own configuration says."""
 
-    def __init__(self, record, explicit: bool) -> None:
-        self.spec = record.spec
+    def __init__(self, record: Any, explicit: bool) -> None:
+        self.spec: Any = record.spec
         self.explicit = explicit
+        lmod = spack("modules.lmod")
         make = getattr(lmod.LmodConfiguration, "make_layout", None) or lmod.make_layout
-        self.layout = make(self.spec, SET, explicit)
-        self.conf = self.layout.conf
+        self.layout: Any = make(self.spec, SET, explicit)
+        self.conf: Any = self.layout.conf
 
     @property
     def visible(self) -> bool:
@@ -59,11 +63,11 @@ class Module:
 
     @property
     def name(self) -> str:
-        return self.layout.use_name
+        return str(self.layout.use_name)
 
     @property
     def file(self) -> str:
-        return self.layout.filename
+        return str(self.layout.filename)
 
     @property
     def level(self) -> str:
@@ -71,7 +75,7 @@ class Module:
         return self.file[: -len(f"/{self.name}.lua")]
 
     @property
-    def opens(self) -> list:
+    def opens(self) -> list[str]:
         """The directories that the module opens."""
         return [str(Path(*parts)) for parts in self.layout.unlocked_paths[None]]
 
@@ -87,9 +91,9 @@ class Module:
         The core compiler opens the first level, which everybody has. What else is below /usr is on everybody's PATH: a
         module matters only where it opens a level, as that of another compiler of the host or of an MPI does.
         """
-        return self.spec.external and (self.is_circular or (str(self.spec.prefix) in SYSTEM and not self.opens))
+        return bool(self.spec.external) and (self.is_circular or (str(self.spec.prefix) in SYSTEM and not self.opens))
 
-    def compiler(self):
+    def compiler(self) -> Any:
         """What compiled it, None for a compiler of the first level."""
         value = self.conf.requires["compiler"]
         return None if self.layout.token_to_path("compiler", value) == "Core" else value
@@ -98,26 +102,27 @@ class Module:
 class Tree:
     """All modules of an installation, by hash."""
 
-    def __init__(self, roots) -> None:
-        records = spack.store.STORE.db.query_local(installed=True)
-        by_hash = {s.dag_hash(): spack.store.STORE.db.query_local_by_spec_hash(s.dag_hash()) for s in records}
+    def __init__(self, roots: Sequence[str]) -> None:
+        database = spack("store").STORE.db
+        records = database.query_local(installed=True)
+        by_hash = {s.dag_hash(): database.query_local_by_spec_hash(s.dag_hash()) for s in records}
         self.modules = {h: Module(r, bool(r.explicit) or h in roots) for h, r in by_hash.items()}
         self.recorded = {h: bool(r.explicit) for h, r in by_hash.items()}
         self.roots = [h for h in roots if h in self.modules]
         own = {str(m.spec.prefix): m for m in self.modules.values() if not m.spec.external}
         #: Externals that stand for a package of this very store, such as a compiler that was built before the rest.
-        self.twins = {h: own.get(str(m.spec.prefix)) for h, m in self.modules.items() if m.spec.external}
-        self.twins = {h: m for h, m in self.twins.items() if m is not None}
+        twins = {h: own.get(str(m.spec.prefix)) for h, m in self.modules.items() if m.spec.external}
+        self.twins = {h: m for h, m in twins.items() if m is not None}
         #: Those that shall have no module.
         self.without = {*self.twins, *(h for h, m in self.modules.items() if m.is_needless)}
 
-    def find(self, spec):
+    def find(self, spec: Any) -> Module | None:
         """The module of a concrete package."""
         return self.twins.get(spec.dag_hash()) or self.modules.get(spec.dag_hash())
 
-    def load(self, module, seen=()) -> list:
+    def load(self, module: Module, seen: tuple[str, ...] = ()) -> list[str]:
         """Names in the order in which they must be loaded."""
-        order = []
+        order: list[str] = []
         for level in ("compiler", "mpi", *sorted(set(module.conf.hierarchy_tokens) - {"compiler", "mpi"})):
             needed = module.compiler() if level == "compiler" else module.conf.requires.get(level)
             opener = self.find(needed) if needed is not None else None
@@ -125,7 +130,7 @@ class Tree:
                 order += self.load(opener, (*seen, module.name))
         return list(dict.fromkeys([*order, module.name]))
 
-    def compilers(self) -> list:
+    def compilers(self) -> list[Module]:
         """Compilers that open a level in which there is something to see."""
         found = {}
         for module in self.modules.values():
@@ -135,17 +140,17 @@ class Tree:
                 found[opener.spec.dag_hash()] = opener
         return list(found.values())
 
-    def marks(self) -> list:
+    def marks(self) -> list[str]:
         openers = [opener.spec.dag_hash() for opener in self.compilers()]
         return sorted(h for h in {*openers, *self.roots} if not self.recorded[h] and h not in self.without)
 
-    def clashes(self) -> list:
-        alike = defaultdict(list)
+    def clashes(self) -> list[str]:
+        alike: dict[tuple[str, str, str], list[Module]] = defaultdict(list)
         for h, module in self.modules.items():
             if module.visible and h not in self.without:
                 where = (str(Path(module.file).parent), module.spec.name, str(module.spec.version))
                 alike[where].append(module)
-        found = set()
+        found: set[str] = set()
         for (_where, name, version), modules in alike.items():
             named = {module.file for module in modules}
             ours = all(m.name.endswith("-" + m.spec.dag_hash(7)) for m in modules)
@@ -153,7 +158,7 @@ class Tree:
                 found.add(f"{name}@={version}")
         return sorted({*found, *(f"/{h}" for h in self.without)})
 
-    def circular(self) -> list:
+    def circular(self) -> list[dict[str, str]]:
         """Built compilers that stand for the one which built them: they are not needed to see what is beside them."""
         found = [m for h, m in self.modules.items() if h not in self.without and not m.conf.excluded and m.is_circular]
         return [{"file": m.file, "level": m.level} for m in sorted(found, key=lambda m: m.file)]
@@ -161,7 +166,7 @@ class Tree:
     def digest(self) -> str:
         """Changes with what is installed and with how modules are made of it."""
         state = sorted((h, m.file, self.recorded[h], m.visible) for h, m in self.modules.items())
-        settings = spack.config.get("modules")
+        settings = spack("config").get("modules")
         text = json.dumps([state, settings], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -169,9 +174,9 @@ class Tree:
         there = all(Path(m.file).is_file() for m in self.modules.values() if not m.conf.excluded)
         return there and not any(f'"{m["level"]}"' in Path(m["file"]).read_text() for m in self.circular())
 
-    def requires(self, commands) -> list:
+    def requires(self, commands: Mapping[str, str]) -> list[dict[str, str]]:
         """What a node must have of its own for what was asked for, and for the compilers of the hierarchy."""
-        users = defaultdict(set)
+        users: dict[str, set[str]] = defaultdict(set)
         for h in self.roots:
             for spec in self.modules[h].spec.traverse(deptype=("link", "run")):
                 if spec.external and spec.name in commands:
@@ -186,7 +191,7 @@ class Tree:
         return [{"path": path, "reason": reason} for path, reason in reasons.items()]
 
 
-def programs(module) -> list:
+def programs(module: Module) -> list[Path]:
     """The programs of a package, the one that is called like it first."""
     spec = module.spec
     plain = re.sub(r"^(py|perl|r|lua)-", "", spec.name)
@@ -204,7 +209,7 @@ def programs(module) -> list:
     return [*(directory / name for name in dict.fromkeys(alike)), *others][:PROGRAMS]
 
 
-def libraries(module) -> list:
+def libraries(module: Module) -> list[Path]:
     root = Path(str(module.spec.prefix))
     if module.spec.external:
         return []
@@ -222,18 +227,18 @@ def is_elf(path: Path) -> bool:
 class Trial:
     """Runs commands as a user of the module would, but as nobody, without input, in a directory of its own."""
 
-    def __init__(self, module, directory: str) -> None:
+    def __init__(self, module: Module, directory: str) -> None:
         env = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8", "TERM": "dumb"}
-        spack.user_environment.environment_modifications_for_specs(module.spec).apply_modifications(env)
+        spack("user_environment").environment_modifications_for_specs(module.spec).apply_modifications(env)
         env.update(HOME=directory, TMPDIR=directory)
         self.prefix = ["--kill-after=5", str(SECONDS), "env", "-i", f"--chdir={directory}"]
         self.prefix += [f"{key}={value}" for key, value in env.items()]
         if os.geteuid() == 0:
             self.prefix += ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
 
-    def says(self, argv, something=True) -> bool:
+    def says(self, argv: Sequence[str], something: bool = True) -> bool:
         """Whether a command ends well, and says something."""
-        run = Executable("timeout")
+        run = spack("util.executable").Executable("timeout")
         run.ignore_quotes = True
         try:
             said = run(
@@ -249,7 +254,7 @@ LINKED = 'ldd "$0" >/dev/null && ! ldd "$0" | grep "not found"'
 LINKED_PROGRAM = 'p=$(command -v "$0") && ldd "$p" >/dev/null && ! ldd "$p" | grep "not found"'
 
 
-def check(module, trial: Trial) -> list:
+def check(module: Module, trial: Trial) -> list[str]:
     """A command that shows that a package works and changes nothing; it is tried before it is promised."""
     for candidate, probe, something in candidates(module):
         if trial.says(probe, something):
@@ -257,7 +262,7 @@ def check(module, trial: Trial) -> list:
     return ["test", "-d", str(module.spec.prefix)]
 
 
-def candidates(module):
+def candidates(module: Module) -> Iterator[tuple[list[str], list[str], bool]]:
     """What to promise, what to try for it, and whether that must say something; the best first."""
     for name in python_imports(module):
         line = "import " + name
@@ -272,7 +277,7 @@ def candidates(module):
         yield ["sh", "-c", LINKED, str(library)], ["sh", "-c", LINKED, str(library)], False
 
 
-def python_imports(module) -> list:
+def python_imports(module: Module) -> list[str]:
     if not module.spec.name.startswith("py-"):
         return []
     try:
@@ -284,7 +289,7 @@ def python_imports(module) -> list:
     return sorted(good, key=lambda name: (name.lower() != plain, name))[:3]
 
 
-def describe(tree: Tree, commands) -> dict:
+def describe(tree: Tree, commands: Mapping[str, str]) -> dict[str, Any]:
     modules = []
     with tempfile.TemporaryDirectory() as directory:
         Path(directory).chmod(stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO)
@@ -307,7 +312,7 @@ def describe(tree: Tree, commands) -> dict:
     return {"modules": sorted(modules, key=lambda m: (m["name"], m["load"])), "requires": tree.requires(commands)}
 
 
-def summary(module) -> str:
+def summary(module: Module) -> str:
     """The first sentence of what the package's recipe says of it."""
     text = " ".join((module.spec.package.__doc__ or module.spec.name).split())
     return re.split(r"(?<=[.!?])\s", text)[0][:200]
@@ -341,4 +346,5 @@ def main() -> None:
     sys.stdout.write("PETAL " + json.dumps(answer) + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from ansible_collections.petal.hpc.plugins.module_utils._exchange import model
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import UNFINISHED, Host, explained
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import human
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import ARCHIVE, SPARE, SnapshotStore
@@ -22,7 +23,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
     Snapshot,
     SnapshotError,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.portable import model
 from ansible_collections.petal.hpc.plugins.module_utils._trust import api as trust
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import Policy, Verdict
 

@@ -1,17 +1,14 @@
 # Copyright (c) 2026, petal.hpc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Build Python environments on this host with uv, and install uv itself."""
+"""Build Python environments on this host with uv."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import stat
-import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,15 +20,19 @@ from ansible_collections.petal.hpc.plugins.module_utils._core.errors import Peta
 from ansible_collections.petal.hpc.plugins.module_utils._host import below_api as below
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
     Host,
-    RunCommand,
     explained,
     hold,
     private,
-    try_lock,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import signal_hint
-from ansible_collections.petal.hpc.plugins.module_utils._python import plan
-from ansible_collections.petal.hpc.plugins.module_utils._python.plan import (
+from ansible_collections.petal.hpc.plugins.module_utils._python import commands, model, outcomes, problems
+from ansible_collections.petal.hpc.plugins.module_utils._python.api.work import (
+    DOWNLOADS,
+    WHEELS,
+    scratch_directory,
+    set_environment,
+)
+from ansible_collections.petal.hpc.plugins.module_utils._python.model import (
     Environment,
     Interpreter,
     Layout,
@@ -42,93 +43,13 @@ from ansible_collections.petal.hpc.plugins.module_utils._sandbox import api as s
 from ansible_collections.petal.hpc.plugins.module_utils._sandbox.api import Sandbox
 from ansible_collections.petal.hpc.plugins.module_utils._sandbox.plan import Place
 
-# Where distributions keep the certificates that they trust; pip has a list of its own.
-_SYSTEM_CERTIFICATES = (
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-)
 #: Seconds to wait for somebody who builds the same environment: as long as one with everything compiled may take.
 BUILD_PATIENCE = 4 * 3600.0
 #: Who builds environments where nobody says.
 BUILD_USER = "petal-build"
 #: The largest file that is read of what uv wrote: hundreds of times that of a large environment.
 _OUTPUT_LIMIT = 64 * 1024**2
-#: What is kept in the cache from one environment to the next, each the build user's own. Nothing else may be there.
-_WHEELS, _DOWNLOADS = "wheels", "python"
 _PROBE = "import os, platform, sys; print(os.path.realpath(sys.executable)); print(platform.python_version())"
-
-
-#: Options of both modules about downloads.
-NETWORK: dict[str, dict[str, Any]] = {
-    "cache_dir": {"type": "path", "default": "/var/cache/petal"},
-    "index_url": {"type": "str"},
-    "extra_index_urls": {"type": "list", "elements": "str", "default": []},
-    "system_certificates": {"type": "bool", "default": True},
-    "host_config": {"type": "bool", "default": False},
-}
-
-
-def settings(module: AnsibleModule, uv: str) -> Settings:
-    """How uv works, from a module's options; credentials in them are kept out of all that the module returns."""
-    given = module.params
-    indexes = [given["index_url"] or "", *given["extra_index_urls"]]
-    downloads = [given.get(name) or "" for name in ("python_mirror", "python_downloads_json_url")]
-    module.no_log_values.update(secret for url in [*indexes, *downloads] for secret in plan.url_secrets(url))
-    return Settings(
-        uv=uv,
-        cache_dir=given["cache_dir"],
-        index_url=indexes[0],
-        extra_index_urls=tuple(indexes[1:]),
-        python_mirror=given.get("python_mirror") or "",
-        python_downloads_json_url=given.get("python_downloads_json_url") or "",
-        system_certificates=given["system_certificates"],
-        host_config=given["host_config"],
-        verify=given.get("verify", True),
-    )
-
-
-@contextmanager
-def scratch_directory(run_command: RunCommand, cache_dir: str) -> Iterator[str]:
-    """A directory for temporary files below ``cache_dir``, which is made where it is missing.
-
-    Its owner holds a lock on it, so that the next one sees which were left behind by a process that was killed,
-    and removes them.
-    """
-    root = Path(cache_dir, "work")
-    with explained(f"making {root}"):
-        root.mkdir(0o700, parents=True, exist_ok=True)
-        everything = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        private(everything, root)
-        # One at a time: nobody takes a new directory for a leftover before its owner has locked it.
-        hold(everything, root, "making a directory for temporary files")
-        if not [leftover for leftover in root.iterdir() if not _removed(run_command, leftover)]:
-            # Nobody works in here now: what uv was writing into its cache when it was killed is nobody's.
-            for rest in Path(cache_dir, "uv", _WHEELS).glob(".tmp*"):
-                sandbox.remove(run_command, rest)
-        path = tempfile.mkdtemp(dir=root)
-        mine = os.open(path, os.O_RDONLY)
-        hold(mine, Path(path), "making a directory for temporary files")
-    finally:
-        os.close(everything)
-    try:
-        yield path
-    finally:
-        sandbox.remove(run_command, Path(path))
-        os.close(mine)
-
-
-def _removed(run_command: RunCommand, path: Path) -> bool:
-    """Remove a directory, unless somebody holds a lock on it."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        if not try_lock(handle):
-            return False
-        sandbox.remove(run_command, path)
-        return True
-    finally:
-        os.close(handle)
 
 
 @contextmanager
@@ -164,7 +85,7 @@ class Builder:
         self._settings = settings
         self._build_user = build_user
         self._host = socket.gethostname()
-        self._digest = plan.input_digest(environment, self._layout)
+        self._digest = model.input_digest(environment, self._layout)
         self._sandbox: Sandbox
         #: Where uv works: what is there for it alone, and the place at which it finds that.
         self._own = Path()
@@ -195,15 +116,15 @@ class Builder:
         result = {
             "changed": changed,
             "environment": self._result(record),
-            "manifest": plan.manifest(self._environment, record, default),
+            "manifest": outcomes.manifest(self._environment, record, default),
         }
         if self._module._diff:
             header = f"{self._environment.module} at {self._layout.path}"
             result["diff"] = {
                 "before_header": header,
                 "after_header": header,
-                "before": plan.listing(plan.locked(before)),
-                "after": plan.listing((item["name"], item["version"] or "?") for item in record["packages"]),
+                "before": outcomes.listing(outcomes.locked(before)),
+                "after": outcomes.listing((item["name"], item["version"] or "?") for item in record["packages"]),
             }
         return result
 
@@ -211,7 +132,7 @@ class Builder:
         # What a build user left was broken off, whatever it says of itself.
         if not all(_ours(path) for path in (self._layout.path, self._layout.marker)):
             return None
-        record = plan.completed(_text(self._layout.marker), self._digest, _text(self._layout.lock))
+        record = model.completed(_text(self._layout.marker), self._digest, _text(self._layout.lock))
         return record if os.access(self._layout.python, os.X_OK) else None
 
     @contextmanager
@@ -223,15 +144,15 @@ class Builder:
             self._need_reach()
             self._own = Path(scratch, "own")
             self._own.mkdir(0o755)
-            for name in (plan.HOME, plan.TEMPORARY, plan.CACHE, plan.DOWNLOADS):
+            for name in (commands.HOME, commands.TEMPORARY, commands.CACHE, commands.DOWNLOADS):
                 self._sandbox.own(self._own / name)
             if self._settings.host_config:
                 self._let_in(Path.home())
             self._sandbox.lend(self._own)
             self._work.mkdir(0o755, exist_ok=True)
             until = self._environment.exclude_newer
-            variables = plan.uv_variables(os.environ, self._settings, self._layout, str(self._work), until)
-            _set_environment(variables)
+            variables = commands.uv_variables(os.environ, self._settings, self._layout, str(self._work), until)
+            set_environment(variables)
             yield
 
     def _need_reach(self) -> None:
@@ -245,10 +166,10 @@ class Builder:
 
     def _let_in(self, home: Path) -> None:
         """Hand a user's configuration of uv on; the build user cannot read it where it is."""
-        for name in plan.HOME_FILES:
+        for name in commands.HOME_FILES:
             text = _text(str(home / name))
             if text:
-                target = self._own / plan.HOME / name
+                target = self._own / commands.HOME / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_text(text, encoding="utf-8")
                 for path in (target.parent, target):
@@ -264,7 +185,7 @@ class Builder:
             hold(descriptor, parent, "making uv's cache")
             # What earlier releases kept here was written by root, along with whatever packages ran as they were built.
             for rest in parent.iterdir():
-                if rest.name not in (_WHEELS, _DOWNLOADS):
+                if rest.name not in (WHEELS, DOWNLOADS):
                     sandbox.remove(self._module.run_command, rest)
             self._sandbox.own(parent / name)
         finally:
@@ -279,7 +200,7 @@ class Builder:
         """
         bound = {str(self._own): str(self._work), **(writable or {})}
         if uv and not self._environment.build:
-            bound[str(self._kept(_WHEELS))] = str(self._work / plan.CACHE)
+            bound[str(self._kept(WHEELS))] = str(self._work / commands.CACHE)
         kept = [path for path in (self._layout.mount_dir,) if Path(path).is_dir()]
         return Place(str(self._work), bound, tuple(kept), network=uv)
 
@@ -304,7 +225,7 @@ class Builder:
             interpreter = self._system_python() or Interpreter("", self._environment.python or "", "managed")
             compiled = self._compile(interpreter)
         requested = set(self._environment.requested)
-        packages = [{**_unknown(n), "version": v, "requested": n in requested} for n, v in plan.locked(compiled)]
+        packages = [{**_unknown(n), "version": v, "requested": n in requested} for n, v in outcomes.locked(compiled)]
         return {"python": interpreter.to_dict(), "packages": packages}
 
     def _build(self) -> dict[str, Any]:
@@ -322,26 +243,27 @@ class Builder:
         layout = self._layout
         interpreter = self._interpreter()
         compiled = self._compile(interpreter)
-        lock = plan.lock_text(self._environment, self._digest, interpreter, compiled)
+        lock = outcomes.lock_text(self._environment, self._digest, interpreter, compiled)
         self._install(interpreter, bool(compiled))
-        inspect = plan.inspect_argv(layout.python, layout.packages(interpreter.version))
-        installed = plan.distributions(self._run("read", inspect, self._place()))
-        check = plan.check_argv(self._environment, installed)
+        inspect = outcomes.inspect_argv(layout.python, layout.packages(interpreter.version))
+        installed = outcomes.distributions(self._run("read", inspect, self._place()))
+        check = outcomes.check_argv(self._environment, installed)
         if self._settings.verify:
             self._verify(check)
         archives = self._archives(interpreter) if compiled else {}
         record = {
-            "schema": plan.MARKER_SCHEMA,
+            "schema": model.MARKER_SCHEMA,
             "input": self._digest,
-            "lock_sha256": plan.sha256(lock),
+            "lock_sha256": model.sha256(lock),
             "python": interpreter.to_dict(),
             "uv": self._run("ask", [self._settings.uv, "--version"], self._place()).split()[1],
-            "packages": plan.package_list(self._environment, installed, archives),
+            "packages": outcomes.package_list(self._environment, installed, archives),
             "check": check,
         }
         Path(layout.lock).parent.mkdir(parents=True, exist_ok=True)
-        _write(layout.lock, lock)
-        _write(layout.marker, json.dumps(record, indent=1, sort_keys=True) + "\n")
+        host = Host(self._module.run_command)
+        host.write(Path(layout.lock), lock)
+        host.write(Path(layout.marker), json.dumps(record, indent=1, sort_keys=True) + "\n")
         self._warn(compiled)
         return record
 
@@ -365,20 +287,20 @@ class Builder:
     def _fill(self, interpreter: Interpreter, packages: bool) -> None:
         path, uv = self._layout.path, self._settings.uv
         writable = {path: path}
-        self._run("create", plan.venv_argv(uv, interpreter.path, path), self._place(True, writable))
+        self._run("create", commands.venv_argv(uv, interpreter.path, path), self._place(True, writable))
         if packages:
-            sync = plan.sync_argv(uv, self._environment, self._layout.python, "lock.txt")
+            sync = commands.sync_argv(uv, self._environment, self._layout.python, "lock.txt")
             self._run("install", sync, self._place(True, writable))
             self._compile_bytecode(interpreter, self._place(writable=writable))
-        for name in (*plan.LEFTOVERS, plan.MARKER):
+        for name in (*model.LEFTOVERS, model.MARKER):
             # The marker is nobody's but ours.
             sandbox.remove(self._module.run_command, Path(path, name))
         self._sandbox.take_over(Path(path), [interpreter.path])
 
     def _compile_bytecode(self, interpreter: Interpreter, place: Place) -> None:
-        argv = plan.bytecode_argv(self._layout.python, self._layout.packages(interpreter.version))
+        argv = commands.bytecode_argv(self._layout.python, self._layout.packages(interpreter.version))
         rc, stdout, stderr = self._sandbox.call(argv, place)
-        problem = plan.bytecode_problem(rc, stdout + stderr)
+        problem = problems.bytecode_problem(rc, stdout + stderr)
         if problem:
             raise self._failure("compile its bytecode", problem, rc)
 
@@ -388,14 +310,14 @@ class Builder:
             return ""
         source = self._own / "requirements.in"
         source.write_text(self._environment.requirements(), encoding="utf-8")
-        argv = plan.compile_argv(self._settings.uv, self._environment, python, source.name, "lock.txt")
+        argv = commands.compile_argv(self._settings.uv, self._environment, python, source.name, "lock.txt")
         self._run("resolve", argv, self._place(True))
         return self._written("lock.txt")
 
     def _archives(self, interpreter: Interpreter) -> dict[str, dict[str, str]]:
-        argv = plan.pylock_argv(self._settings.uv, self._environment, interpreter, "lock.txt", "pylock.toml")
+        argv = commands.pylock_argv(self._settings.uv, self._environment, interpreter, "lock.txt", "pylock.toml")
         self._run("list", argv, self._place(True))
-        return plan.archive_hashes(self._written("pylock.toml"))
+        return outcomes.archive_hashes(self._written("pylock.toml"))
 
     def _written(self, name: str) -> str:
         """A file that the build user wrote. Raises PetalError for a link: it would be read with root's eyes."""
@@ -409,7 +331,7 @@ class Builder:
         raise PythonEnvironmentError(f"Python environment {self._environment.module}: what uv wrote is no {name}")
 
     def _warn(self, compiled: str) -> None:
-        idle = plan.idle_builds(self._environment, compiled)
+        idle = outcomes.idle_builds(self._environment, compiled)
         if idle:
             self._module.warn(
                 f"Python environment {self._environment.module}: build names {', '.join(idle)}, which is not among "
@@ -422,7 +344,7 @@ class Builder:
         if rc != 0:
             raise PythonEnvironmentError(
                 f"Python environment {self._environment.module} is installed, but does not work: "
-                f"`{check[2]}` ended with {plan.last_line(stdout + stderr).rstrip('.')}."
+                f"`{check[2]}` ended with {problems.last_line(stdout + stderr).rstrip('.')}."
                 + (
                     signal_hint(rc)
                     or " A library of the operating system may be missing, or the packages do not fit together."
@@ -441,16 +363,16 @@ class Builder:
         return self._managed_python(self._environment.python)
 
     def _system_python(self) -> Interpreter | None:
-        candidate = plan.system_candidate(self._environment.python)
+        candidate = commands.system_candidate(self._environment.python)
         if not os.access(candidate, os.X_OK):
             return None
         path, version = self._run("ask", [candidate, "-I", "-c", _PROBE], self._place()).splitlines()
-        return plan.system_interpreter(self._environment.python, path, version)
+        return commands.system_interpreter(self._environment.python, path, version)
 
     def _managed_python(self, version: str) -> Interpreter:
         """A CPython of uv's on the volume, downloaded where it is not there yet."""
         pythons = Path(self._layout.pythons)
-        find = plan.python_find_argv(self._settings.uv, version)
+        find = commands.python_find_argv(self._settings.uv, version)
         with _alone(pythons):
             if self._sandbox.call(find, self._place(True))[0] != 0:
                 self._download_python(version, pythons)
@@ -472,12 +394,12 @@ class Builder:
     def _install_python(self, version: str, new: Path, pythons: Path) -> None:
         writable = {
             str(new): str(pythons),
-            str(self._kept(_DOWNLOADS)): str(self._work / plan.DOWNLOADS),
+            str(self._kept(DOWNLOADS)): str(self._work / commands.DOWNLOADS),
         }
-        argv = plan.python_install_argv(self._settings.uv, version)
+        argv = commands.python_install_argv(self._settings.uv, version)
         rc, _stdout, stderr = self._sandbox.call(argv, self._place(True, writable))
-        if rc != 0 and plan.is_unreachable(stderr):
-            raise PythonEnvironmentError(plan.unreachable_python(self._environment, self._settings, self._host))
+        if rc != 0 and problems.is_unreachable(stderr):
+            raise PythonEnvironmentError(problems.unreachable_python(self._environment, self._settings, self._host))
         if rc != 0:
             raise self._failure("get its Python", stderr, rc)
         for name in (".lock", ".gitignore", ".temp"):
@@ -493,80 +415,13 @@ class Builder:
     def _failure(self, what: str, output: str, rc: int) -> PythonEnvironmentError:
         hint = (
             signal_hint(rc)
-            or plan.wheel_hint(output, self._environment)
-            or plan.network_hint(output, self._settings, self._host)
-            or plan.date_hint(output, self._environment)
+            or problems.wheel_hint(output, self._environment)
+            or problems.network_hint(output, self._settings, self._host)
+            or problems.date_hint(output, self._environment)
         )
         return PythonEnvironmentError(
-            f"Python environment {self._environment.module}: could not {what}: {plan.reason(output)}.{hint}"
+            f"Python environment {self._environment.module}: could not {what}: {problems.reason(output)}.{hint}"
         )
-
-
-def ensure_uv(module: AnsibleModule, version: str, digests: Sequence[str], settings: Settings) -> bool:
-    """Install one version of uv at ``settings.uv``; whether anything changes. Nothing does in check mode.
-
-    It is fetched by pip in a private environment that is thrown away again: uv is one file.
-    Raises PythonEnvironmentError.
-    """
-    requirement = plan.uv_requirement(version, digests)
-    there = os.access(settings.uv, os.X_OK)
-    if module.check_mode:
-        return not there
-    if there:
-        with scratch_directory(module.run_command, settings.cache_dir):
-            # Whatever a killed build left behind has gone now, even where nothing is left to build.
-            return False
-    os.umask(0o022)
-    target = Path(settings.uv)
-    doing = f"installing uv {version}"
-    with explained(doing), Host(module.run_command).lock(target.parent / ".lock", doing):
-        if os.access(target, os.X_OK):
-            return False
-        with scratch_directory(module.run_command, settings.cache_dir) as scratch:
-            _set_environment(plan.pip_variables(os.environ, settings, scratch, _system_certificates()))
-            wanted = Path(scratch, "uv.txt")
-            wanted.write_text(requirement, encoding="utf-8")
-            _fetch_uv(module, version, settings, Path(scratch, "venv"), wanted)
-            shutil.copyfile(Path(scratch, "venv", "bin", "uv"), Path(scratch, "uv"))
-            Path(scratch, "uv").chmod(0o755)
-            Path(scratch, "uv").replace(target)
-    return True
-
-
-def _fetch_uv(module: AnsibleModule, version: str, settings: Settings, venv: Path, wanted: Path) -> None:
-    python = _venv_python(module)
-    rc, stdout, stderr = module.run_command([python, "-I", "-m", "venv", str(venv)])
-    if rc != 0:
-        raise PythonEnvironmentError(
-            f"could not make a virtual environment with {python}: {plan.reason(stderr or stdout)}. "
-            "Install the package python3-venv."
-        )
-    options = ["--quiet", "--no-deps", "--only-binary", ":all:"]
-    rc, stdout, stderr = module.run_command(
-        [str(venv / "bin/python"), "-m", "pip", "install", *options, "-r", str(wanted)]
-    )
-    if rc != 0:
-        hint = signal_hint(rc) or plan.network_hint(stderr, settings, socket.gethostname())
-        raise PythonEnvironmentError(f"could not install uv {version} with pip: {plan.reason(stderr or stdout)}.{hint}")
-
-
-def _venv_python(module: AnsibleModule) -> str:
-    """The system's Python where it can make environments in which pip still runs, else the one that runs this."""
-    probe = "import ensurepip, sys; sys.exit(sys.version_info < (3, 8))"
-    system = plan.system_candidate(None)
-    if os.access(system, os.X_OK) and module.run_command([system, "-I", "-c", probe])[0] == 0:
-        return system
-    return sys.executable
-
-
-def _system_certificates() -> str:
-    return next((path for path in _SYSTEM_CERTIFICATES if os.access(path, os.R_OK)), "")
-
-
-def _set_environment(variables: dict[str, str]) -> None:
-    """Make these the whole environment of this process and of those that it starts."""
-    os.environ.clear()
-    os.environ.update(variables)
 
 
 def _unknown(name: str) -> dict[str, Any]:
@@ -589,14 +444,3 @@ def _text(path: str) -> str:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return ""
-
-
-def _write(path: str, text: str) -> None:
-    """Write a file so that it is there whole or not at all."""
-    target = Path(path)
-    new = target.with_name(f".{target.name}.new")
-    with new.open("w", encoding="utf-8") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
-    new.replace(target)
