@@ -23,8 +23,8 @@ from typing import Any, Protocol
 
 from ansible.module_utils.common.warnings import warn
 
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import explain
+from ansible_collections.petal.hpc.plugins.module_utils._aws.needs import INSTALL
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
     SNAPSHOTS,
     UNFINISHED,
@@ -72,14 +72,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
     Policy,
     Verdict,
 )
-
-try:
-    from boto3.exceptions import Boto3Error
-    from botocore.exceptions import BotoCoreError, ClientError
-except ImportError as error:
-    MISSING: ImportError | None = error
-else:
-    MISSING = None
 
 PIECE = 1 << 20
 # Of one store: more entries than that are no store of software.
@@ -305,8 +297,18 @@ class Bucket:
     """
 
     def __init__(self, module: Any, url: str) -> None:
-        if MISSING is not None:
-            raise SnapshotError(f"the store {url} needs boto3 on this host: install it ({MISSING})")
+        try:
+            # Here, for a directory needs none of them.
+            from boto3.exceptions import Boto3Error
+            from botocore.exceptions import BotoCoreError, ClientError
+
+            from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+        except ImportError as error:
+            raise SnapshotError(
+                f"the store {url} needs boto3 on this host, and amazon.aws on the controller ({error}). {INSTALL}"
+            ) from error
+        self._refusals: Any = ClientError
+        self._troubles: Any = (BotoCoreError, Boto3Error)
         self._url = url.rstrip("/")
         self._bucket, _slash, prefix = self._url[len("s3://") :].partition("/")
         self._root = f"{prefix}/snapshots/" if prefix else "snapshots/"
@@ -317,10 +319,10 @@ class Bucket:
     def _asking(self, doing: str) -> Iterator[None]:
         try:
             yield
-        except ClientError as error:
+        except self._refusals as error:
             found = error.response.get("Error", {})
             raise explain(f"{doing} {self._url}", str(found.get("Code", "")), str(found.get("Message", ""))) from error
-        except (BotoCoreError, Boto3Error) as error:
+        except self._troubles as error:
             raise explain(f"{doing} {self._url}", "", str(error)) from error
 
     def scan(self, criteria: Criteria) -> tuple[list[Parcel], list[Refusal]]:
@@ -380,7 +382,7 @@ class Bucket:
         """The same; None where there is none."""
         try:
             return self._small(key, limit)
-        except ClientError as error:
+        except self._refusals as error:
             if error.response.get("Error", {}).get("Code") in MISSING_CODES:
                 return None
             raise
