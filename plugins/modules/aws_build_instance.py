@@ -20,9 +20,8 @@ description:
     shut down. What was lost of an answer of AWS does not lead to a second instance.
   - To be called by the one who holds the lock of M(petal.hpc.aws_build_lock).
 extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+  - petal.hpc.aws
+  - petal.hpc.aws.boto3
 attributes:
   check_mode:
     description: Can run in check mode. Finds the instance, and neither launches nor terminates one.

@@ -24,9 +24,8 @@ description:
   - Whoever waits says for which build and since when, after three seconds and then every minute, with any callback.
   - Runs on the controller, where the private key is kept. Needs C(ssh-keygen).
 extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+  - petal.hpc.aws
+  - petal.hpc.aws.boto3
 attributes:
   check_mode:
     description: Can run in check mode. Says whether the lock could be had, and neither takes it nor waits.

@@ -56,9 +56,8 @@ seealso:
   - module: petal.hpc.aws_build_snapshot
   - module: petal.hpc.local_snapshot_signature
 extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+  - petal.hpc.aws
+  - petal.hpc.aws.boto3
 """
 
 EXAMPLES = r"""

@@ -38,9 +38,8 @@ seealso:
   - module: petal.hpc.local_snapshot_trust_info
 extends_documentation_fragment:
   - petal.hpc.trust
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+  - petal.hpc.aws
+  - petal.hpc.aws.boto3
 """
 
 EXAMPLES = r"""

@@ -24,8 +24,7 @@ requirements:
   - aws-parallelcluster >= 3.13, of the release that made the cluster where it is updated
   - Node.js in the PATH, to create and to update
 extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
+  - petal.hpc.aws
 attributes:
   check_mode:
     description: Can run in check mode, where ParallelCluster validates the request but nothing is made.

@@ -17,8 +17,7 @@ description:
 requirements:
   - aws-parallelcluster >= 3.13
 extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
+  - petal.hpc.aws
 attributes:
   check_mode:
     description: Changes nothing in any mode.

@@ -22,9 +22,8 @@ description:
   - What another account shares can be copied, too, into the own account. So a snapshot that its owner takes back is
     still there.
 extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+  - petal.hpc.aws
+  - petal.hpc.aws.boto3
 attributes:
   check_mode:
     description: Can run in check mode. Looks and checks as otherwise, and begins nothing.

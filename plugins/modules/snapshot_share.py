@@ -20,9 +20,8 @@ description:
     that the account does not block public access. What stands against it is said with the way out.
   - To take it back nothing has to hold but that it is the account's own.
 extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+  - petal.hpc.aws
+  - petal.hpc.aws.boto3
 attributes:
   check_mode:
     description: Can run in check mode. Looks and checks as otherwise, and changes nothing.

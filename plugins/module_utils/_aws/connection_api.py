@@ -10,9 +10,14 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleAWSError
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import explain
+
+try:
+    from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleAWSError
+    from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+except ImportError:
+    # Modules that take keys in KMS take this along, and without amazon.aws call nothing of it: _aws/module/api.py.
+    AnsibleAWSError = AWSRetry = None
 
 
 def ec2_client(module: Any, region: str | None = None, **config: Any) -> Any:

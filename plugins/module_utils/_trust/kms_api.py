@@ -9,10 +9,15 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.errors import AWSErrorHandler
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 from ansible_collections.petal.hpc.plugins.module_utils._aws.connection_api import call
 from ansible_collections.petal.hpc.plugins.module_utils._trust import sshsig
+
+try:
+    from ansible_collections.amazon.aws.plugins.module_utils.errors import AWSErrorHandler
+    from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+except ImportError:
+    # Whoever names a key in KMS is told so by the module: see _aws/module/api.py.
+    AWSErrorHandler = AWSRetry = None
 
 ALGORITHM = "ECDSA_SHA_256"
 
