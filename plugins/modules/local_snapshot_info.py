@@ -93,9 +93,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._exchange.api.lookup import find_in_stores
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
+from ansible_collections.petal.hpc.plugins.module_utils._lookup.options import ARGUMENTS, criteria_of
 from ansible_collections.petal.hpc.plugins.module_utils._lookup.select import select
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.options import ARGUMENTS, criteria_of
 
 
 def main() -> None:

@@ -162,13 +162,13 @@ from ansible_collections.petal.hpc.plugins.module_utils._core.errors import Peta
 from ansible_collections.petal.hpc.plugins.module_utils._exchange.api.lookup import find_in_stores
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._lookup.ebs_api import find_in_sources
+from ansible_collections.petal.hpc.plugins.module_utils._lookup.options import ARGUMENTS as WHICH
+from ansible_collections.petal.hpc.plugins.module_utils._lookup.options import criteria_of
 from ansible_collections.petal.hpc.plugins.module_utils._lookup.select import select
 from ansible_collections.petal.hpc.plugins.module_utils._registry.options import ARGUMENTS
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.listing_api import with_whom
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.api import EbsSnapshots
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.options import ARGUMENTS as WHICH
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.options import criteria_of
 
 
 def main() -> None:

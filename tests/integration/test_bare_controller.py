@@ -44,7 +44,13 @@ class Controller:
         path = f"{self.path}/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         own = {"HOME": str(self.path), "PATH": path, "ANSIBLE_COLLECTIONS_PATH": str(self.collections)}
         done = subprocess.run(
-            argv, cwd=self.path, env={**kept, **own}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            argv,
+            cwd=self.path,
+            env={**kept, **own},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
         )
         return f"{done.stdout}\nstatus {done.returncode}"
 

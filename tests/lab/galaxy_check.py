@@ -1,6 +1,6 @@
-"""The collection as Galaxy and ansible-builder see it: the archive, what Galaxy's importer says of it, and its requirements.
+"""The collection as Galaxy and ansible-builder see it: archive, importer, requirements.
 
-Ends with what was found, and with status 1 where that is anything. ansible-lint does not run here: it has its own stage.
+Ends with what was found, and with status 1 where that is anything. ansible-lint does not run here: it has a stage.
 """
 
 from __future__ import annotations
@@ -29,7 +29,13 @@ def run(*argv: str, cwd: Path, **environment: str) -> tuple[int, str]:
     command = [str(BIN / argv[0]), *argv[1:]]
     own = {"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(cwd), "ANSIBLE_CONFIG": "", **environment}
     done = subprocess.run(
-        command, cwd=cwd, env={**os.environ, **own}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=cwd,
+        env={**os.environ, **own},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
     return done.returncode, done.stdout
 

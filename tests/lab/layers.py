@@ -26,6 +26,7 @@ PACKAGES = (
     "_lmod",
     "_host",
     "_namespace",
+    "_fstab",
     "_sandbox",
     "_preflight",
     "_check",

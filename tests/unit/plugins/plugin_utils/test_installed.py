@@ -34,5 +34,5 @@ def test_a_provider_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None
     assert [usable("local"), usable("aws")] == ["local", "aws"]
     monkeypatch.setattr(installed, "there", lambda _name: False)
     assert usable("local") == "local"
-    with pytest.raises(AnsibleFilterError, match="the provider aws needs the collection amazon.aws"):
+    with pytest.raises(AnsibleFilterError, match=r"the provider aws needs the collection amazon\.aws"):
         usable("aws")

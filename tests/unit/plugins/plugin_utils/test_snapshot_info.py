@@ -30,6 +30,6 @@ def test_the_rest_by_the_one_that_asks_aws(arguments: dict[str, Any]) -> None:
 @pytest.mark.parametrize("arguments", AWS)
 def test_without_the_collection_it_is_one_error(arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(installed, "there", lambda _name: False)
-    with pytest.raises(PetalError, match="ansible-galaxy collection install amazon.aws"):
+    with pytest.raises(PetalError, match=r"ansible-galaxy collection install amazon\.aws"):
         module_for(arguments)
     assert module_for({"store": "/x"})[0] == LOCAL
