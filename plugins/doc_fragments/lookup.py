@@ -71,7 +71,7 @@ options:
       account:
         description:
           - The account of a source V(organization), twelve digits in quotes. With V(official) and V(community) the one
-            account whose snapshots count, in place of O(trusted_accounts).
+            account whose snapshots count, in place of those that are trusted.
         type: str
       store:
         description:

@@ -80,7 +80,8 @@ def introspected(archive: Path, scratch: Path) -> list[str]:
     for kind, name in (("python", "ee-requirements.txt"), ("system", "ee-bindep.txt")):
         lines = [line.strip() for line in (ROOT / "meta" / name).read_text().splitlines()]
         wanted = [line for line in lines if line and not line.startswith("#")]
-        got = [line for line in told.get(kind, {}).get("petal.hpc", []) if not line.startswith("#")]
+        # Each with who wants it, as a comment.
+        got = [line.partition("  # from collection petal.hpc")[0] for line in told[kind]]
         if got != wanted:
             found.append(f"introspect: {kind} is {json.dumps(got)}, expected {json.dumps(wanted)}")
     (scratch / "awx" / "dist").mkdir(parents=True)
