@@ -21,7 +21,7 @@ BECOME := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs kill bench bench-lookup bench-trust seeds-check package-index pcluster-check instance-types debian-sources requirements lab lab-build lab-kill lab-faults lab-share cluster-demo truth trust-check leftovers fuzz
+.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs docs-site galaxy kill bench bench-lookup bench-trust seeds-check package-index pcluster-check instance-types debian-sources requirements lab lab-build lab-kill lab-faults lab-share cluster-demo truth trust-check leftovers fuzz
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 24
@@ -82,8 +82,14 @@ integration: setup-dev ## playbooks and modules run for real
 molecule: setup-dev ## one Molecule scenario a role
 	@tests/run molecule
 
-docs: setup-dev ## render the documentation of every plugin
+docs: setup-dev ## render the documentation of every plugin, and the site
 	@tests/run docs
+
+docs-site: setup-dev ## the documentation as a site, in .cache/site/html; a warning is an error
+	@PATH="$(abspath $(BIN)):$$PATH" docs/site/build.sh .cache/site
+
+galaxy: setup-dev ## the archive as Galaxy's importer and ansible-builder see it
+	@tests/run galaxy
 
 bench: setup-dev ## install one package graph by script and by role: table and ratios (BENCH="--seconds 6 …")
 	@$(SUDO) env HOME="$$HOME" PYTHONPATH=.collections:tests/lab $(BIN)/python -B tests/bench/bench.py $(BENCH)

@@ -45,10 +45,10 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster.hook import arguments
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._seed.drafts import judged_before
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
-from ansible_collections.petal.hpc.plugins.module_utils._seed.rules import judged_before
 
 
 def node_hook_arguments(seed: Any, writable_buckets: Any = ()) -> list[str]:

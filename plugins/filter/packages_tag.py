@@ -36,7 +36,7 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.petal.hpc.plugins.module_utils._aws.names import packages_tag
+from ansible_collections.petal.hpc.plugins.module_utils._core.tags import packages_tag
 
 
 def tag(packages: Any) -> str:

@@ -157,11 +157,11 @@ from typing import Any, Callable
 from ansible.errors import AnsibleFilterError
 from ansible.utils.display import Display
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster.render import configure
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster.settings import Settings, snapshot_of
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._seed.drafts import judged_before
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
-from ansible_collections.petal.hpc.plugins.module_utils._seed.rules import judged_before
 
 
 def pcluster_config(seed: Any, snapshot: Any = None, settings: Any = None) -> dict[str, Any]:

@@ -45,8 +45,8 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._provenance.model import checked, statement_of_volume
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 
 def provenance(build: Any, host: str) -> str:

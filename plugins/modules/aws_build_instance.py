@@ -20,9 +20,8 @@ description:
     shut down. What was lost of an answer of AWS does not lead to a second instance.
   - To be called by the one who holds the lock of M(petal.hpc.aws_build_lock).
 extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+  - petal.hpc.aws
+  - petal.hpc.aws.boto3
 attributes:
   check_mode:
     description: Can run in check mode. Finds the instance, and neither launches nor terminates one.
@@ -181,10 +180,10 @@ replaced:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import ec2_client
-from ansible_collections.petal.hpc.plugins.module_utils._aws.instances.api import BuildInstances
+from ansible_collections.petal.hpc.plugins.module_utils._aws.connection_api import ec2_client
+from ansible_collections.petal.hpc.plugins.module_utils._aws.instances_api import BuildInstances
 from ansible_collections.petal.hpc.plugins.module_utils._aws.launch import launch_of
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
 
 def main() -> None:

@@ -24,9 +24,8 @@ description:
   - Whoever waits says for which build and since when, after three seconds and then every minute, with any callback.
   - Runs on the controller, where the private key is kept. Needs C(ssh-keygen).
 extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+  - petal.hpc.aws
+  - petal.hpc.aws.boto3
 attributes:
   check_mode:
     description: Can run in check mode. Says whether the lock could be had, and neither takes it nor waits.
@@ -220,11 +219,11 @@ spared:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import ec2_client
-from ansible_collections.petal.hpc.plugins.module_utils._aws.keys.api import KeyLocks, request_of
-from ansible_collections.petal.hpc.plugins.module_utils._aws.lock import KeyHeldError
+from ansible_collections.petal.hpc.plugins.module_utils._aws.connection_api import ec2_client
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._lock.key_pair import KeyHeldError
+from ansible_collections.petal.hpc.plugins.module_utils._lock.key_pair_api import KeyLocks, request_of
 
 STATES = ["present", "absent", "renewing", "detached", "kept"]
 

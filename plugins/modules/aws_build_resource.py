@@ -18,9 +18,8 @@ description:
     a subnet its addresses.
   - To be called by the one who holds the lock of M(petal.hpc.aws_build_lock).
 extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+  - petal.hpc.aws
+  - petal.hpc.aws.boto3
 attributes:
   check_mode:
     description: Can run in check mode. Finds the resource, and makes none.
@@ -93,10 +92,10 @@ resource:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import ec2_client
+from ansible_collections.petal.hpc.plugins.module_utils._aws.connection_api import ec2_client
 from ansible_collections.petal.hpc.plugins.module_utils._aws.making.api import Made
 from ansible_collections.petal.hpc.plugins.module_utils._aws.making.kinds import KINDS
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
 
 def main() -> None:

@@ -18,9 +18,8 @@ description:
     C(petal:snapshot) before the call, and the id as soon as there is one.
   - To be called by the one who holds the lock of M(petal.hpc.aws_build_lock).
 extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+  - petal.hpc.aws
+  - petal.hpc.aws.boto3
 attributes:
   check_mode:
     description: Has no check mode.
@@ -104,9 +103,9 @@ snapshot:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import ec2_client
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.making.api import BuildSnapshot, Wanted
+from ansible_collections.petal.hpc.plugins.module_utils._aws.connection_api import ec2_client
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.making.api import BuildSnapshot, BuildSnapshotRequest
 
 
 def main() -> None:
@@ -128,7 +127,7 @@ def main() -> None:
     p = module.params
     quick = ec2_client(module, retries={"total_max_attempts": 1})
     snapshots = BuildSnapshot(ec2_client(module), quick, module.region)
-    wanted = Wanted(
+    wanted = BuildSnapshotRequest(
         fingerprint=p["fingerprint"],
         build_id=p["build_id"],
         name=p["name"],

@@ -18,9 +18,8 @@ description:
   - Waits until they are there. On Nitro instances that is as soon as they are printed, on others some minutes later.
   - A file that has keys of the instance is left as it is, and AWS is not asked.
 extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+  - petal.hpc.aws
+  - petal.hpc.aws.boto3
 attributes:
   check_mode:
     description: Can run in check mode. Does not wait, and writes nothing.
@@ -71,10 +70,10 @@ fingerprints:
 from pathlib import Path
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import ec2_client
+from ansible_collections.petal.hpc.plugins.module_utils._aws.connection_api import ec2_client
 from ansible_collections.petal.hpc.plugins.module_utils._aws.console.api import HostKeys
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 
 def main() -> None:

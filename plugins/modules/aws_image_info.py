@@ -39,9 +39,8 @@ options:
     description: Use this image instead, whoever owns it and however old it is.
     type: str
 extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+  - petal.hpc.aws
+  - petal.hpc.aws.boto3
 """
 
 EXAMPLES = r"""
@@ -107,8 +106,8 @@ image:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.petal.hpc.plugins.module_utils._aws.images.api import find_image
-from ansible_collections.petal.hpc.plugins.module_utils._aws.images.choice import Wanted
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._aws.images.choice import ImageRequest
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
 
 def main() -> None:
@@ -121,7 +120,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        wanted = Wanted.named(*(module.params[name] for name in ("os", "architecture", "image_id")))
+        wanted = ImageRequest.named(*(module.params[name] for name in ("os", "architecture", "image_id")))
         image = find_image(module, wanted)
     except PetalError as error:
         module.fail_json(msg=str(error))

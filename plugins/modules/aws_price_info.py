@@ -60,9 +60,8 @@ options:
     type: int
     default: 3
 extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+  - petal.hpc.aws
+  - petal.hpc.aws.boto3
 """
 
 EXAMPLES = r"""
@@ -152,8 +151,8 @@ from dataclasses import fields
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.petal.hpc.plugins.module_utils._aws.cost.api import find_prices
-from ansible_collections.petal.hpc.plugins.module_utils._aws.cost.estimate import Wanted, estimate
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._aws.cost.estimate import PricedBuild, estimate
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
 
 def main() -> None:
@@ -175,9 +174,9 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    options = {field.name: module.params.get(field.name) for field in fields(Wanted)}
+    options = {field.name: module.params.get(field.name) for field in fields(PricedBuild)}
     try:
-        wanted = Wanted(**{**options, "region": module.region or ""}).check()
+        wanted = PricedBuild(**{**options, "region": module.region or ""}).check()
     except PetalError as error:
         module.fail_json(msg=str(error))
     prices = find_prices(module, wanted, module.params["timeout"])

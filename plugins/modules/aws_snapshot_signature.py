@@ -56,9 +56,8 @@ seealso:
   - module: petal.hpc.aws_build_snapshot
   - module: petal.hpc.local_snapshot_signature
 extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+  - petal.hpc.aws
+  - petal.hpc.aws.boto3
 """
 
 EXAMPLES = r"""
@@ -78,12 +77,12 @@ key:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.signing.api import check_original, sign
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.signing_api import check_original, sign
 from ansible_collections.petal.hpc.plugins.module_utils._trust.api import KeyFile
 from ansible_collections.petal.hpc.plugins.module_utils._trust.ebs import NAMESPACE
-from ansible_collections.petal.hpc.plugins.module_utils._trust.kms.api import KmsKey
+from ansible_collections.petal.hpc.plugins.module_utils._trust.kms_api import KmsKey
 
 
 def main() -> None:

@@ -38,9 +38,8 @@ seealso:
   - module: petal.hpc.local_snapshot_trust_info
 extends_documentation_fragment:
   - petal.hpc.trust
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+  - petal.hpc.aws
+  - petal.hpc.aws.boto3
 """
 
 EXAMPLES = r"""
@@ -100,9 +99,9 @@ report:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
-from ansible_collections.petal.hpc.plugins.module_utils._provenance.ebs.api import verify
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._provenance.ebs_api import verify
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import Policy
 
 

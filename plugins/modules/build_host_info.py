@@ -80,9 +80,9 @@ host:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, explained
 from ansible_collections.petal.hpc.plugins.module_utils._preflight.api import gather
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 
 def main() -> None:

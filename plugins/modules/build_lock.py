@@ -133,10 +133,10 @@ reason:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
-from ansible_collections.petal.hpc.plugins.module_utils._lock.api import BuildLocks, LockRequest
+from ansible_collections.petal.hpc.plugins.module_utils._lock.local_api import BuildLocks, LockRequest
 from ansible_collections.petal.hpc.plugins.module_utils._lock.model import LockHeldError, parse_holder
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 
 def main() -> None:

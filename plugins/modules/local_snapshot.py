@@ -201,12 +201,12 @@ in_use:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._provenance.api import attest_of
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import SnapshotRequest
-from ansible_collections.petal.hpc.plugins.module_utils._volume.api import VolumeStore
+from ansible_collections.petal.hpc.plugins.module_utils._volume.api.store import VolumeStore
 from ansible_collections.petal.hpc.plugins.module_utils._volume.model import text_tags
 from ansible_collections.petal.hpc.plugins.module_utils._volume.uses import described, refusal
 

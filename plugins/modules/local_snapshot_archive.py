@@ -82,10 +82,10 @@ trusted:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._exchange.api.file import SnapshotFile
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.portable.api import SnapshotFile
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import Policy
 
 

@@ -51,10 +51,9 @@ options:
 extends_documentation_fragment:
   - petal.hpc.store
   - petal.hpc.trust
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
+  - petal.hpc.aws
 requirements:
-  - boto3 and botocore for a bucket, see R(the amazon.aws collection,ansible_collections.amazon.aws).
+  - boto3 and botocore for a bucket, and amazon.aws on the controller.
 seealso:
   - module: petal.hpc.local_snapshot
   - module: petal.hpc.snapshot_info
@@ -91,18 +90,17 @@ withdrawn:
   elements: str
 """
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.petal.hpc.plugins.module_utils._aws.module.api import local_module
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._exchange.api.stores import remote_store
+from ansible_collections.petal.hpc.plugins.module_utils._exchange.api.transfer import Transfer
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.remote.api import Transfer, remote_store
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import Policy
 
 
 def main() -> None:
-    module = AnsibleAWSModule(
-        # A directory works where there is no boto3.
-        check_boto3=False,
+    module = local_module(
         argument_spec={
             "store": {"type": "path", "default": "/var/lib/petal"},
             "remote": {"type": "str", "required": True},

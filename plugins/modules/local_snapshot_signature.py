@@ -17,7 +17,7 @@ description:
   - Signed is with C(ssh-keygen -Y sign) in the namespace C(snapshot@petal.hpc). Several may sign one snapshot.
 requirements:
   - OpenSSH 8.2 or later on the host
-  - boto3 and botocore for a key in KMS, see R(the amazon.aws collection,ansible_collections.amazon.aws).
+  - boto3 and botocore for a key in KMS, and amazon.aws on the controller.
 attributes:
   check_mode:
     description: Can run in check mode and say whether the key has still to sign, without signing.
@@ -43,8 +43,7 @@ seealso:
   - module: petal.hpc.local_snapshot
 extends_documentation_fragment:
   - petal.hpc.store
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
+  - petal.hpc.aws
 """
 
 EXAMPLES = r"""
@@ -72,19 +71,17 @@ key:
   sample: SHA256:djR5KLsP/hUVPu3LXRcHx7zOUS3AHlwWf8ouAsEaMrQ
 """
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.petal.hpc.plugins.module_utils._aws.module.api import local_module
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore
 from ansible_collections.petal.hpc.plugins.module_utils._trust.api import KeyFile
-from ansible_collections.petal.hpc.plugins.module_utils._trust.kms.api import KmsKey
+from ansible_collections.petal.hpc.plugins.module_utils._trust.kms_api import KmsKey
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import NAMESPACE
 
 
 def main() -> None:
-    module = AnsibleAWSModule(
-        # A key in a file works where there is no boto3.
-        check_boto3=False,
+    module = local_module(
         argument_spec={
             "store": {"type": "path", "default": "/var/lib/petal"},
             "snapshot_id": {"type": "str"},

@@ -211,10 +211,10 @@ detached:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import Policy
-from ansible_collections.petal.hpc.plugins.module_utils._volume.api import VolumeStore
+from ansible_collections.petal.hpc.plugins.module_utils._volume.api.store import VolumeStore
 from ansible_collections.petal.hpc.plugins.module_utils._volume.model import DetachedBuildError, Wanted, text_tags
 
 

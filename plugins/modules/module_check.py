@@ -80,7 +80,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.petal.hpc.plugins.module_utils._check.api import run_checks
 from ansible_collections.petal.hpc.plugins.module_utils._check.model import verdict
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
 
 def main() -> None:

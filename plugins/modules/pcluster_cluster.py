@@ -24,8 +24,7 @@ requirements:
   - aws-parallelcluster >= 3.13, of the release that made the cluster where it is updated
   - Node.js in the PATH, to create and to update
 extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
+  - petal.hpc.aws
 attributes:
   check_mode:
     description: Can run in check mode, where ParallelCluster validates the request but nothing is made.
@@ -132,8 +131,8 @@ changes:
 from ansible.module_utils.common.warnings import warn
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster.api import Cluster, How, Library, configuration_of
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 
 def main() -> None:

@@ -17,8 +17,7 @@ description:
 requirements:
   - aws-parallelcluster >= 3.13
 extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
+  - petal.hpc.aws
 attributes:
   check_mode:
     description: Changes nothing in any mode.
@@ -156,8 +155,8 @@ instances:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster.api import Cluster, Library, instances, listed
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 
 def main() -> None:

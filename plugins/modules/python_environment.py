@@ -173,9 +173,10 @@ progress:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.petal.hpc.plugins.module_utils._python.api import BUILD_USER, NETWORK, Builder, settings
-from ansible_collections.petal.hpc.plugins.module_utils._python.plan import Environment
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._python.api.build import BUILD_USER, Builder
+from ansible_collections.petal.hpc.plugins.module_utils._python.api.uv import NETWORK, settings
+from ansible_collections.petal.hpc.plugins.module_utils._python.model import Environment
 
 
 def main() -> None:

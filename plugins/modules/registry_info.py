@@ -150,10 +150,10 @@ passed_over:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._registry.api import Registry, Settings
 from ansible_collections.petal.hpc.plugins.module_utils._registry.options import ARGUMENTS
 from ansible_collections.petal.hpc.plugins.module_utils._registry.query import QUESTIONS
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 
 def main() -> None:

@@ -22,9 +22,8 @@ description:
   - What another account shares can be copied, too, into the own account. So a snapshot that its owner takes back is
     still there.
 extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+  - petal.hpc.aws
+  - petal.hpc.aws.boto3
 attributes:
   check_mode:
     description: Can run in check mode. Looks and checks as otherwise, and begins nothing.
@@ -155,8 +154,8 @@ progress:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
-from ansible_collections.petal.hpc.plugins.module_utils._sharing.copying.api import Copies
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._sharing.copying_api import Copies
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ description:
     call of the API for each thousand, and no others.
   - With O(sources) it looks further, in the order of their priority, and the first that has a match wins. That takes at
     most one more call for all accounts of the organization, and one for all that a registry names.
+  - Where nothing of it is on AWS, M(petal.hpc.local_snapshot_info) looks, which needs nothing but ansible-core.
 attributes:
   check_mode:
     description: Changes nothing in any mode.
@@ -32,81 +33,6 @@ options:
     type: str
     choices: [local, aws]
     default: local
-  store:
-    description: Directory that holds the snapshots of the local provider. Need not exist.
-    type: path
-    default: /var/lib/petal
-  fingerprint:
-    description: Only snapshots of this fingerprint.
-    type: str
-  older_fingerprints:
-    description:
-      - Fingerprints of older versions that stand for the same bytes as O(fingerprint), as M(petal.hpc.seed_info)
-        returns them. They are asked for in the same call; one of theirs is used only where O(fingerprint) has none.
-    type: list
-    elements: str
-    default: []
-  name:
-    description: Only snapshots of this name.
-    type: str
-  snapshot_ids:
-    description: Only these snapshots.
-    type: list
-    elements: str
-    default: []
-  os:
-    description: Only snapshots for this operating system can be used.
-    type: str
-  architecture:
-    description: Only snapshots for this architecture can be used.
-    type: str
-  size_gb:
-    description: Largest size in GiB that can be used.
-    type: int
-  states:
-    description: Only snapshots in these states are listed. The one to use is complete in any case.
-    type: list
-    elements: str
-    choices: [pending, completed, error]
-    default: [completed]
-  build_id:
-    description: Only snapshots that this build made, which is their tag C(petal:build-id).
-    type: str
-  sources:
-    description:
-      - Where to look, as C(snapshot_sources) of a seed. Without it that is the own account, or O(store), alone.
-      - V(local) is the own account, by tags. V(organization) is another O(sources[].account), by the Description of
-        what it shares with this one, as tags of others cannot be seen. V(official) and V(community) are what the
-        registry names, with and without its maintainers' mark C(verified).
-    type: list
-    elements: dict
-    suboptions:
-      type:
-        description: Kind of the source.
-        type: str
-        choices: [local, organization, official, community]
-        required: true
-      priority:
-        description: The lowest is asked first. Each once.
-        type: int
-        required: true
-      account:
-        description:
-          - The account of a source V(organization), twelve digits in quotes. With V(official) and V(community) the one
-            account whose snapshots count, in place of O(trusted_accounts).
-        type: str
-      store:
-        description:
-          - With the provider V(local), the store of a source V(organization), an absolute directory such as one on NFS,
-            or C(s3://BUCKET/PREFIX). That needs boto3 on the host.
-        type: str
-      enabled:
-        description: Whether it is asked. Without it V(local) and V(organization) are, the others are not.
-        type: bool
-  all_sources:
-    description: Ask every source, for a list. The one to use is of the first that has a match all the same.
-    type: bool
-    default: false
   trusted_accounts:
     description:
       - Whose snapshots may be used on a registry's word, as far as O(trust) has them among its C(accounts). AWS has to
@@ -124,14 +50,15 @@ options:
     description: Largest size in GiB that is used on a registry's word. Of what is vouched for by an account, any is.
     type: int
 extends_documentation_fragment:
+  - petal.hpc.lookup
   - petal.hpc.registry
   - petal.hpc.trust
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
+  - petal.hpc.aws
 requirements:
-  - boto3 and botocore for provider V(aws), see R(the amazon.aws collection,ansible_collections.amazon.aws).
+  - boto3 and botocore for V(aws) and C(s3://), and amazon.aws on the controller.
 seealso:
   - module: petal.hpc.local_snapshot
+  - module: petal.hpc.local_snapshot_info
   - module: petal.hpc.registry_info
 """
 
@@ -230,54 +157,27 @@ progress:
   type: dict
 """
 
-from dataclasses import fields
-
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._exchange.api.lookup import find_in_stores
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
+from ansible_collections.petal.hpc.plugins.module_utils._lookup.ebs_api import find_in_sources
+from ansible_collections.petal.hpc.plugins.module_utils._lookup.options import ARGUMENTS as WHICH
+from ansible_collections.petal.hpc.plugins.module_utils._lookup.options import criteria_of
+from ansible_collections.petal.hpc.plugins.module_utils._lookup.select import select
 from ansible_collections.petal.hpc.plugins.module_utils._registry.options import ARGUMENTS
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
-from ansible_collections.petal.hpc.plugins.module_utils._sharing.listing.api import with_whom
+from ansible_collections.petal.hpc.plugins.module_utils._sharing.listing_api import with_whom
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.api import EbsSnapshots
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.lookup.api import find_in_sources
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.remote.api import find_in_stores
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria, select
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.sources import TYPES
 
 
 def main() -> None:
     module = AnsibleAWSModule(
-        # The local provider works where there is no boto3.
+        # A store in a directory works where there is no boto3, whatever else is in a bucket.
         check_boto3=False,
         argument_spec={
             "provider": {"type": "str", "choices": ["local", "aws"], "default": "local"},
-            "store": {"type": "path", "default": "/var/lib/petal"},
-            "fingerprint": {"type": "str"},
-            "older_fingerprints": {"type": "list", "elements": "str", "default": []},
-            "name": {"type": "str"},
-            "snapshot_ids": {"type": "list", "elements": "str", "default": []},
-            "os": {"type": "str"},
-            "architecture": {"type": "str"},
-            "size_gb": {"type": "int"},
-            "states": {
-                "type": "list",
-                "elements": "str",
-                "choices": ["pending", "completed", "error"],
-                "default": ["completed"],
-            },
-            "build_id": {"type": "str"},
-            "sources": {
-                "type": "list",
-                "elements": "dict",
-                "options": {
-                    "type": {"type": "str", "choices": list(TYPES), "required": True},
-                    "priority": {"type": "int", "required": True},
-                    "account": {"type": "str"},
-                    "store": {"type": "str"},
-                    "enabled": {"type": "bool"},
-                },
-            },
-            "all_sources": {"type": "bool", "default": False},
+            **WHICH,
             "trusted_accounts": {"type": "list", "elements": "str", "default": []},
             "shared": {"type": "bool", "default": False},
             "trust": {"type": "dict", "default": {}},
@@ -286,10 +186,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    options = {field.name: module.params[field.name] for field in fields(Criteria)}
-    for several in ("snapshot_ids", "states", "older_fingerprints"):
-        options[several] = tuple(options[several])
-    criteria = Criteria(**options)
+    criteria = criteria_of(module.params)
     try:
         if module.params["sources"] is not None:
             on_aws = module.params["provider"] == "aws"

@@ -20,9 +20,8 @@ description:
     that the account does not block public access. What stands against it is said with the way out.
   - To take it back nothing has to hold but that it is the account's own.
 extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+  - petal.hpc.aws
+  - petal.hpc.aws.boto3
 attributes:
   check_mode:
     description: Can run in check mode. Looks and checks as otherwise, and changes nothing.
@@ -137,7 +136,7 @@ region:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.api import Sharing
 
 

@@ -163,8 +163,10 @@ hit_bytes:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.petal.hpc.plugins.module_utils._buildcache.api import CACHE, KEYRING, TRUSTED, inspect
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._buildcache.api.inspector import inspect
+from ansible_collections.petal.hpc.plugins.module_utils._buildcache.api.keyring import KEYRING, TRUSTED
+from ansible_collections.petal.hpc.plugins.module_utils._buildcache.api.stores import CACHE
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
 
 def main() -> None:

@@ -130,8 +130,9 @@ signing_key:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.petal.hpc.plugins.module_utils._buildcache.api import CACHE, KEYRING, ensure_keys
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._buildcache.api.keyring import KEYRING, ensure_keys
+from ansible_collections.petal.hpc.plugins.module_utils._buildcache.api.stores import CACHE
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
 KEY = {
     "name": {"type": "str", "required": True},

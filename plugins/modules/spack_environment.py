@@ -244,9 +244,9 @@ log_tail:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._spack.api import PRESENT, STATES, STATUS, Environment, Options
-from ansible_collections.petal.hpc.plugins.module_utils._spack.model import Wanted
+from ansible_collections.petal.hpc.plugins.module_utils._spack.model import EnvironmentRequest
 
 
 def main() -> None:
@@ -274,7 +274,7 @@ def main() -> None:
     )
     given = module.params
     try:
-        wanted = Wanted.checked(given)
+        wanted = EnvironmentRequest.checked(given)
         options = Options(
             spack=given["spack"],
             work_dir=given["work_dir"],

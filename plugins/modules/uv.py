@@ -54,9 +54,9 @@ path:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.petal.hpc.plugins.module_utils._python.api import NETWORK, ensure_uv, settings
-from ansible_collections.petal.hpc.plugins.module_utils._python.plan import uv_path
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._python.api.uv import NETWORK, ensure_uv, settings
+from ansible_collections.petal.hpc.plugins.module_utils._python.commands import uv_path
 
 
 def main() -> None:

@@ -138,7 +138,7 @@ files_read:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.petal.hpc.plugins.module_utils._audit.api import audit
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
 
 def main() -> None:

@@ -118,8 +118,8 @@ locks:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.petal.hpc.plugins.module_utils._components.api import Finder
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from ansible_collections.petal.hpc.plugins.module_utils._seed import packages, schema, spec
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import WARNING, Problem
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
-from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Report, Source, of_shape
+from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Report, SourceMap, of_shape
 
 #: Directory of indexes in a mirror directory.
 MIRRORED = "package-index"
@@ -36,7 +36,7 @@ def load(ref: str | None, mirror_dir: str = "") -> packages.Index | None:
 
 
 def compare(
-    data: Mapping[str, Any], seed: Seed, source: Source, mirror_dir: str = ""
+    data: Mapping[str, Any], seed: Seed, source: SourceMap, mirror_dir: str = ""
 ) -> tuple[str | None, list[Problem]]:
     """What an index does not have of a valid seed's specs, as warnings: a site may have recipes of its own.
 

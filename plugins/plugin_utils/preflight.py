@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 from collections.abc import Iterable, Mapping
@@ -14,11 +13,16 @@ from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._preflight.model import ControllerFacts, Facts, HostFacts
 from ansible_collections.petal.hpc.plugins.module_utils._preflight.rules import problems
+from ansible_collections.petal.hpc.plugins.plugin_utils.installed import there
 
 #: What the controller needs by provider: Python libraries, collections, commands.
 NEEDS: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
-    "local": (("cyclonedx",), ("ansible.posix", "community.general"), ()),
-    "aws": (("boto3", "botocore", "cyclonedx"), ("amazon.aws", "community.general"), ("ssh", "ssh-keygen")),
+    "local": (("cyclonedx",), (), ()),
+    "aws": (
+        ("boto3", "botocore", "cyclonedx"),
+        ("amazon.aws", "ansible.posix", "community.general"),
+        ("ssh", "ssh-keygen"),
+    ),
 }
 
 
@@ -41,14 +45,7 @@ def build_problems(plan: Mapping[str, Any], host: Mapping[str, Any] | None) -> l
 
 def _controller(libraries: Iterable[str], collections: Iterable[str], commands: Iterable[str]) -> ControllerFacts:
     return ControllerFacts(
-        libraries=tuple(name for name in libraries if not _there(name)),
-        collections=tuple(name for name in collections if not _there(f"ansible_collections.{name}")),
+        libraries=tuple(name for name in libraries if not there(name)),
+        collections=tuple(name for name in collections if not there(f"ansible_collections.{name}")),
         commands=tuple(name for name in commands if shutil.which(name) is None),
     )
-
-
-def _there(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):
-        return False

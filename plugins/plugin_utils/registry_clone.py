@@ -17,12 +17,13 @@ from typing import Any, TypeVar
 
 import yaml
 
-from ansible_collections.petal.hpc.plugins.module_utils._host.below import api as below
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._host import below_api as below
 from ansible_collections.petal.hpc.plugins.module_utils._registry import contribution, record
 from ansible_collections.petal.hpc.plugins.module_utils._registry.contribution import Offer
 from ansible_collections.petal.hpc.plugins.module_utils._registry.record import Entry, Index, RegistryError, Stack
 from ansible_collections.petal.hpc.plugins.module_utils._seed import fingerprint as fingerprints
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError, SeedError
+from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import SeedError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.inputs import default_lmod_method
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot, parse_snapshot

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._run.variables import (
     EXTRA_VARIABLES,
     judge,
     missing_hosts,
     misspelt,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 #: Options of the action, in the form of Ansible's argument specifications.
 ARGUMENTS: dict[str, dict[str, Any]] = {

@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._audit.spdx import is_known
 from ansible_collections.petal.hpc.plugins.module_utils._audit.table import SPACK
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
 try:
     from cyclonedx.contrib.hash.factories import HashTypeFactory

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playing import loop_devices, mounts
+from playing import leftovers, loop_devices, mounts, play
 
 
 @pytest.fixture
@@ -20,3 +21,21 @@ def store(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path / "store"
     # Only what belongs to this test: others may use the machine at the same time.
     assert [line for line in mounts() | loop_devices() if str(tmp_path) in line] == []
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path, Path], None]:
+    """Put the snapshot of a seed into a store, for tests of what comes after: built once, and copied from then on."""
+    made: dict[str, Path] = {}
+
+    def put(seed: Path, store: Path) -> None:
+        text = seed.read_text()
+        if text not in made:
+            place = tmp_path_factory.mktemp("built")
+            done = play("build_volume", seed=seed, store=place)
+            assert done.rc == 0, done.output
+            assert leftovers(place) == []
+            made[text] = place
+        shutil.copytree(made[text] / "snapshots", store / "snapshots", dirs_exist_ok=True)
+
+    return put

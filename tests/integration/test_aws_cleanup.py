@@ -17,18 +17,18 @@ from ec2lab.settings import Delays, Settings
 from ec2lab.testing import inside, why_not
 from playing import Run
 
-from ansible_collections.petal.hpc.plugins.module_utils._aws.lock import DETACHED, KEPT, holder_tag
-from ansible_collections.petal.hpc.plugins.module_utils._aws.names import (
+from ansible_collections.petal.hpc.plugins.module_utils._core.names import resource_name
+from ansible_collections.petal.hpc.plugins.module_utils._core.tags import (
     DEADLINE,
     HOLDER,
     KEEP_UNTIL,
     RENEWED,
     STARTED,
     build_tags,
-    resource_name,
     stamp,
     tag_specifications,
 )
+from ansible_collections.petal.hpc.plugins.module_utils._lock.key_pair import DETACHED, KEPT, holder_tag
 from ansible_collections.petal.hpc.plugins.module_utils._lock.model import Holder
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl left"

@@ -22,7 +22,7 @@ from ec2lab.client import Client
 from ec2lab.settings import Delays, Settings
 from ec2lab.testing import Cloud, inside, wait_for, why_not
 
-from ansible_collections.petal.hpc.plugins.module_utils._aws.names import stamp
+from ansible_collections.petal.hpc.plugins.module_utils._core.tags import stamp
 from ansible_collections.petal.hpc.plugins.plugin_utils.controller import process_identity
 
 DELAYS = Delays(
@@ -43,9 +43,9 @@ import json, sys
 from ansible.module_utils import basic
 basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": json.loads(sys.argv[2])}).encode()
 basic._ANSIBLE_PROFILE = "legacy"
-from ansible_collections.petal.hpc.plugins.module_utils._aws.instances import api
+from ansible_collections.petal.hpc.plugins.module_utils._aws import instances_api
 from ansible_collections.petal.hpc.plugins.modules import aws_build_instance, aws_build_lock, aws_build_resource
-api.DELAY = 1
+instances_api.DELAY = 1
 modules = aws_build_instance, aws_build_lock, aws_build_resource
 next(one for one in modules if one.__name__.endswith("." + sys.argv[1])).main()
 """

@@ -26,8 +26,8 @@ from ec2lab.testing import Cloud, inside, wait_for, why_not
 from modules import fail_module, run_module
 from playing import play
 
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Criteria
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs import api, record
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria
 
 FINGERPRINTS = {letter: "sha256:" + letter * 64 for letter in "abcdef0123456789"}
 ALL_STATES = ["pending", "completed", "error"]

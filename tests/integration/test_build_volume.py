@@ -161,14 +161,16 @@ def test_without_a_seed_there_is_one_clear_error() -> None:
     assert "Traceback" not in failed.output
 
 
-def test_a_deployed_volume_works_in_login_shells_and_goes_away_again(store: Path, mount_seed: Path) -> None:
+def test_a_deployed_volume_works_in_login_shells_and_goes_away_again(
+    store: Path, mount_seed: Path, built: Callable[[Path, Path], None]
+) -> None:
     early = play("deploy_cluster", seed=mount_seed, store=store)
     assert early.rc != 0
     assert "Build it first" in early.output
+    built(mount_seed, store)
     try:
-        for playbook in ("build_volume", "deploy_cluster"):
-            done = play(playbook, seed=mount_seed, store=store)
-            assert done.rc == 0, done.output
+        done = play("deploy_cluster", seed=mount_seed, store=store)
+        assert done.rc == 0, done.output
         assert re.search(r"^ok +small/2 ", done.output, re.MULTILINE), done.output
         again = play("deploy_cluster", "-v", seed=mount_seed, store=store)
         assert re.search(r"^localhost +: ok=\d+ +changed=0 ", again.output, re.MULTILINE), again.output
@@ -216,7 +218,9 @@ def test_a_deployed_volume_works_in_login_shells_and_goes_away_again(store: Path
     Path("/petal-test").rmdir()
 
 
-def test_a_single_host_goes_back_to_what_was_before(store: Path, mount_seed: Path) -> None:
+def test_a_single_host_goes_back_to_what_was_before(
+    store: Path, mount_seed: Path, built: Callable[[Path, Path], None]
+) -> None:
     """Two versions stay, the older one unmounted; a third takes the first away, and delete_cluster all."""
     text = mount_seed.read_text()
     packaging = {"first": "25.0", "second": "24.2", "third": "24.1"}
@@ -229,13 +233,13 @@ def test_a_single_host_goes_back_to_what_was_before(store: Path, mount_seed: Pat
     try:
         for version in packaging.values():
             mount_seed.write_text(text.replace("25.0", version))
-            for playbook in ("build_volume", "deploy_cluster"):
-                done = play(playbook, seed=mount_seed, store=store)
-                assert done.rc == 0, done.output
-                if version == packaging["first"] and playbook == "deploy_cluster":
-                    none = play("deploy_cluster", seed=mount_seed, store=store, rollback="true")
-                    assert none.rc != 0
-                    assert "This host has no earlier software of kill-test to go back to" in none.output
+            built(mount_seed, store)
+            done = play("deploy_cluster", seed=mount_seed, store=store)
+            assert done.rc == 0, done.output
+            if version == packaging["first"]:
+                none = play("deploy_cluster", seed=mount_seed, store=store, rollback="true")
+                assert none.rc != 0
+                assert "This host has no earlier software of kill-test to go back to" in none.output
             assert deployed() == version
             assert len(list(store.glob("volumes/*.img"))) == (1 if version == packaging["first"] else 2)
         ids = {
@@ -428,11 +432,13 @@ def test_a_build_that_is_interrupted_says_what_stays_and_how_to_go_on(store: Pat
     assert leftovers(store) == []
 
 
-def test_what_is_deployed_is_marked_and_not_deleted_in_silence(store: Path, mount_seed: Path) -> None:
+def test_what_is_deployed_is_marked_and_not_deleted_in_silence(
+    store: Path, mount_seed: Path, built: Callable[[Path, Path], None]
+) -> None:
+    built(mount_seed, store)
     try:
-        for playbook in ("build_volume", "deploy_cluster"):
-            done = play(playbook, seed=mount_seed, store=store)
-            assert done.rc == 0, done.output
+        done = play("deploy_cluster", seed=mount_seed, store=store)
+        assert done.rc == 0, done.output
         listed = play("list_volumes", store=store)
         assert "in use: mounted at /petal-test for kill-test" in listed.output, listed.output
         refused = play("delete_volume", seed=mount_seed, store=store)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from kill_build import SEED
-from playing import command, finished, leftovers, play
+from playing import command, finished, leftovers
 
 #: In a mount namespace of its own: the mount directory, what boot mounts there, and what shells read.
 LOOK = """
@@ -18,14 +19,13 @@ ls /etc/profile.d | grep -c petal || :
 
 
 @pytest.fixture
-def seeds(store: Path, tmp_path: Path) -> list[Path]:
+def seeds(store: Path, tmp_path: Path, built: Callable[[Path, Path], None]) -> list[Path]:
     """Two versions of one stack, built."""
     made = []
     for version in ("25.0", "24.2"):
         seed = tmp_path / f"seed-{version}.yaml"
         seed.write_text(SEED.replace("/shared", "/petal-test").replace("25.0", version))
-        built = play("build_volume", seed=seed, store=store)
-        assert built.rc == 0, built.output
+        built(seed, store)
         made.append(seed)
     return made
 

@@ -34,11 +34,11 @@ sys.path[:0] = [str(ROOT / ".collections")]
 
 from node_hook import HOOK, render
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import VOLUMES, Host
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import Mount, unescape
 from ansible_collections.petal.hpc.plugins.module_utils._namespace.api import RUNTIME, MountNamespace
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
-from ansible_collections.petal.hpc.plugins.module_utils._volume.api import VolumeStore
+from ansible_collections.petal.hpc.plugins.module_utils._volume.api.store import VolumeStore
 from ansible_collections.petal.hpc.plugins.module_utils._volume.model import DETACHED, Wanted
 
 TRUTH, TRUST, KILL = OWN = ("petal-truth-", "petal-trust-", "petal-kill-")

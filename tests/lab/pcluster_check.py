@@ -28,8 +28,8 @@ import pcluster_samples
 from pcluster_samples import Sample
 from playing import ROOT
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._seed import instances
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.nodes import disagreement, old_gpus
 
 VERSION = "3.16.1"

@@ -28,7 +28,7 @@ import spack_at_hand
 import yaml
 from leftovers import TRUST, TRUTH, own_directory
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
 ROOT = Path(__file__).parents[2]
 CASES = Path(__file__).parent / "cases"

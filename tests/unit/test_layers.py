@@ -9,17 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import layers
 import pytest
 import yaml
+from layers import COLLECTION, DOOR_KINDS, ROOT, imports, with_all_it_imports
 
-ROOT = Path(__file__).resolve().parents[2]
-COLLECTION = "ansible_collections.petal.hpc.plugins"
-DOOR_KINDS = ("action", "modules", "filter", "lookup", "callback")
-DOORS = sorted(path for kind in DOOR_KINDS for path in (ROOT / "plugins" / kind).glob("*.py"))
-UTILITIES = sorted((ROOT / "plugins" / "module_utils").glob("_*/**/*.py"))
-# What stands in a folder `scripts` is handed over as text and runs inside Spack, by Spack's own rules.
-CORE = [path for path in UTILITIES if path.name != "api.py" and path.parent.name != "scripts"]
-SERVICES = [path for path in UTILITIES if path.name == "api.py"]
+DOORS = layers.doors()
+UTILITIES = layers.utilities()
+CORE = [path for path in UTILITIES if layers.is_core(path)]
+SERVICES = [path for path in UTILITIES if layers.is_service(path)]
 #: packaging does no I/O and comes with ansible-core: on the controller it is as good as the standard library.
 BEYOND_THE_STANDARD_LIBRARY = {
     "module_utils/_seed/requirements.py": {"packaging"},
@@ -32,27 +30,6 @@ PROVIDERS = ("local", "aws")
 KINDS = ("inventory", "pcluster")
 
 
-def imports(path: Path) -> set[str]:
-    """The dotted names of everything that a file imports, wherever in it."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            found.add(node.module or "")
-    return found
-
-
-def imported_names(path: Path) -> set[str]:
-    """The same, and for ``from a import b`` also a.b, which may be a file."""
-    found = imports(path)
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom):
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
-
-
 def label(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
@@ -63,23 +40,28 @@ def test_pure_core_imports_the_standard_library_and_itself(path: Path) -> None:
     for name in imports(path):
         if name.startswith("ansible_collections"):
             assert name.startswith(f"{COLLECTION}.module_utils._"), name
-            assert not name.endswith(".api"), name
         else:
             assert name.split(".")[0] in {*sys.stdlib_module_names, *also}, name
+    assert not [label(other) for other in layers.imported_files(path) if layers.is_service(other)]
 
 
-def with_all_it_imports(path: Path) -> set[Path]:
-    """A plugin and everything of the collection that travels with it."""
-    found: set[Path] = set()
-    ahead = [path]
-    while ahead:
-        current = ahead.pop()
-        found.add(current)
-        for name in imported_names(current):
-            inside = ROOT / "plugins" / (name.removeprefix(f"{COLLECTION}.").replace(".", "/") + ".py")
-            if name.startswith(COLLECTION) and inside.is_file() and inside not in found:
-                ahead.append(inside)
-    return found
+def test_every_package_has_its_place_in_the_order() -> None:
+    assert len(set(layers.PACKAGES)) == len(layers.PACKAGES)
+    assert {layers.package(path) for path in UTILITIES} <= set(layers.PACKAGES)
+
+
+def test_packages_import_what_stands_below_them() -> None:
+    assert layers.knots() == []
+
+
+def test_an_import_that_points_upwards_is_a_knot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With _core on top, everything that imports it does."""
+    monkeypatch.setattr(layers, "PACKAGES", (*layers.PACKAGES[1:], "_core"))
+    knots = layers.knots()
+    assert "plugins/module_utils/_seed/errors.py imports plugins/module_utils/_core/errors.py" in {
+        knot.partition(":")[0] for knot in knots
+    }
+    assert all("_core stands above" in knot for knot in knots)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "plugins" / "modules").glob("*.py")), ids=label)

@@ -21,28 +21,38 @@ VOLUME = "the volume that is being built, of the builder's own"
 KNOWN: dict[str, tuple[str, int]] = {
     "module_utils/_audit/api.py": (VOLUME, 2),
     "module_utils/_aws/console/api.py": (OURS, 1),
-    "module_utils/_buildcache/api.py": (OURS, 11),
+    "module_utils/_buildcache/api/cache.py": (OURS, 1),
+    "module_utils/_buildcache/api/inspector.py": (OURS, 1),
+    "module_utils/_buildcache/api/keyring.py": (OURS, 6),
     "module_utils/_components/api.py": (f"{VOLUME}; the operating system's own", 3),
+    "module_utils/_exchange/api/file.py": (f"{NAMED}; {OURS}", 3),
+    "module_utils/_exchange/api/stores.py": (f"{OURS}: the archive that is published", 1),
+    "module_utils/_fstab/api.py": ("the system's own fstab", 1),
     "module_utils/_host/api.py": (f"{KERNEL}; {OURS}", 14),
     "module_utils/_namespace/api.py": (OURS, 3),
+    "module_utils/_objects/api/bucket.py": ("directories of a moment", 3),
+    "module_utils/_objects/scripts/s3.py": ("directories of a moment", 2),
     "module_utils/_pcluster/api.py": (NAMED, 1),
     "module_utils/_preflight/api.py": (KERNEL, 3),
-    "module_utils/_python/api.py": (f"{OURS}; {VOLUME}", 10),
+    "module_utils/_python/api/build.py": (f"{OURS}; {VOLUME}", 5),
+    "module_utils/_python/api/uv.py": (OURS, 1),
+    "module_utils/_python/api/work.py": (OURS, 3),
+    "module_utils/_python/scripts/distributions.py": (VOLUME, 1),
     "module_utils/_registry/api.py": ("the user's own cache, with O_NOFOLLOW", 1),
     "module_utils/_sharing/api.py": (NAMED, 1),
     "module_utils/_snapshot/api.py": (OURS, 7),
-    "module_utils/_snapshot/portable/api.py": (f"{NAMED}; {OURS}", 3),
-    "module_utils/_snapshot/remote/api.py": (f"{OURS}: the archive that is published", 1),
     "module_utils/_spack/api.py": (OURS, 2),
-    "module_utils/_spack/books/api.py": (f"{OURS}; {VOLUME}", 3),
-    "module_utils/_spack/command/api.py": (f"{OURS}; {VOLUME}", 6),
+    "module_utils/_spack/environment_state_api.py": (f"{OURS}; {VOLUME}", 3),
+    "module_utils/_spack/command_api.py": (f"{OURS}; {VOLUME}", 6),
+    "module_utils/_spack/scripts/modules.py": (f"{OURS}; {VOLUME}", 4),
     "module_utils/_spack/scripts/probe.py": (OURS, 2),
     "module_utils/_spack/scripts/runner.py": (f"{OURS}; {KERNEL}", 7),
     "module_utils/_spack/scripts/state.py": (OURS, 2),
-    "module_utils/_spack/session/api.py": (f"{OURS}; {KERNEL}", 2),
+    "module_utils/_spack/session_api.py": (f"{OURS}; {KERNEL}", 2),
     "module_utils/_trust/api.py": ("directories of a moment", 3),
-    "module_utils/_volume/api.py": (OURS, 3),
+    "module_utils/_volume/api/images.py": (OURS, 3),
     "plugin_utils/controller.py": (KERNEL, 1),
+    "plugin_utils/installed.py": ("the collection's own", 2),
     "plugin_utils/keeper.py": (f"{OURS}; /dev/null", 2),
     "plugin_utils/osv.py": (NAMED, 2),
     "plugin_utils/package_index.py": ("the collection's own", 1),
@@ -50,13 +60,12 @@ KNOWN: dict[str, tuple[str, int]] = {
     "plugin_utils/running.py": (f"{OURS}; {KERNEL}", 4),
     "plugin_utils/seed_file.py": (NAMED, 1),
 }
-BELOW = "module_utils/_host/below/api.py"
+BELOW = "module_utils/_host/below_api.py"
 #: Those that handle directories of others, and must go through BELOW.
 FOREIGN = (
-    "module_utils/_buildcache/api.py",
+    "module_utils/_objects/api/directory.py",
     "module_utils/_registry/api.py",
     "module_utils/_sandbox/api.py",
-    "module_utils/_snapshot/remote/api.py",
     "plugin_utils/registry_clone.py",
 )
 
@@ -83,4 +92,4 @@ def test_nobody_else_opens_files_by_their_paths() -> None:
 
 @pytest.mark.parametrize("name", FOREIGN)
 def test_who_handles_directories_of_others_goes_through_below(name: str) -> None:
-    assert "_host.below import api as below" in (ROOT / "plugins" / name).read_text()
+    assert "_host import below_api as below" in (ROOT / "plugins" / name).read_text()

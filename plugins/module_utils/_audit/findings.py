@@ -18,7 +18,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._audit.spdx import (
 )
 from ansible_collections.petal.hpc.plugins.module_utils._audit.table import SPACK
 from ansible_collections.petal.hpc.plugins.module_utils._components.bom import NO_BILL, has, listed
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.verdict import (
     ACCOUNTS,
     PRIVATE,

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
 HINTS = {
     "UnauthorizedOperation": "Give the credentials the permissions of the builder's policy.",

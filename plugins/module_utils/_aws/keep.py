@@ -69,7 +69,7 @@ _NOT_THE_SOFTWARE = tuple(
         r"HTTP status (client|server) error \((408|429|5\d\d)\b",
         r"\b5\d\d Server Error\b",
         r"\b50[0234] (Internal Server Error|Bad Gateway|Service (Temporarily )?Unavailable|Gateway Time-?out)",
-        # Our own (_host/parse.py, _spack/messages.py, _python/plan.py): it was not finished, and nothing was wrong.
+        # Our own (_host/parse.py, _spack/messages.py, _python/problems.py): it was not finished, and nothing was wrong.
         r"was ended after its time-out of|was killed from outside|was ended from outside",
         r"was ended by signal (1|2|9|15)\b|could not be reached from|cannot reach the package index",
         r"does not trust that server's certificate",

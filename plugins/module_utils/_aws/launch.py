@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._aws.names import (
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.tags import (
     BUILD_ID,
     FINGERPRINT,
     KEY_PAIR_ID,
@@ -20,7 +21,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._aws.names import (
     tag_filters,
     tag_specifications,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
 # No room where it was asked for: another zone, or on demand, may have some.

@@ -17,7 +17,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._objects.model import Item
 
 #: What Spack puts at the top of a cache.
 LAYOUT_FILE = "v3/layout.json"
@@ -64,15 +65,6 @@ class Cache:
     def scheme(self) -> str:
         """``file``, ``s3`` or ``http``."""
         return {"https": "http"}.get(self.url.split("://", 1)[0], self.url.split("://", 1)[0])
-
-
-@dataclass(frozen=True)
-class Item:
-    """One object of a cache: path below its URL, size in bytes, time of its last change (seconds since 1970)."""
-
-    path: str
-    size: int
-    modified: float
 
 
 @dataclass(frozen=True)

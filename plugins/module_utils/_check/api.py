@@ -18,7 +18,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.petal.hpc.plugins.module_utils._check.model import Check, Result, tail
 from ansible_collections.petal.hpc.plugins.module_utils._check.mpi import find_mpi, mpi_argv, mpi_script, read_mpi
 from ansible_collections.petal.hpc.plugins.module_utils._check.slurm import Asked, job_argv, job_script, read_job
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
 _TIMED_OUT = 124
 # Jobs that are submitted at once; more wait for these.

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ansible_collections.petal.hpc.plugins.module_utils._check.model import Check, Result, tail
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
 TIMED_OUT = 124
 # What did not come to its end has no status of its own.

@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.addresses import without_credentials
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 VOLUME = "volume"
 SYSTEM = "system"

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import (
     Loop,
     Mount,
@@ -34,7 +35,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.parse import (
     parse_stat,
     signal_hint,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 Taken = TypeVar("Taken")
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
 DELETED = " (deleted)"
 # Flags in the options of a mounted file system that has stopped taking writes by itself.

@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.ids import BUILD_ID
 
 TAKE = "take"
 RENEW = "renew"
 TAKE_OVER = "take over"
 WAIT = "wait"
 
-BUILD_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 # Names that many hosts share say nothing about which one it is.
 NAMELESS = frozenset({"", "localhost", "localhost.localdomain"})
 
@@ -140,15 +140,6 @@ def parse_record(value: Any) -> LockRecord:
             raise LockError(f"{key} is no number")
         times.append(float(number))
     return LockRecord(build_id, parse_holder(value.get("holder")), *times)
-
-
-def check_build_id(build_id: str) -> str:
-    """Give a build id back; LockError when it is not allowed."""
-    if not BUILD_ID.fullmatch(build_id):
-        raise LockError(
-            f"build_id {build_id!r} is not allowed: expected letters, digits, '.', '_', ':' and '-', at most 128"
-        )
-    return build_id
 
 
 def judge(record: LockRecord | None, asker: Holder, here: Here, running: bool, now: float) -> Verdict:

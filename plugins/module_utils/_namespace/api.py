@@ -19,6 +19,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import (
     Mount,
@@ -27,7 +28,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.parse import (
     parse_mountinfo,
     top_mount,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 RUNTIME = Path("/run/petal")
 DETACHED = "PETAL_DETACHED=1"

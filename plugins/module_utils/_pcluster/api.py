@@ -20,9 +20,9 @@ from ansible.module_utils.basic import missing_required_lib
 from ansible.module_utils.urls import open_url
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import get_aws_connection_info
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster import answers
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster.events import Event, cause, last_run, progress
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 NOT_FOUND, DRY_RUN = 404, 412
 #: Seconds between two looks at a stack.

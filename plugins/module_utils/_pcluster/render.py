@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.tags import CLUSTER
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster import rules
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster.merge import merge
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster.settings import LoginPool, PclusterError, Settings
@@ -101,7 +102,7 @@ def _given(mapping: Mapping[str, Any]) -> dict[str, Any]:
 
 def _tags(seed: Seed, snapshot: Snapshot | None) -> list[dict[str, str]]:
     # Not petal:fingerprint: policies of builders may end and delete whatever bears it.
-    tags = [{"Key": "petal:cluster", "Value": seed.cluster.name}]
+    tags = [{"Key": CLUSTER, "Value": seed.cluster.name}]
     if snapshot is not None and snapshot.fingerprint:
         tags.append({"Key": "petal:software", "Value": snapshot.fingerprint})
         tags.append({"Key": "petal:snapshot", "Value": snapshot.snapshot_id})

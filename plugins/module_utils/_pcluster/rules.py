@@ -16,17 +16,13 @@ from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster.settings import Settings
 from ansible_collections.petal.hpc.plugins.module_utils._seed import instances, nodes
+from ansible_collections.petal.hpc.plugins.module_utils._seed.drafts import DEFAULT_MAX_COUNT, MIGRATION_GUIDE, Finding
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import ERROR, WARNING, Problem
 from ansible_collections.petal.hpc.plugins.module_utils._seed.instances import InstanceType
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import WITHOUT_IMAGE, architecture_of
-from ansible_collections.petal.hpc.plugins.module_utils._seed.rules import (
-    DEFAULT_MAX_COUNT,
-    MIGRATION_GUIDE,
-    Finding,
-    what_is_hidden,
-)
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Path, path_text, shown
+from ansible_collections.petal.hpc.plugins.module_utils._seed.storage_rules import what_is_hidden
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import COMPLETED, Snapshot
 
 #: Size in GiB of a volume whose size is not given (EBS_VOLUME_SIZE_DEFAULT of ParallelCluster 3.16.1).

@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.ids import SNAPSHOT_ID
 from ansible_collections.petal.hpc.plugins.module_utils._seed import grammar, schema
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError, Problem
+from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import Problem
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import (
     Array,
     Choice,
@@ -22,7 +24,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import (
     Shape,
     Text,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import SNAPSHOT_ID, Snapshot
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot
 
 
 class PclusterError(PetalError):

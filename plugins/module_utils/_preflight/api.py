@@ -13,9 +13,9 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import PROC, Host
 from ansible_collections.petal.hpc.plugins.module_utils._preflight.model import COMMANDS, HostFacts, Room
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 CAP_SYS_ADMIN = 21
 LOOP_CONTROL = Path("/dev/loop-control")

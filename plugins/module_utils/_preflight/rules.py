@@ -13,7 +13,9 @@ from ansible_collections.petal.hpc.plugins.module_utils._preflight.model import 
 from ansible_collections.petal.hpc.plugins.module_utils._preflight.room import in_store
 
 Rule = Callable[[Facts], Iterator[str]]
-#: What brings a command that the controller needs.
+#: What brings a Python library that the controller needs, where it has another name.
+CONTROLLER_LIBRARIES = {"cyclonedx": "cyclonedx-python-lib", "botocore": "boto3"}
+#: The same of a command.
 CONTROLLER_COMMANDS = {"ssh": "openssh-client", "ssh-keygen": "openssh-client"}
 
 
@@ -89,9 +91,10 @@ def libraries(facts: Facts) -> Iterator[str]:
     """Of the controller."""
     controller = facts.controller
     if controller.libraries:
+        packages = sorted({CONTROLLER_LIBRARIES.get(library, library) for library in controller.libraries})
         yield (
             f"controller: the Python that runs ansible-playbook lacks {', '.join(controller.libraries)}. "
-            f"Install: python -m pip install {' '.join(controller.libraries)}."
+            f"Install: python -m pip install {' '.join(packages)}."
         )
     if controller.collections:
         yield (

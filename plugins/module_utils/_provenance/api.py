@@ -11,12 +11,17 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, explained
 from ansible_collections.petal.hpc.plugins.module_utils._provenance.model import checked, statement
 from ansible_collections.petal.hpc.plugins.module_utils._provenance.reading import read
 from ansible_collections.petal.hpc.plugins.module_utils._provenance.verification import Seen
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import Attest, SnapshotStore, digest
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import (
+    Attest,
+    SnapshotStore,
+    digest,
+    judged_with_keys,
+)
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
     STATEMENT,
     STATEMENT_SIGNATURES,
@@ -62,8 +67,7 @@ def verify(host: Host, store: SnapshotStore, snapshot_id: str, policy: Policy, a
     with explained(f"reading the archive of {snapshot_id}"):
         found = digest(store.archive(snapshot_id))
     try:
-        keys = signed_by(host, parcel.record, parse_signatures(parcel.signatures))
-        verdict = store.judged(snapshot, policy)
+        verdict, keys = judged_with_keys(host, policy, parcel, origin)
     except TrustError as error:
         keys, verdict = [], Verdict(False, str(error))
     statement, signers = parcel.beside.get(STATEMENT), []

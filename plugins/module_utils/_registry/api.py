@@ -19,7 +19,6 @@ import re
 import socket
 import ssl
 import stat
-import tempfile
 import threading
 import time
 import urllib.error
@@ -32,9 +31,10 @@ from typing import Any, TypeVar
 
 from ansible.module_utils.urls import open_url
 
-from ansible_collections.petal.hpc.plugins.module_utils._host.below import api as below
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._host import below_api as below
 from ansible_collections.petal.hpc.plugins.module_utils._registry import query, reach, record
-from ansible_collections.petal.hpc.plugins.module_utils._registry.query import Wanted
+from ansible_collections.petal.hpc.plugins.module_utils._registry.query import VariantCriteria
 from ansible_collections.petal.hpc.plugins.module_utils._registry.record import (
     Entry,
     Index,
@@ -43,7 +43,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._registry.record import 
     shown,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._seed import grammar
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 Parsed = TypeVar("Parsed")
 
@@ -146,14 +145,8 @@ class Cache:
         """Keep a document, in one step. Raises OSError."""
         head = {"url": url, "etag": copy.etag, "fetched": copy.fetched, "length": len(copy.content)}
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, draft = tempfile.mkstemp(dir=self.root, prefix=".tmp-")
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(json.dumps(head).encode() + b"\n" + copy.content)
-            Path(draft).replace(self._path(url))
-        except OSError:
-            Path(draft).unlink(missing_ok=True)
-            raise
+        with below.directory(self.root) as root:
+            below.replace(root, self._path(url).name, json.dumps(head).encode() + b"\n" + copy.content, 0o600)
         self._trim()
 
     def _trim(self) -> None:
@@ -253,7 +246,7 @@ class Registry:
         :param question: its options, as ``question`` and ``name``. Raises PetalError.
         """
         asked = {key: question[key] for key in ("fingerprint", "region", "os", "architecture")}
-        wanted = Wanted(**asked, older_fingerprints=tuple(question["older_fingerprints"]))
+        wanted = VariantCriteria(**asked, older_fingerprints=tuple(question["older_fingerprints"]))
         wanted.check()
         kind = question["question"]
         index = self.index(refresh=kind == "update")

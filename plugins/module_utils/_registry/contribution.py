@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.tags import DOCUMENTS
 from ansible_collections.petal.hpc.plugins.module_utils._registry import record
 from ansible_collections.petal.hpc.plugins.module_utils._registry.record import (
     Entry,
@@ -207,7 +208,7 @@ def _variant(snapshot: Snapshot) -> Variant:
         os=snapshot.os,
         architecture=snapshot.architecture,
         size_gb=snapshot.size_gb,
-        documents=snapshot.tags.get(ebs.DOCUMENTS, ""),
+        documents=snapshot.tags.get(DOCUMENTS, ""),
         signature=ebs.to_text(ebs.from_tags(snapshot.tags)),
     )
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.fingerprint import check_fingerprint
 from ansible_collections.petal.hpc.plugins.module_utils._registry.record import (
     Entry,
     Index,
@@ -20,7 +21,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._registry.record import 
     checked_region,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import canonical_architecture, canonical_os
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import check_fingerprint
 
 # Documents that are read for a list or a search, of stacks of which the index does not tell enough.
 DETAILS_LIMIT = 200
@@ -30,7 +30,7 @@ QUESTIONS = ("list", "search", "info", "regions", "variants", "check", "update")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class VariantCriteria:
     """What a variant has to be. None asks for nothing."""
 
     fingerprint: str | None = None
@@ -45,7 +45,7 @@ class Wanted:
         return () if self.fingerprint is None else (self.fingerprint, *self.older_fingerprints)
 
     def check(self) -> None:
-        """Raises RegistryError, or SnapshotError, for what is no fingerprint or Region."""
+        """Raises RegistryError, or IdentityError, for what is no fingerprint or Region."""
         for fingerprint in self.fingerprints:
             check_fingerprint(fingerprint)
         if self.region is not None:
@@ -125,7 +125,7 @@ def listing(index: Index) -> tuple[list[Entry], str]:
     return entries, f"the registry has {_count(len(entries), 'stack')}"
 
 
-def variants(stacks: Iterable[Stack], wanted: Wanted) -> list[dict[str, Any]]:
+def variants(stacks: Iterable[Stack], wanted: VariantCriteria) -> list[dict[str, Any]]:
     """The snapshots of some stacks that are meant, by Region, system and architecture, each with its stack's name."""
     rows = [
         {"name": stack.name, **variant.to_dict(), "signers": list(variant.signers)}
@@ -194,7 +194,7 @@ def _row(entry: Entry, stack: Stack | None) -> dict[str, Any]:
     }
 
 
-def about(kind: str, stack: Stack, wanted: Wanted) -> dict[str, Any]:
+def about(kind: str, stack: Stack, wanted: VariantCriteria) -> dict[str, Any]:
     """What is asked of one stack: ``info``, ``regions`` or ``variants``."""
     where = regions([stack])
     if kind == "variants":
@@ -206,13 +206,13 @@ def about(kind: str, stack: Stack, wanted: Wanted) -> dict[str, Any]:
     return {"reason": reason, "stack": stack.to_dict(), "regions": where}
 
 
-def check(stacks: Sequence[Stack], wanted: Wanted) -> dict[str, Any]:
+def check(stacks: Sequence[Stack], wanted: VariantCriteria) -> dict[str, Any]:
     """The snapshots that a registry claims to have of a fingerprint where it is wanted, and whether there are any."""
     rows = variants(stacks, wanted)
     return {"reason": _found(stacks, rows, wanted), "available": bool(rows), "variants": rows}
 
 
-def _found(stacks: Sequence[Stack], rows: Sequence[dict[str, Any]], wanted: Wanted) -> str:
+def _found(stacks: Sequence[Stack], rows: Sequence[dict[str, Any]], wanted: VariantCriteria) -> str:
     what = f"fingerprint {' or '.join(wanted.fingerprints)}"
     where = f" in {wanted.region}" if wanted.region else ""
     if rows:

@@ -17,14 +17,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, NoReturn
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.fingerprint import FINGERPRINT
+from ansible_collections.petal.hpc.plugins.module_utils._core.ids import ACCOUNT, SNAPSHOT_ID
 from ansible_collections.petal.hpc.plugins.module_utils._seed import grammar
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import (
     ARCHITECTURES,
     canonical_architecture,
     canonical_os,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import FINGERPRINT, SNAPSHOT_ID
 from ansible_collections.petal.hpc.plugins.module_utils._trust import ebs, sshsig
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import TrustError
 
@@ -50,7 +51,6 @@ SIZE_LIMIT_GB = 64 * 1024
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,59}", re.ASCII)
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]{2,12}){1,3}-[0-9]{1,2}", re.ASCII)
 _SIGNATURES = re.compile(r"[A-Za-z0-9+/=.]{16,4096}")
-_ACCOUNT = re.compile(r"[0-9]{12}", re.ASCII)
 _OS = re.compile(r"[a-z][a-z0-9._-]{0,31}", re.ASCII)
 # A Spack spec or a Python requirement, without what a shell or a template would take for its own.
 _PACKAGE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9 @._+~=^%:,/*!<>\[\]-]{0,199}", re.ASCII)
@@ -442,7 +442,7 @@ def parse_stack(content: bytes, entry: Entry) -> Stack:
         description=_optional(value, "description", checked_description, ""),
         seed_url=_optional(value, "seed_url", _seed_url),
         packages=_optional(value, "packages", checked_packages, ()),
-        aws_account=_optional(value, "aws_account", _text(_ACCOUNT)),
+        aws_account=_optional(value, "aws_account", _text(ACCOUNT)),
         public=_optional(value, "public", _flag),
         verified=_optional(value, "verified", _flag, False),
         created=_optional(value, "created", _text(_TIME)),

@@ -15,11 +15,11 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._host import below_api as below
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, RunCommand
-from ansible_collections.petal.hpc.plugins.module_utils._host.below import api as below
 from ansible_collections.petal.hpc.plugins.module_utils._sandbox import plan
 from ansible_collections.petal.hpc.plugins.module_utils._sandbox.plan import Account, Place
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 #: Directories in one another, at most: far more than any package has, few enough to hold all of them open.
 _DEPTH = 100

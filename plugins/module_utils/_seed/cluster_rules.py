@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed import instances, nodes
+from ansible_collections.petal.hpc.plugins.module_utils._seed.drafts import DEFAULT_MAX_COUNT, Draft, Finding, Rule
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import ERROR, WARNING
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import WITHOUT_IMAGE
-from ansible_collections.petal.hpc.plugins.module_utils._seed.rules import DEFAULT_MAX_COUNT, Draft, Finding, Rule
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Path
 
 #: The first user of each image (OS_MAPPING of ParallelCluster).

@@ -1,13 +1,15 @@
 # Copyright (c) 2026, petal.hpc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Errors of the pure core. Doors turn them into Ansible's."""
+"""What is wrong with a seed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
 ERROR = "error"
 WARNING = "warning"
@@ -63,10 +65,6 @@ class Problem:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, for the structure that a task returns."""
         return dict(self.__dict__)
-
-
-class PetalError(Exception):
-    """Base of all errors of this collection; ``str()`` is one clear message."""
 
 
 class SeedError(PetalError):

@@ -9,12 +9,11 @@ volumes with other software would be found under it; a test keeps known digests.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed import grammar, inputs, platforms, rules
+from ansible_collections.petal.hpc.plugins.module_utils._core.fingerprint import digest
+from ansible_collections.petal.hpc.plugins.module_utils._seed import grammar, inputs, platforms, software_rules
 from ansible_collections.petal.hpc.plugins.module_utils._seed.inputs import Inputs
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed, Spack
 
@@ -25,12 +24,6 @@ VERSION = 2
 def fingerprint(seed: Seed, resolved_refs: Mapping[str, str] | None = None, site: Inputs | None = None) -> str:
     """``sha256:`` and 64 hexadecimal digits. resolved_refs, site: see content()."""
     return digest(content(seed, resolved_refs, site))
-
-
-def digest(value: Mapping[str, Any]) -> str:
-    """The digest of plain data by its canonical JSON: keys sorted, no spaces, ASCII."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return "sha256:" + hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 def content(seed: Seed, resolved_refs: Mapping[str, str] | None = None, site: Inputs | None = None) -> dict[str, Any]:
@@ -68,7 +61,7 @@ def unresolved(seed: Seed, resolved_refs: Mapping[str, str] | None = None, site:
         return []
     refs = {"spack": seed.software.spack.version, "packages": seed.software.spack.packages}
     known = resolved_refs or {}
-    branches = [ref for name, ref in refs.items() if ref and not rules.is_pinned(ref) and not known.get(name)]
+    branches = [ref for name, ref in refs.items() if ref and not software_rules.is_pinned(ref) and not known.get(name)]
     return branches + [name for name, digest_of_it in site.recipes.items() if digest_of_it is None]
 
 
@@ -125,7 +118,7 @@ def _asked(**parts: Any) -> dict[str, Any]:
 
 
 def _pinned(ref: str | None, commit: str | None) -> str | None:
-    return ref if ref is None or commit is None or rules.is_pinned(ref) else commit
+    return ref if ref is None or commit is None or software_rules.is_pinned(ref) else commit
 
 
 # -- version 1: what releases up to 0.1 built is found again -----------------------------------------------------

@@ -15,16 +15,18 @@ from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed import (
     cluster_rules,
+    drafts,
     grammar,
     people,
     platforms,
     rules,
     schema,
+    software_rules,
     spec,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import ERROR, Problem, SeedError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import UNKNOWN_HOST, Host
-from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import NO_SOURCE, Report, Source
+from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import NO_SOURCE, Report, SourceMap
 
 #: The Spack that builds the packages of a seed which names none (the commit that release 1.2.0 was made from), and
 #: the release of its package repository that fits it. A change of either changes the fingerprint of such seeds, as
@@ -57,7 +59,7 @@ class Queue:
     name: str
     instance_types: tuple[str, ...]
     min_count: int = 0
-    max_count: int = rules.DEFAULT_MAX_COUNT
+    max_count: int = drafts.DEFAULT_MAX_COUNT
     spot: bool = False
 
 
@@ -216,8 +218,8 @@ class Seed:
         cls,
         data: Any,
         host: Host = UNKNOWN_HOST,
-        source: Source = NO_SOURCE,
-        sold: rules.Sold = rules.nobody_asked,
+        source: SourceMap = NO_SOURCE,
+        sold: drafts.Sold = drafts.nobody_asked,
     ) -> Seed:
         """A seed from plain data, which stays as it is.
 
@@ -226,9 +228,9 @@ class Seed:
         Raises SeedError with all problems.
         """
         report = Report(source)
-        draft = rules.Draft(schema.SEED.check(data, (), report) or {}, report, host, sold)
+        draft = drafts.Draft(schema.SEED.check(data, (), report) or {}, report, host, sold)
         if isinstance(data, Mapping):
-            rules.check(draft, (*rules.RULES, *people.RULES, *cluster_rules.RULES))
+            drafts.check(draft, (*rules.RULES, *people.RULES, *cluster_rules.RULES))
         in_order = sorted(report.problems, key=lambda problem: problem.line or 0)
         errors = [problem for problem in in_order if problem.level == ERROR]
         if errors:
@@ -238,7 +240,7 @@ class Seed:
     @property
     def software_volume(self) -> Storage:
         """The volume that is built: the one named software, else the only one."""
-        named = [volume for volume in self.shared_storage if volume.name == rules.SOFTWARE_VOLUME]
+        named = [volume for volume in self.shared_storage if volume.name == drafts.SOFTWARE_VOLUME]
         return (named or list(self.shared_storage))[0]
 
     def to_dict(self) -> dict[str, Any]:
@@ -256,7 +258,7 @@ def _plain(value: Any) -> Any:
     return [_plain(entry) for entry in value] if isinstance(value, tuple) else value
 
 
-def _seed(draft: rules.Draft, warnings: Sequence[Problem]) -> Seed:
+def _seed(draft: drafts.Draft, warnings: Sequence[Problem]) -> Seed:
     clean = draft.clean
     compute = clean.get("compute")
     return Seed(
@@ -296,14 +298,14 @@ def _storage(entry: Mapping[str, Any], provider: str) -> Storage:
     kind = settings.get("volume_type", "gp3")
     gp3 = kind == "gp3"
     return Storage(
-        name=entry.get("name", rules.SOFTWARE_VOLUME),
+        name=entry.get("name", drafts.SOFTWARE_VOLUME),
         storage_type=entry.get("storage_type", "Ebs"),
-        mount_dir=entry.get("mount_dir", rules.DEFAULT_MOUNT_DIR),
+        mount_dir=entry.get("mount_dir", drafts.DEFAULT_MOUNT_DIR),
         ebs_settings=EbsSettings(
             volume_type=kind,
-            size=settings.get("size", rules.DEFAULT_SIZE[provider]),
-            iops=settings.get("iops", rules.DEFAULT_IOPS if gp3 else None),
-            throughput=settings.get("throughput", rules.DEFAULT_THROUGHPUT if gp3 else None),
+            size=settings.get("size", drafts.DEFAULT_SIZE[provider]),
+            iops=settings.get("iops", drafts.DEFAULT_IOPS if gp3 else None),
+            throughput=settings.get("throughput", drafts.DEFAULT_THROUGHPUT if gp3 else None),
             # ParallelCluster's own default; an image file on the host is never encrypted.
             encrypted=settings.get("encrypted", provider == "aws"),
             kms_key_id=settings.get("kms_key_id"),
@@ -311,7 +313,7 @@ def _storage(entry: Mapping[str, Any], provider: str) -> Storage:
     )
 
 
-def _software(entry: Mapping[str, Any], draft: rules.Draft) -> Software:
+def _software(entry: Mapping[str, Any], draft: drafts.Draft) -> Software:
     packages = _specs(entry, "spack_packages")
     compiler = spec.canonical(entry["compiler"]) if "compiler" in entry else _first_compiler(packages)
     cache = entry.get("binary_cache")
@@ -337,7 +339,7 @@ def _software(entry: Mapping[str, Any], draft: rules.Draft) -> Software:
 
 def _environment(entry: Mapping[str, Any]) -> PythonEnvironment:
     build = tuple(dict.fromkeys(grammar.python_name(name) for name in entry.get("build", ())))
-    return PythonEnvironment(**{**_frozen(entry), "version": rules.environment_version(entry), "build": build})
+    return PythonEnvironment(**{**_frozen(entry), "version": software_rules.environment_version(entry), "build": build})
 
 
 def _cache(entry: Mapping[str, Any], region: str | None) -> BinaryCache:

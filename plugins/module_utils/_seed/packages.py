@@ -20,7 +20,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import did_you_mean
 from ansible_collections.petal.hpc.plugins.module_utils._seed.spec import COMPILERS, LEGACY_COMPILERS, Spec, Variant
 from ansible_collections.petal.hpc.plugins.module_utils._seed.versions import GitRef, Version, Versions

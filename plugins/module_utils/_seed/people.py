@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from ansible_collections.petal.hpc.plugins.module_utils._seed.drafts import Draft, Finding, Rule
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import ERROR
-from ansible_collections.petal.hpc.plugins.module_utils._seed.rules import Draft, Finding, Rule
 
 #: Ids below are the system's own (UID_MIN and GID_MIN of login.defs(5), on every system that seeds can name).
 FIRST_ID = 1000

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, petal.hpc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The keys of a seed and what each may hold. What keys mean together is in rules.py, defaults in model.py."""
+"""The keys of a seed and what each may hold. What keys mean together is in *rules.py, defaults in model.py."""
 
 from __future__ import annotations
 

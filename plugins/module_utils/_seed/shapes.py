@@ -58,7 +58,7 @@ class Unquoted:
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceMap:
     """Where the values of a document stand in its file.
 
     file: its name, for messages. lines: line of each path, from 1. texts: unquoted scalars as written.
@@ -87,13 +87,13 @@ class Source:
         return None
 
 
-NO_SOURCE = Source()
+NO_SOURCE = SourceMap()
 
 
 class Report:
     """Collects the problems of one document."""
 
-    def __init__(self, source: Source = NO_SOURCE) -> None:
+    def __init__(self, source: SourceMap = NO_SOURCE) -> None:
         self.source = source
         self.problems: list[Problem] = []
         self._wrong: set[Path] = set()

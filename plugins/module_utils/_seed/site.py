@@ -16,7 +16,7 @@ from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed import schema
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import Problem
-from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Path, Report, Source
+from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Path, Report, SourceMap
 
 #: Extra variables that override a key of the seed.
 OVERRIDES: Mapping[str, Path] = {
@@ -28,7 +28,7 @@ OVERRIDES: Mapping[str, Path] = {
 NAME = "name"
 
 
-def overridden(data: Any, source: Source, given: Mapping[str, Any]) -> tuple[Any, Source]:
+def overridden(data: Any, source: SourceMap, given: Mapping[str, Any]) -> tuple[Any, SourceMap]:
     """A seed's data with the extra variables that are given in place of its own; None and "" give nothing.
 
     Where the seed has no mapping to put them into, it stays as it is: that is an error of its own.
@@ -39,7 +39,7 @@ def overridden(data: Any, source: Source, given: Mapping[str, Any]) -> tuple[Any
     return data, source
 
 
-def with_site(data: Any, source: Source, snapshot_sources: Any, registry: Any) -> tuple[Any, Source]:
+def with_site(data: Any, source: SourceMap, snapshot_sources: Any, registry: Any) -> tuple[Any, SourceMap]:
     """A seed's data with what a site has set for all seeds.
 
     snapshot_sources: in place of the seed's own. registry: the seed's own keys win, each for itself; the site's fill
@@ -69,7 +69,7 @@ def build_name(given: Mapping[str, Any]) -> tuple[str | None, list[Problem]]:
     return schema.BUILD_NAME.check(value, (f"extra variable {NAME}",), report), report.problems
 
 
-def _put(data: Any, source: Source, path: Path, value: Any, origin: str) -> tuple[Any, Source]:
+def _put(data: Any, source: SourceMap, path: Path, value: Any, origin: str) -> tuple[Any, SourceMap]:
     changed = _with(data, path, value)
     return changed, source if changed is data else replace(source, origins={**source.origins, path: origin})
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Union
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
 #: Words that are newer than every number, oldest first.
 _NEWEST = ("stable", "nightly", "trunk", "head", "master", "main", "develop")

@@ -7,13 +7,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.ids import ACCOUNT
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.verdict import SharingError
 
-ACCOUNT = re.compile(r"[0-9]{12}", re.ASCII)
 # What `aws organizations list-accounts` says of an account that can be used; State replaces Status there.
 ACTIVE = "ACTIVE"
 SHOWN = 60

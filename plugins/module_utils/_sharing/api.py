@@ -18,11 +18,13 @@ from ansible_collections.amazon.aws.plugins.module_utils.ec2 import (
     modify_snapshot_attribute,
 )
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
-from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import aws, call
+from ansible_collections.petal.hpc.plugins.module_utils._aws.connection_api import aws, call
 from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import AwsError
+from ansible_collections.petal.hpc.plugins.module_utils._core.ids import check_snapshot_id
+from ansible_collections.petal.hpc.plugins.module_utils._lookup.select import select
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.accounts import check_accounts, parse_accounts
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.keys import Key
-from ansible_collections.petal.hpc.plugins.module_utils._sharing.kms.api import look_at_key
+from ansible_collections.petal.hpc.plugins.module_utils._sharing.kms_api import look_at_key
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.plan import (
     PERMISSION,
     PRESENT,
@@ -33,15 +35,9 @@ from ansible_collections.petal.hpc.plugins.module_utils._sharing.plan import (
 )
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.rules import Situation, judge
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.verdict import SharingError
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Criteria
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.api import EbsSnapshots
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
-    COMPLETED,
-    ERROR,
-    PENDING,
-    Snapshot,
-    check_snapshot_id,
-)
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria, select
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import COMPLETED, ERROR, PENDING, Snapshot
 
 # Bytes of a list of accounts; an organization's has a few hundred for each.
 MOST_BYTES = 16 << 20

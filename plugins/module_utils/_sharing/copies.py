@@ -12,24 +12,24 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._aws.names import (
+from ansible_collections.petal.hpc.plugins.module_utils._core.tags import (
     ARCHITECTURE,
+    CLEANUP,
     COPIED_FROM,
     FINGERPRINT,
     NAME,
     OS,
+    SIGNATURE,
     cut,
     tag_specifications,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.keys import Key, is_key, region_of
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.verdict import SharingError
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import COMPLETED, ERROR, PENDING, Snapshot
-from ansible_collections.petal.hpc.plugins.module_utils._trust.ebs import SIGNATURE
 
 REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+){1,3}-[0-9]{1,2}", re.ASCII)
 ORIGIN = re.compile(r"(?P<region>[a-z0-9-]{1,30})/(?P<snapshot_id>snap-[0-9a-f]{17})", re.ASCII)
 # Says that a build is not finished, which no copy is a part of.
-UNFINISHED_BUILD = "petal:cleanup"
 OWN_PREFIX = "petal:"
 # AWS's own tags cannot be written; tags of one resource, https://docs.aws.amazon.com/tag-editor/latest/userguide/.
 AWS_PREFIX = "aws:"
@@ -88,7 +88,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Source:
+class Original:
     """The snapshot to copy, and where it is.
 
     own: whether it is the own account's. The tags of another's cannot be seen; operating system and architecture are
@@ -112,7 +112,7 @@ class Source:
         kept = {
             key: value
             for key, value in seen.tags.items()
-            if not key.startswith((AWS_PREFIX, SIGNATURE)) and key not in (UNFINISHED_BUILD, COPIED_FROM)
+            if not key.startswith((AWS_PREFIX, SIGNATURE)) and key not in (CLEANUP, COPIED_FROM)
         }
         ours = {key: value for key, value in kept.items() if key.startswith(OWN_PREFIX)}
         first = {**told, COPIED_FROM: self.origin, **ours, "Name": kept.get("Name", seen.name)}
@@ -183,7 +183,7 @@ def check_regions(regions: Iterable[str], known: Sequence[str]) -> tuple[str, ..
     return found
 
 
-def decide(source: Source, target: Target, there: Sequence[Snapshot]) -> Decision:
+def decide(source: Original, target: Target, there: Sequence[Snapshot]) -> Decision:
     """What a Region needs.
 
     :param there: own snapshots with the fingerprint in the target's Region, in any state.

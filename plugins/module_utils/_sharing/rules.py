@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.petal.hpc.plugins.module_utils._aws.names import SHARING
+from ansible_collections.petal.hpc.plugins.module_utils._core.tags import SHARING
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import ERROR, WARNING
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.keys import NEEDED, NO, PERHAPS, Key, lets_in
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.plan import Request

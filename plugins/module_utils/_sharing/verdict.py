@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ansible_collections.petal.hpc.plugins.module_utils._aws.names import VALUE_LIMIT
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.tags import VALUE_LIMIT
 
 # Nothing was found: every licence is open, no file is sensitive.
 PUBLIC = "public"

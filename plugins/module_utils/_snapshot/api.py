@@ -25,6 +25,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.fingerprint import check_fingerprint
+from ansible_collections.petal.hpc.plugins.module_utils._core.ids import SNAPSHOT_ID, check_snapshot_id
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
     FREE_SPACE,
     FULL,
@@ -37,23 +40,19 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
     store_directory,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import human
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Refusal, newest_first
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
     BESIDE,
     RECORD,
     SIGNATURES,
-    SNAPSHOT_ID,
     STATEMENT,
     STATEMENT_SIGNATURES,
     Parcel,
     Snapshot,
     SnapshotError,
     SnapshotRequest,
-    check_fingerprint,
-    check_snapshot_id,
     parse_snapshot,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Refusal, newest_first
 from ansible_collections.petal.hpc.plugins.module_utils._trust import api as trust
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
     NAMESPACE,
@@ -64,7 +63,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
     Policy,
     TrustError,
     Verdict,
-    judge,
     parse_origin,
     parse_signatures,
 )
@@ -83,7 +81,7 @@ Attest = Callable[[Snapshot, str], "dict[str, str]"]
 
 
 @dataclass(frozen=True)
-class Source:
+class VolumeAtRest:
     """A volume at rest: its image, clean and with unused blocks given back, and its size in GiB."""
 
     image: Path
@@ -92,7 +90,8 @@ class Source:
 
 def judged(host: Host, policy: Policy, place: Place, parcel: Parcel) -> Verdict:
     """Whether what comes from a place may be used. Raises TrustError for signatures that are none."""
-    return trust.verdict(host, policy, place, parcel.snapshot.created, parcel.record, parcel.signatures)
+    signatures = parse_signatures(parcel.signatures)
+    return trust.judged(host, policy, place, parcel.snapshot.created, parcel.record, signatures)[0]
 
 
 def judged_again(
@@ -103,10 +102,17 @@ def judged_again(
     :param origin: where it came from; None for what was built here.
     :param later: files with signatures that came after it. Raises TrustError for signatures that are none.
     """
+    return judged_with_keys(host, policy, parcel, origin, later)[0]
+
+
+def judged_with_keys(
+    host: Host, policy: Policy, parcel: Parcel, origin: Origin | None, later: Sequence[bytes] = ()
+) -> tuple[Verdict, list[str]]:
+    """As judged_again(), with the fingerprints of the keys whose signatures are right."""
     place = Place(OWN) if origin is None else origin.place
     asked = replace(policy, unsigned=policy.unsigned or (origin is not None and origin.unsigned))
     signatures = dict.fromkeys(one for file in (parcel.signatures, *later) for one in parse_signatures(file))
-    return judge(asked, place, parcel.snapshot.created, trust.signed_by(host, parcel.record, list(signatures)))
+    return trust.judged(host, asked, place, parcel.snapshot.created, parcel.record, list(signatures))
 
 
 class SnapshotStore:
@@ -234,7 +240,7 @@ class SnapshotStore:
     def ensure(
         self,
         request: SnapshotRequest,
-        quiesce: Callable[[], AbstractContextManager[Source]],
+        quiesce: Callable[[], AbstractContextManager[VolumeAtRest]],
         check: bool = False,
         attest: Attest | None = None,
     ) -> tuple[Snapshot, bool]:
@@ -357,7 +363,7 @@ class SnapshotStore:
             tags=request.tags,
         )
 
-    def _write(self, request: SnapshotRequest, source: Source, attest: Attest | None) -> Snapshot:
+    def _write(self, request: SnapshotRequest, source: VolumeAtRest, attest: Attest | None) -> Snapshot:
         record = self._record(request, source.size_gb)
         doing = f"writing the snapshot {record.snapshot_id} to {self._root}"
         used = source.image.stat().st_blocks * 512

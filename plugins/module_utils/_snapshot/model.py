@@ -12,16 +12,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.fingerprint import FINGERPRINT
+from ansible_collections.petal.hpc.plugins.module_utils._core.ids import SHA256, SNAPSHOT_ID
+from ansible_collections.petal.hpc.plugins.module_utils._core.tags import BUILD_ID
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import SIGNATURES_LIMIT
 
-BUILD_ID_TAG = "petal:build-id"
 COMPLETED = "completed"
 PENDING = "pending"
 ERROR = "error"
-SNAPSHOT_ID = re.compile(r"snap-[0-9a-f]{17}")
-FINGERPRINT = re.compile(r"sha256:[0-9a-f]{64}")
-SHA256 = re.compile(r"[0-9a-f]{64}")
 CREATED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
 
@@ -83,7 +82,7 @@ class Snapshot:
 
     @property
     def build_id(self) -> str | None:
-        return self.tags.get(BUILD_ID_TAG)
+        return self.tags.get(BUILD_ID)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, as the modules return them."""
@@ -175,22 +174,6 @@ def parse_snapshot(value: Any) -> Snapshot:
     )
 
 
-def check_fingerprint(fingerprint: str) -> str:
-    """Give the fingerprint back; SnapshotError when it is none."""
-    if not FINGERPRINT.fullmatch(fingerprint):
-        raise SnapshotError(
-            f"fingerprint {fingerprint!r} is none: expected sha256: and 64 hex digits, as petal.hpc.seed_info gives it"
-        )
-    return fingerprint
-
-
-def check_snapshot_id(snapshot_id: str) -> str:
-    """Give the id back; SnapshotError when it is none of the local store."""
-    if not SNAPSHOT_ID.fullmatch(snapshot_id):
-        raise SnapshotError(f"snapshot_id {snapshot_id!r} is none: expected snap- and 17 hex digits")
-    return snapshot_id
-
-
 @dataclass(frozen=True)
 class SnapshotRequest:
     """What a new snapshot shall say of itself."""
@@ -205,5 +188,5 @@ class SnapshotRequest:
 
     def is_met_by(self, snapshot: Snapshot) -> bool:
         """Whether a snapshot is the one that this build would make: same fingerprint, same build."""
-        same_build = snapshot.build_id == self.tags.get(BUILD_ID_TAG)
+        same_build = snapshot.build_id == self.tags.get(BUILD_ID)
         return snapshot.state == COMPLETED and snapshot.fingerprint == self.fingerprint and same_build

@@ -18,16 +18,16 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, explained
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import signal_hint
 from ansible_collections.petal.hpc.plugins.module_utils._spack import lockfile, messages, plan, unify
-from ansible_collections.petal.hpc.plugins.module_utils._spack.books.api import Books
-from ansible_collections.petal.hpc.plugins.module_utils._spack.command.api import Spack
+from ansible_collections.petal.hpc.plugins.module_utils._spack.command_api import Spack
+from ansible_collections.petal.hpc.plugins.module_utils._spack.environment_state_api import EnvironmentState
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import (
     CACHE,
     EXTERNAL,
     SOURCE,
+    EnvironmentRequest,
     Package,
     Probe,
     SpackError,
-    Wanted,
     progress,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import (
@@ -39,7 +39,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import (
 )
 from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import probe as probe_script
 from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import state as state_script
-from ansible_collections.petal.hpc.plugins.module_utils._spack.session.api import (
+from ansible_collections.petal.hpc.plugins.module_utils._spack.session_api import (
     KILLED,
     TERMINATED,
     TIMEOUT,
@@ -85,7 +85,7 @@ class Options:
 class Environment:
     """One environment, whose files are in ``WORK_DIR/envs/NAME``."""
 
-    def __init__(self, module: AnsibleModule, wanted: Wanted, options: Options) -> None:
+    def __init__(self, module: AnsibleModule, wanted: EnvironmentRequest, options: Options) -> None:
         self._module = module
         self._check = bool(module.check_mode)
         self._wanted = wanted
@@ -94,7 +94,7 @@ class Environment:
         self._spack = Spack(self._host, options.spack, Path(options.work_dir))
         self._directory = Path(options.work_dir, "envs", wanted.name)
         self._session = Session(self._host, self._directory / "session", self._directory / "install.log")
-        self._books = Books(self._host, self._spack, self._directory)
+        self._state = EnvironmentState(self._host, self._spack, self._directory)
         # That of a compiler which had to be built apart.
         self._first: Environment | None = None
         self._changed = False
@@ -127,14 +127,14 @@ class Environment:
             if earlier is not None:
                 return earlier
         if state == CONCRETIZED:
-            return self._result(self._books.complete())
+            return self._result(self._state.complete())
         if not self._session.running():
             outcome = self._session.outcome()
             if outcome is not None and outcome.reason != KILLED:
                 concluded = self._conclude(outcome)
                 if concluded is not None:
                     return concluded
-            elif self._books.complete():
+            elif self._state.complete():
                 return self._result(True)
             elif state == FINISHED and outcome is None:
                 raise self._error(f"no installation of {self._wanted.name} runs; run it with state=present")
@@ -144,13 +144,13 @@ class Environment:
 
     def _load(self) -> bool:
         """Whether the environment is solved, and as it is wanted."""
-        if not self._books.load(self._wanted):
+        if not self._state.load(self._wanted):
             return False
-        apart = self._books.apart
+        apart = self._state.apart
         if apart is None:
             return True
         self._first = Environment(self._module, apart, self._options)
-        return self._first._load() and self._first._books.complete()
+        return self._first._load() and self._first._state.complete()
 
     # Solving
 
@@ -177,13 +177,13 @@ class Environment:
         self._session.end()
         self._keep()
         self._session.clear()
-        self._books.replace(draft, self._wanted, probed, figures, apart)
+        self._state.replace(draft, self._wanted, probed, figures, apart)
         self._changed = True
         return None
 
     def compiler(self) -> Package:
         """The compiler that this environment is for."""
-        return next(item for item in self._books.packages() if item.explicit)
+        return next(item for item in self._state.packages() if item.explicit)
 
     def _probe(self) -> Probe:
         arguments = {
@@ -194,7 +194,7 @@ class Environment:
         }
         return Probe.from_dict(self._spack.inside(probe_script, arguments))
 
-    def _solution(self, draft: Path, wanted: Wanted, probed: Probe) -> dict[str, Any]:
+    def _solution(self, draft: Path, wanted: EnvironmentRequest, probed: Probe) -> dict[str, Any]:
         """Solve an environment in ``draft``, and give how that went. Raises SpackError with Spack's reason."""
         started = time.monotonic()
         scope = draft / "scope"
@@ -233,15 +233,15 @@ class Environment:
         """Start the installation, from where a killed one was; False when nothing is left to do."""
         self._session.end()
         progressed = self._keep()
-        if before is not None and self._books.died(progressed) >= DEATHS:
+        if before is not None and self._state.died(progressed) >= DEATHS:
             working = [item.label for item in self._progress().in_state(BUILDING)]
-            self._books.died(True)
+            self._state.died(True)
             self._session.clear()
-            self._books.save()
+            self._state.save()
             raise self._error(messages.ended_message(self._wanted.name, working, str(self._session.log), None))
         facts = self._facts(self._directory)
-        self._books.save()
-        if not self._books.needed() and not self._books.unmarked():
+        self._state.save()
+        if not self._state.needed() and not self._state.unmarked():
             self._session.clear()
             return False
         key = f"{self._wanted.name}-{int(time.time() * 1000)}"
@@ -253,31 +253,31 @@ class Environment:
         """What Spack's store and mirrors have of the environment; takes over what a killed session had finished."""
         arguments = {
             "environment": str(directory),
-            "adopt": [] if self._check else self._books.finished,
+            "adopt": [] if self._check else self._state.finished,
             "from_source": self._from_source(),
         }
         facts = self._spack.inside(state_script, arguments)
-        self._books.enter(facts)
-        deprecated = self._books.deprecated()
+        self._state.enter(facts)
+        deprecated = self._state.deprecated()
         if deprecated:
             self._module.warn(f"Spack calls these versions deprecated: {', '.join(deprecated)}")
-        of_system = plan.of_system(self._books.nodes)
+        of_system = plan.of_system(self._state.nodes)
         if of_system:
             self._module.warn(messages.of_system_message(of_system))
         return facts
 
     def _from_source(self) -> list[str]:
         """What no cache is asked for: what the user says, and what could not be moved from one to here."""
-        return [*self._wanted.from_source, *self._books.unmoved]
+        return [*self._wanted.from_source, *self._state.unmoved]
 
     def _steps(self, facts: Mapping[str, Any]) -> list[list[str]]:
         """The commands of the installation."""
         environment = [self._options.spack, "-e", str(self._directory)]
         jobs = plan.jobs(len(os.sched_getaffinity(0)), _memory(), self._options.jobs)
         # There may be more that cannot be moved: none of them shall end the builds that run beside it.
-        fail_fast = self._options.fail_fast and not self._books.unmoved
+        fail_fast = self._options.fail_fast and not self._state.unmoved
         install = ["install", "--only-concrete", *(["--fail-fast"] if fail_fast else [])]
-        install += plan.concurrency(jobs, self._books.version, self._options.parallel)
+        install += plan.concurrency(jobs, self._state.version, self._options.parallel)
         if facts["mirrors"]:
             # Mirrors that do not show the binaries of what shall be built from source.
             scope = self._directory / "scope"
@@ -287,7 +287,7 @@ class Environment:
             return [[self._options.spack, "-C", str(scope), *environment[1:], *install]]
         order = []
         if facts["mirrors"] is None:
-            order = plan.source_order(self._books.nodes, self._from_source(), self._books.needed())
+            order = plan.source_order(self._state.nodes, self._from_source(), self._state.needed())
         never = ["--use-buildcache", "package:never,dependencies:auto"]
         return [*([*environment, *install, *never, item] for item in order), [*environment, *install]]
 
@@ -308,37 +308,37 @@ class Environment:
                 return concluded
 
     def _conclude(self, outcome: Outcome) -> dict[str, Any] | None:
-        """Take the result of a session into the books, once; None where another session goes on with the rest."""
+        """Take the result of a session into the state, once; None where another session goes on with the rest."""
         found, log = self._progress(), str(self._session.log)
         logs = [_tail_text(Path(item.log)) for item in found.in_state(FAILED)]
         unmoved = _unmoved(found, logs)
         self._keep(outcome.seconds)
-        self._books.died(True)
+        self._state.died(True)
         again = (
-            self._books.note_unmoved(unmoved)
+            self._state.note_unmoved(unmoved)
             and len(unmoved) == len(logs)
             and outcome.reason not in (TIMEOUT, TERMINATED)
         )
-        told = self._books.unmoved
+        told = self._state.unmoved
         if outcome.status == 0:
-            self._books.forget_unmoved()
-        self._books.save()
+            self._state.forget_unmoved()
+        self._state.save()
         self._session.end()
         self._session.clear()
         if outcome.status != 0 and again and self._start(None):
             return None
         if told:
-            labels = [node.label for node in self._books.nodes.values() if node.name in told and not node.external]
+            labels = [node.label for node in self._state.nodes.values() if node.name in told and not node.external]
             self._module.warn(messages.unmoved_message(sorted(labels), max(told.values())))
         working = [item.label for item in found.in_state(BUILDING)]
         if outcome.reason == TERMINATED:
             raise self._error(messages.terminated_message(self._wanted.name, working, log))
         if outcome.reason == TIMEOUT:
             raise self._error(messages.ended_message(self._wanted.name, working, log, self._options.timeout))
-        if outcome.status == 0 and self._books.complete():
+        if outcome.status == 0 and self._state.complete():
             self._changed = True
             return self._result(True)
-        failed = messages.failures(found, self._books.nodes.values(), logs)
+        failed = messages.failures(found, self._state.nodes.values(), logs)
         message = messages.failed_message(self._wanted.name, failed, found.errors, log, os.uname().nodename)
         raise self._error(message, [item.to_dict() for item in failed])
 
@@ -348,7 +348,7 @@ class Environment:
     def _keep(self, seconds: float = 0.0) -> bool:
         """Note what the last session brought; True when it finished something."""
         # After a restart of the host nobody knows what of it reached the disk.
-        return self._books.take(self._progress(), seconds, trusted=self._session.same_boot())
+        return self._state.take(self._progress(), seconds, trusted=self._session.same_boot())
 
     # Results
 
@@ -373,11 +373,11 @@ class Environment:
             "changed": self._changed,
             "finished": finished,
             "path": str(self._directory),
-            "lock": str(self._books.lock),
+            "lock": str(self._state.lock),
             "log": str(self._session.log),
             "packages": [item.to_dict() for item in packages],
             "failed": [],
-            **self._books.figures,
+            **self._state.figures,
         }
         return {"changed": self._changed, "environment": record, "progress": self._how_far(finished, packages)}
 
@@ -386,8 +386,8 @@ class Environment:
         if finished:
             return progress(len(real), len(real), [])
         found = self._progress() if look or not self._check else Progress()
-        done = {key for key, item in found.by_hash(self._books.nodes).items() if item.state == DONE}
-        done |= {key for key, place in self._books.places.items() if place.installed}
+        done = {key for key, item in found.by_hash(self._state.nodes).items() if item.state == DONE}
+        done |= {key for key, place in self._state.places.items() if place.installed}
         working = [f"{item.label} {item.phase}".strip() for item in found.in_state(BUILDING)]
         return progress(len([item for item in real if item.hash in done]), len(real), working)
 
@@ -396,7 +396,7 @@ class Environment:
         known = {item.hash for item in first}
         # The compiler of that environment is an external one of this.
         places = {item.prefix for item in first if item.origin != EXTERNAL}
-        mine = [item for item in self._books.packages() if item.hash not in known and item.prefix not in places]
+        mine = [item for item in self._state.packages() if item.hash not in known and item.prefix not in places]
         return [*first, *mine]
 
     def _error(self, message: str, failed: Sequence[Mapping[str, Any]] = ()) -> SpackError:
@@ -409,23 +409,23 @@ class Environment:
 
     def _status(self) -> dict[str, Any]:
         """What it is at, by its files. Takes no lock, so that it can be asked while another call waits."""
-        apart = Environment(self._module, Wanted(plan.compiler_name(self._wanted.name), ()), self._options)
-        solved, running = self._books.read(), self._session.running()
+        apart = Environment(self._module, EnvironmentRequest(plan.compiler_name(self._wanted.name), ()), self._options)
+        solved, running = self._state.read(), self._session.running()
         if not running and apart._session.running():
             return apart._status()
-        if self._books.apart is not None:
+        if self._state.apart is not None:
             self._first = apart
-            apart._books.read()
+            apart._state.read()
         outcome = None if running else self._session.outcome()
         found = self._progress()
         logs = [_tail_text(Path(item.log)) for item in found.in_state(FAILED)]
-        failed = [item for item in messages.failures(found, self._books.nodes.values(), logs) if not running]
-        failed = [item for item in failed if item.hash in self._books.nodes]
+        failed = [item for item in messages.failures(found, self._state.nodes.values(), logs) if not running]
+        failed = [item for item in failed if item.hash in self._state.nodes]
         if running:
             status = RUNNING
         elif not solved:
             status = ABSENT
-        elif self._books.complete() or (outcome is not None and outcome.status == 0):
+        elif self._state.complete() or (outcome is not None and outcome.status == 0):
             status, failed = FINISHED, []
         else:
             status = FAILED if failed else STOPPED
@@ -440,7 +440,7 @@ class Environment:
     def _preview(self) -> dict[str, Any]:
         """What would be installed and from where; nothing but Spack's own caches changes."""
         solved = self._load()
-        if solved and self._books.complete():
+        if solved and self._state.complete():
             return self._result(True)
         self._changed = True
         if solved:
@@ -456,7 +456,7 @@ class Environment:
                 return earlier
             wanted, probed = plan.with_compiler_built(self._wanted, probed, self._first.compiler())
         with self._spack.scratch() as draft:
-            self._books.preview(draft / "spack.lock", self._solution(draft, wanted, probed))
+            self._state.preview(draft / "spack.lock", self._solution(draft, wanted, probed))
             self._facts(draft)
         return self._result(False)
 

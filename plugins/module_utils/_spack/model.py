@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.spec import canonical
 
 # Where a package comes from.
@@ -39,7 +39,7 @@ class SpackError(PetalError):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class EnvironmentRequest:
     """What an environment shall be.
 
     specs: in the order of the seed, with those of from_source: the ones that are never taken from a cache. compiler:
@@ -54,7 +54,7 @@ class Wanted:
     deprecated: bool = True
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> Wanted:
+    def from_dict(cls, value: Mapping[str, Any]) -> EnvironmentRequest:
         """From what ``dataclasses.asdict`` and JSON made of it."""
         return cls(
             name=value["name"],
@@ -66,7 +66,7 @@ class Wanted:
         )
 
     @classmethod
-    def checked(cls, given: Mapping[str, Any]) -> Wanted:
+    def checked(cls, given: Mapping[str, Any]) -> EnvironmentRequest:
         """From a module's options. Raises PetalError where a spec cannot be read, or the name cannot be a directory."""
         name = given["name"]
         if not NAME.fullmatch(name):

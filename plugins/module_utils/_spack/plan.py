@@ -21,12 +21,12 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.model import (
     INSTALLED,
     RUNTIME,
     SOURCE,
+    EnvironmentRequest,
     Node,
     Package,
     Place,
     Probe,
     SpackError,
-    Wanted,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import DONE, Progress
 
@@ -78,7 +78,7 @@ def concurrency(number: int, version: tuple[int, ...], parallel: bool = True) ->
     return [f"-p{max(1, number // each)}", f"-j{each}"]
 
 
-def digest(wanted: Wanted, sources: Mapping[str, str]) -> str:
+def digest(wanted: EnvironmentRequest, sources: Mapping[str, str]) -> str:
     """``sha256:…`` of all that decides what the solver chooses.
 
     :param sources: digests of Spack, its packages and its configuration, by path.
@@ -99,7 +99,7 @@ def digest(wanted: Wanted, sources: Mapping[str, str]) -> str:
 # --- files ----------------------------------------------------------------------------------------------------------
 
 
-def split_compiler(wanted: Wanted) -> tuple[list[str], list[str]]:
+def split_compiler(wanted: EnvironmentRequest) -> tuple[list[str], list[str]]:
     """The specs that stand for the compiler, and the others; the compiler itself where no spec does."""
     if wanted.compiler is None:
         return [], list(wanted.specs)
@@ -146,7 +146,7 @@ def compiler_name(name: str) -> str:
     return f"{name}-compiler"
 
 
-def compiler_apart(wanted: Wanted, probe: Probe) -> Wanted | None:
+def compiler_apart(wanted: EnvironmentRequest, probe: Probe) -> EnvironmentRequest | None:
     """The environment that has to be installed before this one can be solved: that of a compiler to be built, where
     one environment cannot have both.
     """
@@ -164,7 +164,9 @@ def compiler_apart(wanted: Wanted, probe: Probe) -> Wanted | None:
     return replace(wanted, name=compiler_name(wanted.name), specs=tuple(specs), compiler=None)
 
 
-def with_compiler_built(wanted: Wanted, probe: Probe, compiler: Package) -> tuple[Wanted, Probe]:
+def with_compiler_built(
+    wanted: EnvironmentRequest, probe: Probe, compiler: Package
+) -> tuple[EnvironmentRequest, Probe]:
     """The same with a compiler that was built apart, which is like one of the host from then on."""
     _specs, others = split_compiler(wanted)
     external = {
@@ -178,7 +180,7 @@ def with_compiler_built(wanted: Wanted, probe: Probe, compiler: Package) -> tupl
     return built, replace(probe, external=True, built=(json.dumps(external),), languages=tuple(GCC_COMMANDS))
 
 
-def spack_yaml(wanted: Wanted, probe: Probe, unify: bool | str = True) -> str:
+def spack_yaml(wanted: EnvironmentRequest, probe: Probe, unify: bool | str = True) -> str:
     """The spack.yaml of an environment, as JSON, which is YAML.
 
     One solution for all specs (unify): one version of each package, as users of modules expect, unless the specs need
@@ -210,7 +212,7 @@ def _is_new(probe: Probe, version: tuple[int, ...]) -> bool:
     return probe.version >= version
 
 
-def _compiler_rules(wanted: Wanted, probe: Probe) -> dict[str, Any]:
+def _compiler_rules(wanted: EnvironmentRequest, probe: Probe) -> dict[str, Any]:
     """The host's compiler for all languages that it has, and beside it those that specs ask for themselves."""
     mine = str(wanted.compiler)
     others = [
@@ -222,7 +224,7 @@ def _compiler_rules(wanted: Wanted, probe: Probe) -> dict[str, Any]:
     return {f"{language}:": {"require": rule} for language in probe.languages}
 
 
-def _groups(wanted: Wanted, probe: Probe) -> list[dict[str, Any]]:
+def _groups(wanted: EnvironmentRequest, probe: Probe) -> list[dict[str, Any]]:
     """A compiler that has to be built, and what it builds.
 
     Its own libraries have another compiler, and are part of the second solution too: there it can be required of the

@@ -26,7 +26,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
     TrustError,
     Verdict,
     judge,
-    parse_signatures,
 )
 
 _GOOD = re.compile(rf'Good "([!-~]+)" signature with \S+ key ({KEY.pattern})')
@@ -77,7 +76,9 @@ class KeyFile:
 
 def signed_by(host: Host, data: bytes, signatures: Sequence[str], namespace: str = NAMESPACE) -> list[str]:
     """Fingerprints of the keys whose signatures over these very bytes are right; those that are not are passed over."""
-    found = []
+    found: list[str] = []
+    if not signatures:
+        return found
     with tempfile.TemporaryDirectory(prefix="petal-verify-") as scratch:
         for number, armoured in enumerate(signatures):
             signature = Path(scratch, f"{number}.sig")
@@ -90,13 +91,22 @@ def signed_by(host: Host, data: bytes, signatures: Sequence[str], namespace: str
     return found
 
 
-def verdict(host: Host, policy: Policy, place: Place, created: str, record: bytes, signatures: bytes) -> Verdict:
-    """Whether what a record describes may be used, and why.
+def judged(
+    host: Host,
+    policy: Policy,
+    place: Place,
+    created: str,
+    data: bytes,
+    signatures: Sequence[str],
+    namespace: str = NAMESPACE,
+) -> tuple[Verdict, list[str]]:
+    """Whether something may be used, and why; and the fingerprints of the keys whose signatures over it are right.
 
-    :param created: as the record says. record: its very bytes. signatures: the file beside it. Raises TrustError for
-        signatures that are none.
+    :param created: when it was made, as it says itself. data: the very bytes that are signed. signatures: in their
+        armour. namespace: as what it is signed.
     """
-    return judge(policy, place, created, signed_by(host, record, parse_signatures(signatures)))
+    keys = signed_by(host, data, signatures, namespace)
+    return judge(policy, place, created, keys), keys
 
 
 def store_place(name: str, *paths: Path) -> Place:

@@ -15,6 +15,7 @@ import re
 import textwrap
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.tags import SIGNATURE
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
     BEGIN,
     END,
@@ -24,9 +25,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
 )
 
 NAMESPACE = "ebs-snapshot@petal.hpc"
-#: Tags: of the digest of the volume's list of documents, and of the signatures, which go on in SIGNATURE-2, -3 ….
-DOCUMENTS = "petal:documents"
-SIGNATURE = "petal:signature"
 #: Characters of a tag's value, and tags that signatures may take of the 50 that a snapshot has.
 VALUE, TAGS_MOST = 256, 12
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")

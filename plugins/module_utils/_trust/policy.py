@@ -15,7 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core import ids
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.grammar import snapshot_store
 
 #: What a signature is for (ssh-keygen(1), -n): one of another program's is none of ours.
@@ -27,7 +28,6 @@ SIGNATURES_MOST = 8
 KEY = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)?")
 BEGIN, END = "-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----"
-ACCOUNT_ID = re.compile(r"[0-9]{12}", re.ASCII)
 _ON_COMMAND_LINE = '; on a command line a list is JSON, as in -e \'{"NAME": ["ENTRY"]}\''
 _BASE64 = re.compile(r"[A-Za-z0-9+/=]{1,128}")
 
@@ -284,7 +284,7 @@ def _stores(value: Any, where: str) -> tuple[str, ...]:
 def _accounts(value: Any, where: str) -> tuple[str, ...]:
     found = _texts(value, where)
     for index, account in enumerate(found):
-        if not ACCOUNT_ID.fullmatch(account):
+        if not ids.ACCOUNT.fullmatch(account):
             raise TrustError(
                 f"{where}[{index}]: {account[:60]!r} is no AWS account: expected twelve digits in quotes"
                 f"{_ON_COMMAND_LINE if account[0] in '[{' else ''}"

@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.ids import VOLUME_ID
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import Ext4, Loop, Mount, Process
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import Origin, parse_origin
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-VOLUME_ID = re.compile(r"vol-[0-9a-f]{17}")
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 # A volume over one of these would hide the host from itself.

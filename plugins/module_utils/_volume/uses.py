@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.tags import CLUSTER
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import human
-
-CLUSTER = "petal:cluster"
 
 
 def uses_of(volumes: Iterable[Mapping[str, Any]], previous: Mapping[str, str]) -> dict[str, list[str]]:

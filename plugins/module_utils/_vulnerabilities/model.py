@@ -18,7 +18,7 @@ from typing import Any, Optional
 from urllib.parse import unquote
 
 from ansible_collections.petal.hpc.plugins.module_utils._components.bom import NO_BILL, has, listed
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
 PYPI = "PyPI"
 #: Programs in C and C++, by the names of their projects: what comes nearest to the names of Spack's packages.

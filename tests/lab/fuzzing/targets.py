@@ -33,28 +33,30 @@ from ansible_collections.petal.hpc.plugins.filter.node_hook_arguments import nod
 from ansible_collections.petal.hpc.plugins.filter.sbom import sbom
 from ansible_collections.petal.hpc.plugins.module_utils._audit import api as audit
 from ansible_collections.petal.hpc.plugins.module_utils._audit import place, secrets, spdx
-from ansible_collections.petal.hpc.plugins.module_utils._aws import lock as key_lock
-from ansible_collections.petal.hpc.plugins.module_utils._aws import names
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache import model as buildcache
+from ansible_collections.petal.hpc.plugins.module_utils._core import tags as tag
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._exchange import model as portable
+from ansible_collections.petal.hpc.plugins.module_utils._exchange.api.file import SnapshotFile
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host as Machine
+from ansible_collections.petal.hpc.plugins.module_utils._lock import key_pair as key_lock
 from ansible_collections.petal.hpc.plugins.module_utils._lock import model as lock
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster import answers
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster.events import Event
-from ansible_collections.petal.hpc.plugins.module_utils._python import plan as python
+from ansible_collections.petal.hpc.plugins.module_utils._python import model as python_model
+from ansible_collections.petal.hpc.plugins.module_utils._python import outcomes as python_outcomes
+from ansible_collections.petal.hpc.plugins.module_utils._python import problems as python_problems
 from ansible_collections.petal.hpc.plugins.module_utils._registry import record
 from ansible_collections.petal.hpc.plugins.module_utils._registry.api import Cache
 from ansible_collections.petal.hpc.plugins.module_utils._run import variables
 from ansible_collections.petal.hpc.plugins.module_utils._seed import fingerprint, grammar, inputs, requirements, spec
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Flaw
 from ansible_collections.petal.hpc.plugins.module_utils._sharing import accounts, keys, verdict
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore, judged
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Criteria
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs import record as ebs
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import RECORD, Parcel, Snapshot
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.portable import model as portable
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.portable.api import SnapshotFile
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria
 from ansible_collections.petal.hpc.plugins.module_utils._spack import lockfile, messages, progress
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
     FILE,
@@ -342,10 +344,10 @@ _KEY_PAIR = {
     "Tags": [
         {"Key": "petal:fingerprint", "Value": _FINGERPRINT},
         {"Key": "petal:build-id", "Value": "20260131T120000Z-aa"},
-        {"Key": names.HOLDER, "Value": json.dumps(_HOLDER)},
-        {"Key": names.RENEWED, "Value": "20260131T120000Z"},
-        {"Key": names.STARTED, "Value": "20260131T120000Z"},
-        {"Key": names.DEADLINE, "Value": "20260131T180000Z"},
+        {"Key": tag.HOLDER, "Value": json.dumps(_HOLDER)},
+        {"Key": tag.RENEWED, "Value": "20260131T120000Z"},
+        {"Key": tag.STARTED, "Value": "20260131T120000Z"},
+        {"Key": tag.DEADLINE, "Value": "20260131T180000Z"},
     ],
 }
 
@@ -596,12 +598,12 @@ _COMPILED = f"six==1.17.0 \\\n    --hash=sha256:{'e' * 64}\nnumpy[x] @ https://u
 
 def _python(data: bytes) -> None:
     text = data.decode("utf-8", "replace")
-    python.archive_hashes(text)
-    python.listing(python.locked(text))
-    python.completed(text, "x", "y")
-    python.url_secrets(text)
-    python.reason(text)
-    python.is_unreachable(text)
+    python_outcomes.archive_hashes(text)
+    python_outcomes.listing(python_outcomes.locked(text))
+    python_model.completed(text, "x", "y")
+    python_problems.url_secrets(text)
+    python_problems.reason(text)
+    python_problems.is_unreachable(text)
 
 
 def _variables(data: bytes) -> None:

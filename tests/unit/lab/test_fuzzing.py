@@ -19,7 +19,7 @@ from fuzzing import finds, watch
 from fuzzing.targets import SCRATCH, TARGETS, Target
 from hypothesis import strategies as st
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -24,7 +24,7 @@ from playing import ROOT
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed.people import PRIVILEGED_GROUPS
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import compatible_os, os_named
-from ansible_collections.petal.hpc.plugins.module_utils._seed.rules import VOLUMES_OWN
+from ansible_collections.petal.hpc.plugins.module_utils._seed.storage_rules import VOLUMES_OWN
 from ansible_collections.petal.hpc.plugins.plugin_utils.controller import this_host
 
 SHELLCHECK = Path(sys.executable).with_name("shellcheck")

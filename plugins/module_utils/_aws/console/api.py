@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.ec2 import EC2InstanceErrorHandler, describe_instances
-from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import aws, call
+from ansible_collections.petal.hpc.plugins.module_utils._aws.connection_api import aws, call
 from ansible_collections.petal.hpc.plugins.module_utils._aws.console.host_keys import (
     HostKey,
     keys_known,

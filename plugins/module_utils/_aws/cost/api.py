@@ -11,10 +11,10 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.ec2 import EC2SpotInstanceRequestErrorHandler
 from ansible_collections.amazon.aws.plugins.module_utils.errors import AWSErrorHandler
-from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import call
+from ansible_collections.petal.hpc.plugins.module_utils._aws.connection_api import call
 from ansible_collections.petal.hpc.plugins.module_utils._aws.cost.estimate import (
+    PricedBuild,
     Prices,
-    Wanted,
     from_price_list,
     from_table,
     spot_price,
@@ -25,7 +25,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import AwsEr
 PRICE_LIST_REGION = "us-east-1"
 
 
-def find_prices(module: Any, wanted: Wanted, timeout: int) -> Prices:
+def find_prices(module: Any, wanted: PricedBuild, timeout: int) -> Prices:
     """Prices by the Price List, else by the table; and today's spot price, when it is to be a spot instance.
 
     :param timeout: seconds for each answer; there is no second try.
@@ -44,7 +44,7 @@ def find_prices(module: Any, wanted: Wanted, timeout: int) -> Prices:
         return prices.note(f"the spot price cannot be asked ({_cause(error)})")
 
 
-def _ask(module: Any, wanted: Wanted, patience: dict[str, Any]) -> dict[str, Any]:
+def _ask(module: Any, wanted: PricedBuild, patience: dict[str, Any]) -> dict[str, Any]:
     client = module.client("pricing", region=PRICE_LIST_REGION, config=patience)
     found = {}
     for question, fields in wanted.products().items():
@@ -56,7 +56,7 @@ def _ask(module: Any, wanted: Wanted, patience: dict[str, Any]) -> dict[str, Any
     return found
 
 
-def _with_spot(module: Any, wanted: Wanted, prices: Prices, patience: dict[str, Any]) -> Prices:
+def _with_spot(module: Any, wanted: PricedBuild, prices: Prices, patience: dict[str, Any]) -> Prices:
     method = module.client("ec2", config=patience).describe_spot_price_history
     # The history from now on is the prices of now.
     request = {**wanted.spot_request(), "StartTime": datetime.now(timezone.utc)}

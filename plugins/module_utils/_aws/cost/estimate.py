@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._aws.cost import table
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
 # By which AWS divides a price for a month.
 HOURS_PER_MONTH = 730
@@ -30,7 +30,7 @@ class CostError(PetalError):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PricedBuild:
     """What is paid for: an instance and a volume for some hours, and a snapshot.
 
     size_gb: GiB. iops, throughput (MiB/s): None for what the type includes. hours: how long the build takes.
@@ -46,7 +46,7 @@ class Wanted:
     throughput: int | None = None
     hours: float = 0
 
-    def check(self) -> Wanted:
+    def check(self) -> PricedBuild:
         """The same. Raises CostError for what cannot be."""
         if self.volume_type not in table.VOLUME_GB_MONTH:
             known = ", ".join(sorted(table.VOLUME_GB_MONTH))
@@ -115,7 +115,7 @@ class Prices:
         return {**asdict(self), "notes": list(self.notes)}
 
 
-def from_table(wanted: Wanted) -> Prices:
+def from_table(wanted: PricedBuild) -> Prices:
     """Prices out of the table, and what is to be said of them."""
     region = table.ELSEWHERE.get(wanted.instance_type, table.REGION)
     if region == table.REGION and wanted.region in table.SAME_REGIONS:
@@ -139,8 +139,8 @@ def from_table(wanted: Wanted) -> Prices:
     return prices
 
 
-def from_price_list(wanted: Wanted, found: Mapping[str, Iterable[Any]]) -> Prices:
-    """Prices out of the products that GetProducts gave to the questions of ``Wanted.products``.
+def from_price_list(wanted: PricedBuild, found: Mapping[str, Iterable[Any]]) -> Prices:
+    """Prices out of the products that GetProducts gave to the questions of ``PricedBuild.products``.
 
     :param found: for each question its ``PriceList``, whose entries are JSON texts.
     """
@@ -170,7 +170,7 @@ def spot_price(history: Iterable[Mapping[str, Any]]) -> float | None:
     return max((price for price in found if price is not None and price > 0), default=None)
 
 
-def estimate(wanted: Wanted, prices: Prices) -> dict[str, Any]:
+def estimate(wanted: PricedBuild, prices: Prices) -> dict[str, Any]:
     """What the build costs, and its snapshot in a month; null for sums with an unknown price in them.
 
     ``most_usd`` is the build on demand throughout: a spot instance that is refused or withdrawn is followed by one.
@@ -203,11 +203,11 @@ def day_of_volume(volume_type: str, size_gb: int, iops: int | None = None, throu
     >>> round(day_of_volume("gp3", 100), 4)
     0.2667
     """
-    wanted = Wanted("none.none", table.REGION, "", False, volume_type, size_gb, iops, throughput).check()
+    wanted = PricedBuild("none.none", table.REGION, "", False, volume_type, size_gb, iops, throughput).check()
     return (_volume_month(wanted, from_table(wanted)) or 0.0) / DAYS_PER_MONTH
 
 
-def _volume_month(wanted: Wanted, prices: Prices) -> float | None:
+def _volume_month(wanted: PricedBuild, prices: Prices) -> float | None:
     """A month of the volume; None when a price is missing that is needed."""
     if prices.volume_gb_month_usd is None:
         return None

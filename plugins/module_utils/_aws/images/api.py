@@ -10,12 +10,12 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.ec2 import describe_images
-from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import aws
+from ansible_collections.petal.hpc.plugins.module_utils._aws.connection_api import aws
 from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import AwsError
-from ansible_collections.petal.hpc.plugins.module_utils._aws.images.choice import Image, Wanted
+from ansible_collections.petal.hpc.plugins.module_utils._aws.images.choice import Image, ImageRequest
 
 
-def find_image(module: Any, wanted: Wanted) -> Image:
+def find_image(module: Any, wanted: ImageRequest) -> Image:
     """The image to launch, by one call. Raises ImageError, and AwsError when AWS refuses."""
     entries: list[dict[str, Any]] = []
     try:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import (
     ARCHITECTURES,
     canonical_architecture,
@@ -73,7 +73,7 @@ OFFICIAL: Mapping[str, Official] = {
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ImageRequest:
     """An image that is asked for: the newest official one, or the one that is given."""
 
     os: str
@@ -81,7 +81,7 @@ class Wanted:
     image_id: str | None = None
 
     @classmethod
-    def named(cls, os: str, architecture: str, image_id: str | None = None) -> Wanted:
+    def named(cls, os: str, architecture: str, image_id: str | None = None) -> ImageRequest:
         """By any spelling of system and architecture. Raises ImageError for what no image can be found for."""
         wanted = cls(canonical_os(os), canonical_architecture(architecture), image_id or None)
         if wanted.os not in OFFICIAL:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.ec2 import EC2VolumeErrorHandler
-from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import call
+from ansible_collections.petal.hpc.plugins.module_utils._aws.connection_api import call
 from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import AwsError
 from ansible_collections.petal.hpc.plugins.module_utils._aws.making.kinds import (
     FAILED,

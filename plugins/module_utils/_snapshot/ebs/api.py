@@ -13,10 +13,10 @@ from ansible_collections.amazon.aws.plugins.module_utils.botocore import check_s
 from ansible_collections.amazon.aws.plugins.module_utils.ec2 import EC2SnapshotErrorHandler
 from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleBotocoreError
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
-from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import call
+from ansible_collections.petal.hpc.plugins.module_utils._aws.connection_api import call
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Criteria, Refusal
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs import record
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot, SnapshotError
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria, Refusal
 
 Read = Callable[[Iterable[Any]], tuple[list[Snapshot], list[Refusal]]]
 
@@ -52,7 +52,7 @@ class EbsSnapshots:
     def scan(self, criteria: Criteria) -> tuple[list[Snapshot], list[Refusal]]:
         """All that may be meant, in AWS's order, and what is no record, with the reason.
 
-        Raises SnapshotError for a fingerprint or id that is none, AwsError when AWS refuses.
+        Raises IdentityError for a fingerprint or id that is none, AwsError when AWS refuses.
         """
         return self._ask(record.request(criteria), lambda entries: record.read(entries, self.region))
 

@@ -12,24 +12,18 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._aws import names
+from ansible_collections.petal.hpc.plugins.module_utils._core import tags as tag
+from ansible_collections.petal.hpc.plugins.module_utils._core.fingerprint import FINGERPRINT, check_fingerprint
+from ansible_collections.petal.hpc.plugins.module_utils._core.ids import ACCOUNT, SNAPSHOT_ID, check_snapshot_id
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import ARCHITECTURES
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
-    FINGERPRINT,
-    SNAPSHOT_ID,
-    Snapshot,
-    SnapshotError,
-    check_fingerprint,
-    check_snapshot_id,
-)
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria, Refusal
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Criteria, Refusal
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot, SnapshotError
 
 # Most entries of one answer, and most values of one filter; DescribeSnapshots and Filter in the EC2 API reference.
 PAGE_SIZE = 1000
 FILTER_VALUES = 200
 # SnapshotState of the EC2 API.
 STATES = ("pending", "completed", "error", "recoverable", "recovering")
-ACCOUNT = re.compile(r"[0-9]{12}")
 PROGRESS = re.compile(r"([0-9]{1,3})%?")
 # What stands in a tag may have been written by anybody who may tag: it reaches messages, lists and reports.
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,59}")
@@ -49,17 +43,17 @@ def request(criteria: Criteria) -> dict[str, Any]:
     """Parameters of DescribeSnapshots that bring all own snapshots which are meant, fit or not, and few others.
 
     Ids are a filter, so that one that is gone is not found instead of an error for all. Filters take ``*`` and ``?``
-    for any text: what is found has to be looked at again. Raises SnapshotError for what is no fingerprint or id.
+    for any text: what is found has to be looked at again. Raises IdentityError for what is no fingerprint or id.
     """
     filters: dict[str, list[str]] = {"status": list(criteria.states)}
     if criteria.fingerprint is None:
-        filters["tag-key"] = [names.FINGERPRINT]
+        filters["tag-key"] = [tag.FINGERPRINT]
     else:
-        filters[f"tag:{names.FINGERPRINT}"] = [check_fingerprint(one) for one in criteria.fingerprints]
+        filters[f"tag:{tag.FINGERPRINT}"] = [check_fingerprint(one) for one in criteria.fingerprints]
     if criteria.build_id is not None:
-        filters[f"tag:{names.BUILD_ID}"] = [criteria.build_id]
+        filters[f"tag:{tag.BUILD_ID}"] = [criteria.build_id]
     if criteria.name is not None:
-        filters[f"tag:{names.NAME}"] = [criteria.name]
+        filters[f"tag:{tag.NAME}"] = [criteria.name]
     ids = [check_snapshot_id(snapshot_id) for snapshot_id in criteria.snapshot_ids]
     if 0 < len(ids) <= FILTER_VALUES:
         filters["snapshot-id"] = ids
@@ -69,7 +63,7 @@ def request(criteria: Criteria) -> dict[str, Any]:
 def request_shared(criteria: Criteria, accounts: Sequence[str]) -> dict[str, Any]:
     """Parameters of DescribeSnapshots that bring what these accounts share, or show to everybody, by its Description.
 
-    Raises SnapshotError for what is no fingerprint or id.
+    Raises IdentityError for what is no fingerprint or id.
     """
     fingerprints = [check_fingerprint(one) for one in criteria.fingerprints] or ["sha256:*"]
     described = [f"*petal.hpc {criteria.name or '*'} {fingerprint}" for fingerprint in fingerprints]
@@ -83,7 +77,7 @@ def request_shared(criteria: Criteria, accounts: Sequence[str]) -> dict[str, Any
 def request_restorable(criteria: Criteria) -> dict[str, Any]:
     """Parameters of DescribeSnapshots that bring what the own account may use because its owner, or another, says so.
 
-    What is public is not among it. Raises SnapshotError for what is no fingerprint or id.
+    What is public is not among it. Raises IdentityError for what is no fingerprint or id.
     """
     shared = request_shared(criteria, ["self"])
     return {"RestorableByUserIds": shared["OwnerIds"], "Filters": shared["Filters"]}
@@ -92,7 +86,7 @@ def request_restorable(criteria: Criteria) -> dict[str, Any]:
 def request_ids(snapshot_ids: Sequence[str], accounts: Sequence[str]) -> dict[str, Any]:
     """Parameters of DescribeSnapshots that bring these snapshots if they belong to these accounts, in any state.
 
-    Raises SnapshotError for what is no id, or when they are more than one filter takes.
+    Raises IdentityError for what is no id, SnapshotError when they are more than one filter takes.
     """
     if len(snapshot_ids) > FILTER_VALUES:
         raise SnapshotError(f"{len(snapshot_ids)} ids are more than a filter takes ({FILTER_VALUES})")
@@ -153,22 +147,22 @@ def parse(entry: Any, region: str | None) -> Snapshot:
     if not isinstance(entry, Mapping):
         raise SnapshotError("the entry is no mapping")
     tags = _tags(entry.get("Tags"))
-    fingerprint = _tag(tags, names.FINGERPRINT, FINGERPRINT)
+    fingerprint = _tag(tags, tag.FINGERPRINT, FINGERPRINT)
     description = _text(entry, "Description", _DESCRIPTION_TEXT, "")
     if set(FINGERPRINT.findall(description)) - {fingerprint}:
-        raise SnapshotError(f"its Description names another fingerprint than its tag {names.FINGERPRINT}")
-    architecture = _tag(tags, names.ARCHITECTURE, OS)
+        raise SnapshotError(f"its Description names another fingerprint than its tag {tag.FINGERPRINT}")
+    architecture = _tag(tags, tag.ARCHITECTURE, OS)
     if architecture not in ARCHITECTURES:
-        raise SnapshotError(f"the tag {names.ARCHITECTURE} is none of {', '.join(ARCHITECTURES)}")
-    if names.BUILD_ID in tags:
-        _tag(tags, names.BUILD_ID, BUILD_ID)
+        raise SnapshotError(f"the tag {tag.ARCHITECTURE} is none of {', '.join(ARCHITECTURES)}")
+    if tag.BUILD_ID in tags:
+        _tag(tags, tag.BUILD_ID, BUILD_ID)
     return replace(
         _seen(entry, region, description),
         fingerprint=fingerprint,
-        name=_tag(tags, names.NAME, NAME),
-        os=_tag(tags, names.OS, OS),
+        name=_tag(tags, tag.NAME, NAME),
+        os=_tag(tags, tag.OS, OS),
         architecture=architecture,
-        packages=[item for item in names.packages_of(tags.get(names.PACKAGES, "")) if PACKAGE.fullmatch(item)],
+        packages=[item for item in tag.packages_of(tags.get(tag.PACKAGES, "")) if PACKAGE.fullmatch(item)],
         tags=tags,
     )
 
@@ -235,7 +229,7 @@ def _seen(entry: Mapping[str, Any], region: str | None, description: str) -> Sna
 def _tags(value: Any) -> dict[str, str]:
     if value is not None and not (isinstance(value, list) and all(isinstance(item, Mapping) for item in value)):
         raise SnapshotError("Tags is not a list of mappings")
-    return names.from_aws(value)
+    return tag.from_aws(value)
 
 
 def _tag(tags: Mapping[str, str], key: str, pattern: re.Pattern[str]) -> str:

@@ -22,9 +22,9 @@ from ansible_collections.amazon.aws.plugins.module_utils.ec2 import (
     describe_snapshots,
     describe_volumes,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._aws.connection.api import aws, call
+from ansible_collections.petal.hpc.plugins.module_utils._aws.connection_api import aws, call
 from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import AwsError
-from ansible_collections.petal.hpc.plugins.module_utils._aws.names import (
+from ansible_collections.petal.hpc.plugins.module_utils._core.tags import (
     BUILD_ID,
     COPIED_FROM,
     FINGERPRINT,
@@ -50,7 +50,7 @@ ASKED, UNANSWERED = 8, 3
 
 
 @dataclass(frozen=True)
-class Wanted:
+class BuildSnapshotRequest:
     """The snapshot of one build.
 
     name: for messages. resource: the name of the volume. volume_id: None: only what was begun is looked for. tags,
@@ -92,13 +92,13 @@ class BuildSnapshot:
         self._sleep = sleep
         self._clock = clock
 
-    def found(self, wanted: Wanted) -> dict[str, Any]:
+    def found(self, wanted: BuildSnapshotRequest) -> dict[str, Any]:
         """What this build has begun, if AWS has not given it up; others of the build are deleted. Raises AwsError."""
         volume = self._volume(wanted)
         chosen, deleted = self._tidy(wanted, begun(volume))
         return {"changed": bool(deleted), "snapshot_id": chosen, "snapshot": None}
 
-    def present(self, wanted: Wanted) -> dict[str, Any]:
+    def present(self, wanted: BuildSnapshotRequest) -> dict[str, Any]:
         """The snapshot, completed; once more where AWS could not finish the first. Raises AwsError.
 
         Without a volume id only what was begun is followed.
@@ -123,7 +123,7 @@ class BuildSnapshot:
 
     # Beginning
 
-    def _begin(self, wanted: Wanted, volume_id: str) -> str:
+    def _begin(self, wanted: BuildSnapshotRequest, volume_id: str) -> str:
         """Ask for it until there is an id; every time look for it first where the last answer was lost."""
         doing = f"making a snapshot of {volume_id}"
         problem, unanswered = AwsError(doing), 0
@@ -158,7 +158,7 @@ class BuildSnapshot:
             return snapshot_id
         raise problem
 
-    def _tidy(self, wanted: Wanted, known: Begun) -> tuple[str, list[str]]:
+    def _tidy(self, wanted: BuildSnapshotRequest, known: Begun) -> tuple[str, list[str]]:
         """The id of what was begun, or an empty text, and the ids of others, which are deleted."""
         listed = self._listed(wanted)
         chosen, others = choose(listed, known.snapshot_id)
@@ -171,7 +171,7 @@ class BuildSnapshot:
         self._delete(others)
         return chosen, others
 
-    def _patiently(self, wanted: Wanted, asked: float) -> str:
+    def _patiently(self, wanted: BuildSnapshotRequest, asked: float) -> str:
         """The id of a snapshot that may have been made at a moment; empty when it is not shown within the patience."""
         poll = POLL
         while True:
@@ -185,7 +185,7 @@ class BuildSnapshot:
 
     # Following
 
-    def _until_shown(self, snapshot_id: str, asked: float, wanted: Wanted) -> Mapping[str, Any] | None:
+    def _until_shown(self, snapshot_id: str, asked: float, wanted: BuildSnapshotRequest) -> Mapping[str, Any] | None:
         """The snapshot of an id; None when it is not shown within the patience after it was asked for."""
         poll = POLL
         while True:
@@ -195,7 +195,7 @@ class BuildSnapshot:
             self._sleep(poll)
             poll = min(poll * 1.5, wanted.poll)
 
-    def _follow(self, snapshot_id: str, wanted: Wanted) -> tuple[str, str]:
+    def _follow(self, snapshot_id: str, wanted: BuildSnapshotRequest) -> tuple[str, str]:
         """The state that it ends in, and why. Raises AwsError when it does not end, or is gone."""
         began, poll, seen = self._clock(), POLL, False
         while True:
@@ -215,7 +215,7 @@ class BuildSnapshot:
             self._sleep(poll)
             poll = min(poll * 1.5, wanted.poll)
 
-    def _shown(self, snapshot_id: str, wanted: Wanted) -> dict[str, Any]:
+    def _shown(self, snapshot_id: str, wanted: BuildSnapshotRequest) -> dict[str, Any]:
         """Its record, as soon as it is in the list where others look for it: they would build it again."""
         began, poll = self._clock(), POLL
         while True:
@@ -234,7 +234,7 @@ class BuildSnapshot:
 
     # AWS
 
-    def _listed(self, wanted: Wanted) -> list[Mapping[str, Any]]:
+    def _listed(self, wanted: BuildSnapshotRequest) -> list[Mapping[str, Any]]:
         filters = tag_filters({FINGERPRINT: wanted.fingerprint, BUILD_ID: wanted.build_id})
         with aws("looking for the snapshots of the build"):
             found = describe_snapshots(self._client, OwnerIds=["self"], Filters=filters)
@@ -246,13 +246,13 @@ class BuildSnapshot:
             found = describe_snapshots(self._client, SnapshotIds=[snapshot_id])
         return next(iter(_snapshots(found)), None)
 
-    def _volume(self, wanted: Wanted) -> Mapping[str, Any] | None:
+    def _volume(self, wanted: BuildSnapshotRequest) -> Mapping[str, Any] | None:
         filters = tag_filters({FINGERPRINT: wanted.fingerprint, BUILD_ID: wanted.build_id, "Name": wanted.resource})
         with aws("looking for the volume of the build"):
             found: Sequence[Mapping[str, Any]] = describe_volumes(self._client, Filters=filters)
         return next((one for one in found if wanted.volume_id in (None, one["VolumeId"])), None)
 
-    def _note(self, wanted: Wanted, state: Begun) -> None:
+    def _note(self, wanted: BuildSnapshotRequest, state: Begun) -> None:
         volume_id = wanted.volume_id or str((self._volume(wanted) or {}).get("VolumeId", ""))
         if volume_id:
             parameters = {"Resources": [volume_id], "Tags": to_aws(tag(state))}

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._aws.names import SNAPSHOT, from_aws, moment, stamp
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import ERROR, SNAPSHOT_ID
+from ansible_collections.petal.hpc.plugins.module_utils._core.ids import SNAPSHOT_ID
+from ansible_collections.petal.hpc.plugins.module_utils._core.tags import SNAPSHOT, from_aws, moment, stamp
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import ERROR
 
 # After a refusal: it was surely not made, it may have been made, or it will not be.
 AGAIN = "again"

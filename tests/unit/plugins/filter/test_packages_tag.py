@@ -9,7 +9,7 @@ import pytest
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.petal.hpc.plugins.filter.packages_tag import FilterModule
-from ansible_collections.petal.hpc.plugins.module_utils._aws.names import VALUE_LIMIT, packages_of
+from ansible_collections.petal.hpc.plugins.module_utils._core.tags import VALUE_LIMIT, packages_of
 
 
 def test_a_cut_tag_names_packages_only() -> None:

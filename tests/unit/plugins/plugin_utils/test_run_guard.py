@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.modules import run_guard as documentation
 from ansible_collections.petal.hpc.plugins.plugin_utils.run_guard import ARGUMENTS, known_variables, look
 

@@ -9,7 +9,7 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.plugin_utils.sbom import volume_sbom
 
 DIGEST = "sha256:" + "a" * 64

@@ -18,8 +18,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._aws.keep import (
     say_otherwise,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import signal_hint
-from ansible_collections.petal.hpc.plugins.module_utils._python import plan
-from ansible_collections.petal.hpc.plugins.module_utils._python.plan import Environment, Settings
+from ansible_collections.petal.hpc.plugins.module_utils._python import problems
+from ansible_collections.petal.hpc.plugins.module_utils._python.model import Environment, Settings
 from ansible_collections.petal.hpc.plugins.module_utils._spack.messages import (
     ended_message,
     refused_message,
@@ -133,11 +133,13 @@ BUILD: dict[str, Any] = {
         *(signal_hint(status) for status in (-1, -2, -9, -15, 137, 143)),
         unsolved_message("x", signal_hint(-9)),
         # Whatever the hints about a network are made of, the seed's software is not to blame.
-        plan.network_hint("cause: dns error", Settings("uv", "/c"), "head"),
-        plan.network_hint("Connection refused", Settings("uv", "/c", "https://me:secret@x.example.org/simple"), "head"),
-        plan.network_hint("invalid peer certificate: UnknownIssuer", Settings("uv", "/c"), "head"),
-        plan.unreachable_python(Environment("sci", "1", (), "3.12"), Settings("uv", "/c"), "head"),
-        plan.unreachable_python(
+        problems.network_hint("cause: dns error", Settings("uv", "/c"), "head"),
+        problems.network_hint(
+            "Connection refused", Settings("uv", "/c", "https://me:secret@x.example.org/simple"), "head"
+        ),
+        problems.network_hint("invalid peer certificate: UnknownIssuer", Settings("uv", "/c"), "head"),
+        problems.unreachable_python(Environment("sci", "1", (), "3.12"), Settings("uv", "/c"), "head"),
+        problems.unreachable_python(
             Environment("sci", "1", (), "3.12"), Settings("uv", "/c", python_mirror="https://x.example.org"), "head"
         ),
     ],

@@ -24,8 +24,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._aws.launch import (
     parameters,
     record,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._aws.names import from_aws, to_aws
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.tags import from_aws, to_aws
 
 TAGS = {"petal:fingerprint": "sha256:0", "petal:build-id": "b1"}
 LAUNCH = Launch("petal-x", "ami-1", "c6a.4xlarge", "petal-x", "key-1", TAGS, root_device="/dev/xvda")

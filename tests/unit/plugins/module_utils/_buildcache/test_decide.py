@@ -10,10 +10,10 @@ from ansible_collections.petal.hpc.plugins.module_utils._buildcache.model import
     BuildcacheError,
     Cache,
     Contents,
-    Item,
     Lock,
     Package,
 )
+from ansible_collections.petal.hpc.plugins.module_utils._objects.model import Item
 
 DAY = 86400
 NOW = 1000.0 * DAY

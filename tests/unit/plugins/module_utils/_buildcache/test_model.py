@@ -9,9 +9,9 @@ from ansible_collections.petal.hpc.plugins.module_utils._buildcache import model
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache.model import (
     BuildcacheError,
     DisguisedError,
-    Item,
     Package,
 )
+from ansible_collections.petal.hpc.plugins.module_utils._objects.model import Item
 
 A, B = "a" * 32, "b" * 32
 TREE = Package("tree", "2.1.0", A)

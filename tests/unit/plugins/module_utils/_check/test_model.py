@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.petal.hpc.plugins.module_utils._check.model import Check, Result, tail, verdict
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
 
 def test_modules_are_loaded_in_order_and_the_command_comes_last() -> None:

@@ -15,7 +15,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._check.slurm import (
     job_script,
     read_job,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
 ASKED = Asked("alice", 30, 60, ("--partition=debug",))
 CHECKS = [Check("a/1", ("a/1",), ("a", "--version")), Check("b/2", ("b/2",), ())]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._host import below_api as below
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import try_lock
-from ansible_collections.petal.hpc.plugins.module_utils._host.below import api as below
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 
 @pytest.fixture

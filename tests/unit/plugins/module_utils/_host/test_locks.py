@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
     Host,
     hold,
     store_directory,
     written_by_others,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 
 def host() -> Host:

@@ -11,6 +11,7 @@ import uuid
 
 import pytest
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import (
     Ext4,
     Loop,
@@ -23,7 +24,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.parse import (
     signal_hint,
     top_mount,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 MOUNTINFO = r"""22 27 0:21 / /proc rw,relatime - proc proc rw
 27 1 254:0 / / rw,relatime shared:1 master:2 - ext4 /dev/vda rw,discard

@@ -22,7 +22,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._lock.model import (
     Holder,
     LockError,
     LockRecord,
-    check_build_id,
     farewell,
     judge,
     lasting,
@@ -127,12 +126,6 @@ def test_records_read_back() -> None:
 def test_records_that_cannot_be_read(value: Any) -> None:
     with pytest.raises(LockError):
         parse_record(value)
-
-
-@pytest.mark.parametrize("value", ["", "a b", "../x", "x" * 129])
-def test_build_ids(value: str) -> None:
-    with pytest.raises(LockError):
-        check_build_id(value)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster.api import Cluster, How, RefusedError
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 CONFIG = {"Region": "us-east-1", "Image": {"Os": "alinux2023"}}
 STACK = "arn:aws:cloudformation:us-east-1:111122223333:stack/x/0afec407"

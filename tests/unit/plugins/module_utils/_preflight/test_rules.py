@@ -59,7 +59,9 @@ def test_a_good_host_and_one_that_is_still_to_be_made() -> None:
             of_host(rooms={**ROOMS, "caches and stages": Room("/var/cache/petal", 2, 0, 1024 * MIB)}),
             ["the disk with /var/cache/petal, where the build keeps caches and stages, is full"],
         ),
-        (replace(GOOD, controller=ControllerFacts(libraries=("boto3",))), ["pip install boto3"]),
+        (replace(GOOD, controller=ControllerFacts(libraries=("boto3", "botocore"))), ["pip install boto3."]),
+        # Its name at PyPI is another one.
+        (replace(GOOD, controller=ControllerFacts(libraries=("cyclonedx",))), ["pip install cyclonedx-python-lib."]),
         (
             replace(GOOD, controller=ControllerFacts(collections=("amazon.aws",))),
             ["ansible-galaxy collection install amazon.aws"],

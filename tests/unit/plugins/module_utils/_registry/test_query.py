@@ -12,7 +12,7 @@ import pytest
 from registry_server import fingerprint, index, stack
 
 from ansible_collections.petal.hpc.plugins.module_utils._registry import query
-from ansible_collections.petal.hpc.plugins.module_utils._registry.query import Wanted
+from ansible_collections.petal.hpc.plugins.module_utils._registry.query import VariantCriteria
 from ansible_collections.petal.hpc.plugins.module_utils._registry.record import (
     Entry,
     Index,
@@ -80,13 +80,13 @@ def test_a_name_that_is_not_there() -> None:
 
 def test_check() -> None:
     stacks = [parse_stack(json.dumps(one).encode(), entry) for one, entry in zip(STACKS, INDEX.entries)]
-    wanted = Wanted(fingerprint(1), "us-east-1", "al2023", "amd64")
+    wanted = VariantCriteria(fingerprint(1), "us-east-1", "al2023", "amd64")
     found = query.check(stacks[1:2], wanted)
     assert (found["available"], found["variants"][0]["name"]) == (True, "genomics")
-    there = query.check(stacks[1:2], Wanted(fingerprint(1), "eu-west-1"))
+    there = query.check(stacks[1:2], VariantCriteria(fingerprint(1), "eu-west-1"))
     assert there["reason"].endswith("but no snapshot in eu-west-1 that fits; its snapshots are in us-east-1")
     assert query.check([], wanted)["reason"] == f"no stack has fingerprint {fingerprint(1)}"
-    assert query.check(stacks[1:2], Wanted(fingerprint(1), architecture="arm64"))["available"] is False
+    assert query.check(stacks[1:2], VariantCriteria(fingerprint(1), architecture="arm64"))["available"] is False
 
 
 def test_one_fingerprint_is_read_ten_times_at_most() -> None:

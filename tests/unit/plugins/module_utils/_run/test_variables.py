@@ -35,7 +35,7 @@ def test_whatever_the_playbooks_and_documents_name_is_known() -> None:
         *ROOT.glob("roles/*/README.md"),
     ]
     named = {name for path in texts for name in re.findall(r"-e ([a-z_]+)=", path.read_text(encoding="utf-8"))}
-    named -= {"lab_dir", "stroe"}  # of the lab's own playbook; the README's example of a misspelt one
+    named -= {"lab_dir", "stroe"}  # of the lab's own playbook; an example of a misspelt one
     assert {"seed", "store", "rollback"} <= named
     assert named - known_variables() - SITE_VARIABLES == set()
 

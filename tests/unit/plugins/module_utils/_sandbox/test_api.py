@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._sandbox import api
 from ansible_collections.petal.hpc.plugins.module_utils._sandbox.plan import Account, Place
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 
 def run(args: list[str], **_options: Any) -> tuple[int, str, str]:

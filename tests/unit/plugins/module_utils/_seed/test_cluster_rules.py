@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from seed_samples import LOCAL, changed, faults, problems, seed
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed import cluster_rules, instances, nodes, rules, schema
+from ansible_collections.petal.hpc.plugins.module_utils._seed import cluster_rules, drafts, instances, nodes, schema
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import ERROR, WARNING, SeedError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import UNKNOWN_HOST
@@ -95,7 +95,7 @@ def test_warnings(data: dict[str, Any], path: str, message: str) -> None:
     assert message in found.get(path, ""), found
 
 
-def sold(*there: str) -> rules.Sold:
+def sold(*there: str) -> drafts.Sold:
     """EC2, which has these types, and is only asked for what the table doubts."""
 
     def answer(region: str, names: frozenset[str]) -> frozenset[str]:
@@ -125,8 +125,8 @@ def test_ec2_is_not_asked_for_what_the_table_knows() -> None:
 
 
 def test_a_seed_that_was_judged_is_not_judged_again() -> None:
-    data = Seed.from_mapping(types("c5.8xlarge"), sold=rules.judged_before).to_dict()
-    assert Seed.from_mapping(data, sold=rules.judged_before).to_dict() == data
+    data = Seed.from_mapping(types("c5.8xlarge"), sold=drafts.judged_before).to_dict()
+    assert Seed.from_mapping(data, sold=drafts.judged_before).to_dict() == data
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_every_rule_has_a_case() -> None:
 
 def rules_that_fire(data: dict[str, Any], level: str) -> list[Any]:
     report = Report()
-    draft = rules.Draft(schema.SEED.check(data, (), report) or {}, report, UNKNOWN_HOST)
+    draft = drafts.Draft(schema.SEED.check(data, (), report) or {}, report, UNKNOWN_HOST)
     return [rule for its, rule in cluster_rules.RULES if its == level and list(rule(draft))]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from seed_samples import LOCAL, changed, faults
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed import rules, schema
+from ansible_collections.petal.hpc.plugins.module_utils._seed import schema, software_rules
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Array, Record, Shape
 
 ROOT = Path(__file__).resolve().parents[5]
@@ -19,7 +19,7 @@ PLAN = "roles/snapshots/tasks/plan.yml"
 ENVIRONMENTS = "roles/python_environments/tasks/install.yml"
 SPACK = "roles/software_volume/tasks/spack.yml"
 CACHE = "roles/spack_buildcache/vars/main.yml"
-LOOK_UP = "plugins/module_utils/_snapshot/sources.py"
+LOOK_UP = "plugins/module_utils/_lookup/sources.py"
 LOCAL_LOOK_UP = "roles/snapshots/tasks/local/lookup.yml"
 AWS_LOOK_UP = "roles/snapshots/tasks/aws/lookup.yml"
 AWS_HOST = "roles/build_host/tasks/aws/host.yml"
@@ -106,7 +106,9 @@ def keys(shape: Shape, path: str = "") -> Iterator[str]:
 
 
 def refused(path: str) -> bool:
-    return any(path == ".".join(key) or path.startswith(".".join(key) + "[") for key in map(_texts, rules.LATER))
+    return any(
+        path == ".".join(key) or path.startswith(".".join(key) + "[") for key in map(_texts, software_rules.LATER)
+    )
 
 
 def _texts(path: tuple[object, ...]) -> tuple[str, ...]:
@@ -138,7 +140,7 @@ def test_its_reader_reads_it(path: str) -> None:
     assert expression in (ROOT / name).read_text()
 
 
-@pytest.mark.parametrize("path", rules.LATER, ids=".".join)
+@pytest.mark.parametrize("path", software_rules.LATER, ids=".".join)
 def test_what_is_refused_is_refused_only_where_something_is_asked_for(path: tuple[str, ...]) -> None:
     good = {"containers": [{"name": "a", "image": "a:1"}], "in_ami": ["cmake"], "use_custom_ami": True}[path[-1]]
     assert list(faults(changed(LOCAL, *path, good))) == [".".join(path)]

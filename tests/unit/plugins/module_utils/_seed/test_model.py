@@ -17,7 +17,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed import model, sche
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import SeedError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import Host
-from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Array, Record, Source, Unquoted
+from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Array, Record, SourceMap, Unquoted
 
 
 def test_every_key_is_accepted_and_kept() -> None:
@@ -292,7 +292,7 @@ def test_texts_must_be_quoted(value: Any) -> None:
 
 def test_what_was_written_is_shown_not_what_yaml_made_of_it() -> None:
     path = ("software", "python_environments", 0, "python")
-    source = Source("x.yaml", {path: 7}, {path: "3.10"})
+    source = SourceMap("x.yaml", {path: 7}, {path: "3.10"})
     with pytest.raises(SeedError) as caught:
         Seed.from_mapping(
             changed(LOCAL, "software", "python_environments", [{"name": "a", "python": 3.1}]), HOST, source

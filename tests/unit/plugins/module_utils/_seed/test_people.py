@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from seed_samples import FULL, LOCAL, changed, faults
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed import people, rules, schema
+from ansible_collections.petal.hpc.plugins.module_utils._seed import drafts, people, schema
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import UNKNOWN_HOST
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Report
 
@@ -51,6 +51,6 @@ def test_every_rule_has_a_case() -> None:
     fired = set()
     for data, _path, _text in BROKEN:
         report = Report()
-        draft = rules.Draft(schema.SEED.check(data, (), report) or {}, report, UNKNOWN_HOST)
+        draft = drafts.Draft(schema.SEED.check(data, (), report) or {}, report, UNKNOWN_HOST)
         fired |= {rule for _level, rule in people.RULES if list(rule(draft))}
     assert fired == {rule for _level, rule in people.RULES}

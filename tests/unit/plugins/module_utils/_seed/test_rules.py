@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from seed_samples import DELETE, FULL, HOST, LOCAL, changed, faults, seed
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed import rules
+from ansible_collections.petal.hpc.plugins.module_utils._seed import drafts, rules, software_rules, storage_rules
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import Host
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Report
 
@@ -315,8 +315,11 @@ def test_an_image_without_a_digest() -> None:
     """What no seed may name yet has its rules already."""
     for image, moves in (("a", True), ("a:1.2", True), ("a@sha256:" + "0" * 64, False)):
         report = Report()
-        draft = rules.Draft({"software": {"containers": [{"name": "a", "image": image}]}}, report, HOST)
-        assert bool([found for found in rules.images_are_pinned(draft) if "can be moved" in found.message]) == moves
+        draft = drafts.Draft({"software": {"containers": [{"name": "a", "image": image}]}}, report, HOST)
+        assert (
+            bool([found for found in software_rules.images_are_pinned(draft) if "can be moved" in found.message])
+            == moves
+        )
 
 
 PINNED: list[dict[str, Any]] = [
@@ -371,7 +374,7 @@ def test_what_comes_later_is_refused_until_then(key: str, value: Any) -> None:
     ],
 )
 def test_what_a_mount_hides_of_the_software(point: str, hidden: str) -> None:
-    assert rules.what_is_hidden(point, "/opt/shared") == hidden
+    assert storage_rules.what_is_hidden(point, "/opt/shared") == hidden
 
 
 def test_buckets_below_the_volume_are_no_warning() -> None:
@@ -427,12 +430,14 @@ def test_what_must_be_built_is_something_to_install() -> None:
 
 def test_every_rule_is_in_force() -> None:
     named = {rule.__name__ for _level, rule in rules.RULES}
-    helpers = {"judged_before", "nobody_asked", "what_is_hidden", "check", "environment_version", "is_pinned"}
+    helpers = {"what_is_hidden", "environment_version", "is_pinned"}
     defined = {
         name
-        for name, value in vars(rules).items()
-        if callable(value) and getattr(value, "__module__", "") == rules.__name__ and name.islower() and name[0] != "_"
+        for module in (rules, software_rules, storage_rules)
+        for name, value in vars(module).items()
+        if callable(value) and getattr(value, "__module__", "") == module.__name__ and name.islower() and name[0] != "_"
     }
+    assert len(defined) > 30
     assert defined - helpers == named
 
 

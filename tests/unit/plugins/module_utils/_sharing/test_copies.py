@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.copies import (
+    Original,
     Outcome,
-    Source,
     Target,
     check_regions,
     decide,
@@ -45,7 +45,7 @@ def copied(number: int, state: str = "completed", **changes: Any) -> Snapshot:
     return snapshot(number, state=state, tags={"petal:copied-from": ORIGIN}, **changes)
 
 
-SOURCE, TARGET = Source(snapshot(), HOME), Target(NEAR)
+SOURCE, TARGET = Original(snapshot(), HOME), Target(NEAR)
 
 
 @pytest.mark.parametrize(
@@ -77,12 +77,12 @@ def test_where_the_original_is() -> None:
     original = snapshot()
     assert decide(SOURCE, Target(HOME), [original]).reason == "it is the original"
     # From a copy back to it, and on to a third Region.
-    other = Source(copied(1), NEAR)
+    other = Original(copied(1), NEAR)
     assert other.origin == ORIGIN
     assert decide(other, Target(HOME), [original]).snapshot == original
     assert decide(other, Target("eu-west-1"), [copied(2)]).action == "keep"
     # A tag that somebody wrote by hand names nothing.
-    assert Source(snapshot(1, tags={"petal:copied-from": "../x"}), NEAR).origin == f"{NEAR}/snap-{1:017x}"
+    assert Original(snapshot(1, tags={"petal:copied-from": "../x"}), NEAR).origin == f"{NEAR}/snap-{1:017x}"
 
 
 def test_encryption_that_is_asked_for() -> None:
@@ -131,7 +131,7 @@ def test_tags_of_a_copy() -> None:
     }
     tags = {**told, "petal:build-id": "b1", "petal:sharing": "public", "petal:cleanup": "pending", "owner": "me"}
     tags |= {"aws:cloudformation:stack-name": "x", "Name": "Bio"}
-    found = Source(snapshot(tags=tags), HOME).tags()
+    found = Original(snapshot(tags=tags), HOME).tags()
     assert found == {
         **told,
         "petal:build-id": "b1",
@@ -140,8 +140,8 @@ def test_tags_of_a_copy() -> None:
         "owner": "me",
         "Name": "Bio",
     }
-    assert Source(snapshot(tags={}), HOME, own=False).tags() == {**told, "petal:copied-from": ORIGIN, "Name": "bio"}
-    many = Source(snapshot(tags={**tags, **{f"t{number}": "x" * 300 for number in range(60)}}), HOME).tags()
+    assert Original(snapshot(tags={}), HOME, own=False).tags() == {**told, "petal:copied-from": ORIGIN, "Name": "bio"}
+    many = Original(snapshot(tags={**tags, **{f"t{number}": "x" * 300 for number in range(60)}}), HOME).tags()
     assert len(many) == 50
     assert set(found) - {"owner"} <= set(many)
     assert max(map(len, many.values())) == 256
@@ -178,9 +178,9 @@ def test_a_copy_that_aws_does_not_list_yet_is_not_begun_again(target: Target) ->
 
 def test_what_cannot_be_copied() -> None:
     assert list(SOURCE.objections()) == []
-    assert "wait until it is" in next(Source(snapshot(state="pending"), HOME).objections())
+    assert "wait until it is" in next(Original(snapshot(state="pending"), HOME).objections())
     foreign = replace(SOURCE.snapshot, os="", architecture="")
-    assert "name its fingerprint, os and architecture" in next(Source(foreign, HOME, own=False).objections())
+    assert "name its fingerprint, os and architecture" in next(Original(foreign, HOME, own=False).objections())
 
 
 def test_regions() -> None:

@@ -11,17 +11,18 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.tags import BUILD_ID as BUILD_ID_TAG
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
+from ansible_collections.petal.hpc.plugins.module_utils._lookup.select import select
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot import api
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore, Source
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import SnapshotStore, VolumeAtRest
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Criteria
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
-    BUILD_ID_TAG,
     Parcel,
     Snapshot,
     SnapshotRequest,
     parse_snapshot,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria, select
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import FILE, Place, Policy, TrustError
 
 FINGERPRINT = "sha256:" + "a" * 64
@@ -56,8 +57,8 @@ def build(store: SnapshotStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     """A snapshot that a build makes when the host's clock says so."""
 
     @contextlib.contextmanager
-    def at_rest() -> Iterator[Source]:
-        yield Source(tmp_path / "image", 1)
+    def at_rest() -> Iterator[VolumeAtRest]:
+        yield VolumeAtRest(tmp_path / "image", 1)
 
     with monkeypatch.context() as patched:
         patched.setattr(api, "time", Clock(now))

@@ -17,8 +17,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
     Snapshot,
     SnapshotError,
     SnapshotRequest,
-    check_fingerprint,
-    check_snapshot_id,
     parse_snapshot,
 )
 
@@ -108,14 +106,6 @@ def test_a_record_with_anything_in_one_place_is_read_or_refused(key: str, value:
         assert isinstance(parse_snapshot({**RECORD, key: value}), Snapshot)
     except SnapshotError as error:
         assert key in str(error)
-
-
-@pytest.mark.parametrize("value", ["", "snap-1", "snap-0123456789abcdefg", "/snap-0123456789abcdef0"])
-def test_ids(value: str) -> None:
-    with pytest.raises(SnapshotError):
-        check_snapshot_id(value)
-    with pytest.raises(SnapshotError):
-        check_fingerprint(value)
 
 
 def test_a_build_makes_one_snapshot() -> None:

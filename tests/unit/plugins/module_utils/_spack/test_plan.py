@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import (
+    EnvironmentRequest,
     Node,
     Package,
     Place,
     Probe,
     SpackError,
-    Wanted,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._spack.plan import (
     GIB,
@@ -46,7 +46,7 @@ LANGUAGES = ("c", "cxx", "fortran")
 NEW = Probe((1, 2, 0), languages=LANGUAGES)
 
 
-def environment(wanted: Wanted, probe: Probe = NEW) -> dict[str, Any]:
+def environment(wanted: EnvironmentRequest, probe: Probe = NEW) -> dict[str, Any]:
     found = json.loads(spack_yaml(wanted, probe))["spack"]
     assert isinstance(found, dict)
     return found
@@ -68,20 +68,20 @@ def test_jobs(cores: int, memory: int, wanted: int, expected: int) -> None:
 
 
 def test_the_digest() -> None:
-    wanted = Wanted("x", ("a", "b"))
+    wanted = EnvironmentRequest("x", ("a", "b"))
     mine = digest(wanted, {"root": "1"})
-    assert mine == digest(Wanted("y", ("b", "a")), {"root": "1"})
+    assert mine == digest(EnvironmentRequest("y", ("b", "a")), {"root": "1"})
     others = [
-        digest(Wanted("x", ("a",)), {"root": "1"}),
-        digest(Wanted("x", ("a", "b"), compiler="gcc@12"), {"root": "1"}),
-        digest(Wanted("x", ("a", "b"), from_source=("a",)), {"root": "1"}),
+        digest(EnvironmentRequest("x", ("a",)), {"root": "1"}),
+        digest(EnvironmentRequest("x", ("a", "b"), compiler="gcc@12"), {"root": "1"}),
+        digest(EnvironmentRequest("x", ("a", "b"), from_source=("a",)), {"root": "1"}),
         digest(wanted, {"root": "2"}),
     ]
     assert len({mine, *others}) == 5
 
 
 def test_no_compiler_is_left_to_the_configuration() -> None:
-    found = environment(Wanted("x", ("zlib",)))
+    found = environment(EnvironmentRequest("x", ("zlib",)))
     assert found == {
         "view": False,
         "concretizer": {"unify": True},
@@ -91,7 +91,7 @@ def test_no_compiler_is_left_to_the_configuration() -> None:
 
 
 def test_a_compiler_of_the_host_is_required() -> None:
-    found = environment(Wanted("x", ("zlib",), "gcc@12.2.0", "x86_64_v3"))
+    found = environment(EnvironmentRequest("x", ("zlib",), "gcc@12.2.0", "x86_64_v3"))
     assert found["specs"] == ["zlib"]
     assert found["packages"] == {
         "all": {"require": ["target=x86_64_v3"]},
@@ -100,13 +100,13 @@ def test_a_compiler_of_the_host_is_required() -> None:
 
 
 def test_a_spec_may_have_another_compiler() -> None:
-    found = environment(Wanted("x", ("zlib", "hdf5 %llvm@17", "bzip2 %c=gcc@12.2.0"), "gcc@12.2.0"))
+    found = environment(EnvironmentRequest("x", ("zlib", "hdf5 %llvm@17", "bzip2 %c=gcc@12.2.0"), "gcc@12.2.0"))
     assert found["packages"]["c:"] == {"require": [{"any_of": ["gcc@12.2.0", "llvm@17"]}]}
 
 
 def test_a_compiler_to_build_comes_first() -> None:
     probe = Probe((1, 2, 0), external=False, languages=("c", "cxx"), compiled=("hdf5 ^openmpi", "zlib %llvm@17"))
-    wanted = Wanted("x", ("hdf5 ^openmpi", "gcc@13.3.0 +binutils", "nextflow", "zlib %llvm@17"), "gcc@13")
+    wanted = EnvironmentRequest("x", ("hdf5 ^openmpi", "gcc@13.3.0 +binutils", "nextflow", "zlib %llvm@17"), "gcc@13")
     found = environment(wanted, probe)
     assert "packages" not in found
     compiler, software = found["specs"]
@@ -119,18 +119,18 @@ def test_a_compiler_to_build_comes_first() -> None:
 
 def test_a_compiler_that_no_spec_names_is_built_too() -> None:
     probe = Probe((1, 2, 0), external=False, languages=LANGUAGES)
-    assert environment(Wanted("x", ("gcc@12",), "gcc@13"), probe)["specs"][0]["specs"] == ["gcc@13"]
-    only = environment(Wanted("x", ("gcc@13.3.0",), "gcc@13"), probe)["specs"]
+    assert environment(EnvironmentRequest("x", ("gcc@12",), "gcc@13"), probe)["specs"][0]["specs"] == ["gcc@13"]
+    only = environment(EnvironmentRequest("x", ("gcc@13.3.0",), "gcc@13"), probe)["specs"]
     assert only == [{"group": "compiler", "specs": ["gcc@13.3.0"]}]
 
 
 def test_a_compiler_that_is_built_apart() -> None:
     older = Probe((1, 2, 0), external=False, older=True, languages=("c",))
-    wanted = Wanted("x", ("tree", "gcc@11.3.0"), "gcc@11.3.0", "x86_64_v3", ("tree",))
+    wanted = EnvironmentRequest("x", ("tree", "gcc@11.3.0"), "gcc@11.3.0", "x86_64_v3", ("tree",))
     apart = compiler_apart(wanted, older)
-    assert apart == Wanted("x-compiler", ("gcc@11.3.0",), None, "x86_64_v3", ("tree",))
+    assert apart == EnvironmentRequest("x-compiler", ("gcc@11.3.0",), None, "x86_64_v3", ("tree",))
     assert apart is not None
-    assert Wanted.from_dict(json.loads(json.dumps(asdict(apart)))) == apart
+    assert EnvironmentRequest.from_dict(json.loads(json.dumps(asdict(apart)))) == apart
     gcc = Package("gcc", "11.3.0", "h" * 32, "/opt/gcc", "source", 1.0, "gcc@11.3.0", True)
     built, probe = with_compiler_built(wanted, older, gcc)
     found = environment(built, probe)
@@ -142,13 +142,13 @@ def test_a_compiler_that_is_built_apart() -> None:
 
 
 def test_when_a_compiler_is_built_apart() -> None:
-    wanted = Wanted("x", ("tree",), "gcc@13")
+    wanted = EnvironmentRequest("x", ("tree",), "gcc@13")
     assert compiler_apart(wanted, Probe((1, 2, 0), external=False)) is None
     assert compiler_apart(wanted, Probe((1, 2, 0), external=True)) is None
-    assert compiler_apart(Wanted("x", ("tree",)), Probe((1, 1, 0), external=False)) is None
+    assert compiler_apart(EnvironmentRequest("x", ("tree",)), Probe((1, 1, 0), external=False)) is None
     assert compiler_apart(wanted, Probe((1, 1, 0), external=False)) is not None
     with pytest.raises(SpackError, match="would have to be built before the rest"):
-        compiler_apart(Wanted("x", ("tree",), "llvm@17"), Probe((1, 1, 0), external=False))
+        compiler_apart(EnvironmentRequest("x", ("tree",), "llvm@17"), Probe((1, 1, 0), external=False))
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_one_package_at_a_time(version: tuple[int, ...], expected: list[str]) ->
 
 
 def test_specs_and_compilers() -> None:
-    assert split_compiler(Wanted("x", ("a", "gcc@11.3"), "gcc@11.3.0")) == (["gcc@11.3"], ["a"])
+    assert split_compiler(EnvironmentRequest("x", ("a", "gcc@11.3"), "gcc@11.3.0")) == (["gcc@11.3"], ["a"])
     assert own_compilers("a %c=gcc@12 ^b %llvm ^c %cmake") == ["gcc@12", "llvm"]
     assert with_compiler("hdf5@1.14 +mpi ^openmpi@5", "gcc@13 +binutils") == "hdf5@1.14+mpi %gcc@13 ^openmpi@5"
 
@@ -248,8 +248,10 @@ def test_wanted_from_options() -> None:
         "target": "",
         "deprecated": False,
     }
-    assert Wanted.checked(given) == Wanted("x", ("hdf5+mpi api=v18", "a"), "gcc@12", None, ("a",), False)
-    both = Wanted.checked({**given, "build_from_source": ["hdf5 api=v18 +mpi"]})
+    assert EnvironmentRequest.checked(given) == EnvironmentRequest(
+        "x", ("hdf5+mpi api=v18", "a"), "gcc@12", None, ("a",), False
+    )
+    both = EnvironmentRequest.checked({**given, "build_from_source": ["hdf5 api=v18 +mpi"]})
     assert (both.specs, both.from_source) == (("hdf5+mpi api=v18",), ("hdf5+mpi api=v18",))
     with pytest.raises(SpackError, match=r"name '\.\./x' is not allowed"):
-        Wanted.checked({**given, "name": "../x"})
+        EnvironmentRequest.checked({**given, "name": "../x"})

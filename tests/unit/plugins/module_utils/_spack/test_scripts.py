@@ -19,15 +19,40 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import probe, runner, state
+from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import (
+    missing_packages,
+    modules,
+    probe,
+    runner,
+    state,
+)
 
 
-@pytest.mark.parametrize("script", [probe, runner, state])
+@pytest.mark.parametrize("script", [missing_packages, modules, probe, runner, state])
 def test_a_script_stands_alone(script: Any) -> None:
     """It is handed over as its source, which imports nothing of the collection."""
     source = inspect.getsource(script)
     assert "ansible" not in source
     compile(source, script.__name__, "exec")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "missing"),
+    [
+        ([], []),
+        (["boto3==1.0", "Ruamel_Yaml"], []),
+        (["boto3==1.1", "ruamel.yaml==2", "clingo"], ["boto3", "clingo"]),
+    ],
+)
+def test_what_a_python_lacks_is_told_by_name_and_version(wanted: list[str], missing: list[str]) -> None:
+    assert missing_packages.missing(wanted, {"boto3": "1.0", "ruamel-yaml": "2"}) == missing
+
+
+def test_a_python_tells_what_it_lacks() -> None:
+    source = inspect.getsource(missing_packages)
+    argv = [sys.executable, "-I", "-c", source, json.dumps(["PyYAML", "no-such-package", "pytest==0"])]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == ["no-such-package", "pytest"]
 
 
 # -- a small world of packages in the words of Spack's classes ---------------------------------------------------

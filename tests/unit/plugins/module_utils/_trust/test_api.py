@@ -13,7 +13,14 @@ import pytest
 
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._trust import api
-from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import TrustError, parse_signatures
+from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
+    STORE,
+    Place,
+    Policy,
+    Signer,
+    TrustError,
+    parse_signatures,
+)
 
 pytestmark = pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="no ssh-keygen on this machine")
 RECORD = b'{"snapshot_id": "snap-0123456789abcdef0"}\n'
@@ -103,3 +110,16 @@ def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_a_key_in_an_agent_signs(agent: Path) -> None:
     signature = api.KeyFile(HOST, str(agent)).sign(RECORD)
     assert api.signed_by(HOST, RECORD, [signature]) == [api.fingerprint(HOST, str(agent))]
+
+
+def test_whether_it_does_and_which_keys_signed(tmp_path: Path) -> None:
+    keys = [made(tmp_path / name) for name in "ab"]
+    signatures = [api.KeyFile(HOST, str(key)).sign(RECORD) for key in keys]
+    fingerprints = [api.fingerprint(HOST, str(key)) for key in keys]
+    policy, place = Policy(signers=(Signer("b", fingerprints[1]),)), Place(STORE, "/net/x")
+    verdict, found = api.judged(HOST, policy, place, "2026-01-31T12:00:00Z", RECORD, signatures)
+    assert (verdict.trusted, verdict.signer, found) == (True, "b", fingerprints)
+    verdict, found = api.judged(HOST, policy, place, "2026-01-31T12:00:00Z", RECORD, signatures[:1])
+    assert (verdict.trusted, found) == (False, fingerprints[:1])
+    verdict, found = api.judged(HOST, policy, place, "2026-01-31T12:00:00Z", RECORD, signatures, "git")
+    assert (verdict.trusted, found) == (False, [])

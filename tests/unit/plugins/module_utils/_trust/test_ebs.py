@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.tags import SIGNATURE
 from ansible_collections.petal.hpc.plugins.module_utils._trust import ebs
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import BEGIN, END, TrustError
 
@@ -47,4 +48,4 @@ def test_what_does_not_fit() -> None:
 )
 def test_what_is_no_signature(value: str) -> None:
     with pytest.raises(TrustError):
-        ebs.from_tags({ebs.SIGNATURE: value})
+        ebs.from_tags({SIGNATURE: value})

@@ -16,8 +16,8 @@ botocore = pytest.importorskip("botocore.exceptions", reason="boto3 is not in th
 
 from ansible_collections.petal.hpc.plugins.module_utils._aws.console import api
 from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import AwsError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
 
 DATA = "AAAAC3NzaC1lZDI1NTE5AAAAIGVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWVl"
 SHOWN = f"-----BEGIN SSH HOST KEY KEYS-----\nssh-ed25519 {DATA} root\n-----END SSH HOST KEY KEYS-----\n"

@@ -17,15 +17,15 @@ from hypothesis import strategies as st
 from ansible_collections.petal.hpc.plugins.module_utils._aws.cost import table
 from ansible_collections.petal.hpc.plugins.module_utils._aws.cost.estimate import (
     CostError,
+    PricedBuild,
     Prices,
-    Wanted,
     estimate,
     from_price_list,
     from_table,
     spot_price,
 )
 
-WANTED = Wanted("c6a.4xlarge", "us-east-1", size_gb=100, hours=10)
+WANTED = PricedBuild("c6a.4xlarge", "us-east-1", size_gb=100, hours=10)
 
 
 def product(unit: str, usd: str, usage: str = "", **dimension: Any) -> str:

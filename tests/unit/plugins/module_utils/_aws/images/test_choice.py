@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.petal.hpc.plugins.module_utils._aws.images.choice import OFFICIAL, ImageError, Wanted
+from ansible_collections.petal.hpc.plugins.module_utils._aws.images.choice import OFFICIAL, ImageError, ImageRequest
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import OPERATING_SYSTEMS
 
 NOW = "2026-07-15T00:00:00.000Z"
@@ -38,7 +38,7 @@ def entry(version: str = "3.16.1", created: str = "2026-06-15", **different: Any
 
 
 def choose(*entries: dict[str, Any], **different: Any) -> dict[str, Any]:
-    wanted = Wanted.named(**{"os": "alinux2023", "architecture": "x86_64", **different})
+    wanted = ImageRequest.named(**{"os": "alinux2023", "architecture": "x86_64", **different})
     return wanted.choose(entries, "us-east-1", NOW).to_dict()
 
 
@@ -64,13 +64,13 @@ def test_every_system_has_images_and_its_user() -> None:
     ],
 )
 def test_what_is_asked_for(system: str, architecture: str, owner: str, name: str) -> None:
-    asked = Wanted.named(system, architecture).request()
+    asked = ImageRequest.named(system, architecture).request()
     filters = {item["Name"]: item["Values"] for item in asked["Filters"]}
     assert asked["Owners"] == [owner]
     assert fnmatchcase(name, filters["name"][0])
     assert filters["architecture"] == [architecture]
     other = {"x86_64": "arm64", "arm64": "x86_64"}[architecture]
-    assert not fnmatchcase(name, Wanted.named(system, other).official.name_pattern(other))
+    assert not fnmatchcase(name, ImageRequest.named(system, other).official.name_pattern(other))
 
 
 def test_the_newest_of_the_latest_release() -> None:
@@ -110,7 +110,7 @@ def test_others_are_passed_over(stranger: dict[str, Any]) -> None:
 
 
 def test_a_given_image_is_taken_as_it_is() -> None:
-    asked = Wanted.named("al2023", "amd64", GIVEN).request()
+    asked = ImageRequest.named("al2023", "amd64", GIVEN).request()
     assert asked == {"ImageIds": [GIVEN], "IncludeDeprecated": True}
     own = entry(
         ImageId=GIVEN,

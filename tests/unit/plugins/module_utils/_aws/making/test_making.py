@@ -20,7 +20,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._aws.making.kinds import
     parameters,
     progress_of,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
 FILTERS = {"tag:petal:build-id": "b1"}
 TAGS = {"petal:build-id": "b1"}

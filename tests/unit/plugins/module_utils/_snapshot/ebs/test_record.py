@@ -13,6 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import IdentityError
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Criteria
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.record import (
     FILTER_VALUES,
     parse,
@@ -24,7 +26,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.record imp
     request_shared,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot, SnapshotError
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.select import Criteria
 
 FINGERPRINT = "sha256:" + "a" * 64
 OTHER = "sha256:" + "b" * 64
@@ -188,7 +189,7 @@ def test_more_ids_than_a_filter_holds_are_not_asked_for_one_by_one() -> None:
 
 @pytest.mark.parametrize("wanted", [Criteria(fingerprint="sha256:*"), Criteria(snapshot_ids=("snap-*",))])
 def test_patterns_are_not_asked_for(wanted: Criteria) -> None:
-    with pytest.raises(SnapshotError):
+    with pytest.raises(IdentityError):
         request(wanted)
 
 
@@ -251,7 +252,7 @@ def test_others_are_never_asked_for_without_owners() -> None:
     assert request_ids([ID], [OWNER])["Filters"] == [{"Name": "snapshot-id", "Values": [ID]}]
     with pytest.raises(SnapshotError, match="more than a filter takes"):
         request_ids([ID] * (FILTER_VALUES + 1), [OWNER])
-    with pytest.raises(SnapshotError, match="snapshot_id"):
+    with pytest.raises(IdentityError, match="snapshot_id"):
         request_ids(["snap-*"], [OWNER])
 
 
@@ -262,5 +263,5 @@ def test_one_question_for_a_fingerprint_and_its_older_forms() -> None:
     shared = {item["Name"]: item["Values"] for item in request_shared(wanted, [OWNER])["Filters"]}
     assert shared["description"] == [f"*petal.hpc * {FINGERPRINT}", f"*petal.hpc * {old}"]
     assert parse_foreign(foreign(Description=f"petal.hpc demo {old}"), "us-east-1", [OWNER], wanted).fingerprint == old
-    with pytest.raises(SnapshotError, match="is none"):
+    with pytest.raises(IdentityError, match="is none"):
         filters(Criteria(fingerprint=FINGERPRINT, older_fingerprints=("sha256:*",)))

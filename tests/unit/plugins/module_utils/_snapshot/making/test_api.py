@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import AwsError
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.making.api import BuildSnapshot, Wanted
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.making.api import BuildSnapshot, BuildSnapshotRequest
 
 FINGERPRINT = "sha256:" + "0123456789abcdef" * 4
 TAGS = {
@@ -19,7 +19,9 @@ TAGS = {
     "petal:os": "debian12",
     "petal:architecture": "x86_64",
 }
-WANTED = Wanted(FINGERPRINT, "b1", "bio", "petal-0123456789abcdef", TAGS, "vol-1", f"petal.hpc bio {FINGERPRINT}")
+WANTED = BuildSnapshotRequest(
+    FINGERPRINT, "b1", "bio", "petal-0123456789abcdef", TAGS, "vol-1", f"petal.hpc bio {FINGERPRINT}"
+)
 
 
 def refusal(code: str, action: str = "CreateSnapshot") -> ClientError:
@@ -179,9 +181,9 @@ def test_one_that_is_never_shown() -> None:
 def test_one_that_takes_too_long() -> None:
     cloud = Cloud()
     with pytest.raises(AwsError, match="is still pending after 1"):
-        snapshots(cloud).present(Wanted(**{**vars(WANTED), "timeout": 10}))
+        snapshots(cloud).present(BuildSnapshotRequest(**{**vars(WANTED), "timeout": 10}))
 
 
 def test_nothing_begun_and_no_volume() -> None:
     with pytest.raises(AwsError, match="no volume to make one of"):
-        snapshots(Cloud()).present(Wanted(**{**vars(WANTED), "volume_id": None}))
+        snapshots(Cloud()).present(BuildSnapshotRequest(**{**vars(WANTED), "volume_id": None}))

@@ -1,0 +1,276 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""GnuPG's keyring of a Spack: whose signatures it takes, and the key that signs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.petal.hpc.plugins.module_utils._buildcache import keys, model
+from ansible_collections.petal.hpc.plugins.module_utils._buildcache.api.stores import (
+    Store,
+    cache_from,
+    hand_over,
+    last_line,
+    open_store,
+)
+from ansible_collections.petal.hpc.plugins.module_utils._buildcache.keys import Key
+from ansible_collections.petal.hpc.plugins.module_utils._buildcache.model import BuildcacheError
+
+#: Options of every module about caches.
+KEYRING: dict[str, dict[str, Any]] = {
+    "gnupghome": {"type": "path", "required": True},
+}
+#: Option of those that look at signatures.
+TRUSTED: dict[str, dict[str, Any]] = {"trusted": {"type": "list", "elements": "str", "default": []}}
+
+
+class Keyring:
+    """The keyring of GnuPG that a Spack has for itself: whoever's key is in it can sign what Spack installs."""
+
+    def __init__(self, module: AnsibleModule, home: str) -> None:
+        self._module = module
+        self._home = home
+        self._gpg = module.get_bin_path("gpg") or module.get_bin_path("gpg2") or ""
+        self._copies = Path(home, "petal-copies")
+
+    def held(self) -> Mapping[str, Key]:
+        """Its keys, by fingerprint; none where there is no keyring yet."""
+        if not Path(self._home).is_dir():
+            return {}
+        public = keys.parse_keys(self._run(["--list-keys"]))
+        return keys.merge_secret(public, keys.parse_keys(self._run(["--list-secret-keys"])))
+
+    def show(self, path: str) -> str:
+        """What a file holds, as a colon listing; nothing is imported."""
+        with self._scratch() as scratch:
+            return self._run(["--import-options", "show-only", "--import", path], home=scratch, accept=(0, 2))
+
+    def add(self, path: str, fingerprint: str) -> None:
+        """Import what a file holds, and trust that key of it."""
+        Path(self._home).mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._copies.open("a", encoding="utf-8") as stream:
+            stream.write(f"{fingerprint}\n")
+        self._run(["--import", path])
+        self._run(["--import-ownertrust"], data=f"{fingerprint}:6:\n")
+
+    def copies(self) -> frozenset[str]:
+        """The keys that came from files of their own: with them nothing is lost."""
+        return frozenset(self._copies.read_text(encoding="utf-8").split()) if self._copies.exists() else frozenset()
+
+    def delete(self, fingerprint: str) -> None:
+        """Take a key out, its secret part too."""
+        self._run(["--yes", "--delete-secret-and-public-key", fingerprint])
+
+    def generate(self, user: str, secret_file: str) -> str:
+        """Make a signing key outside of this keyring: its secret part in a file of its owner's, its public beside it.
+
+        Returns its fingerprint.
+        """
+        target = Path(secret_file)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._scratch() as scratch:
+            free = ["--pinentry-mode", "loopback", "--passphrase", ""]
+            self._run([*free, "--quick-generate-key", user, "ed25519", "sign", "never"], home=scratch)
+            fingerprint = keys.parse_keys(self._run(["--list-secret-keys"], home=scratch))[0].fingerprint
+            secret = self._run([*free, "--armor", "--export-secret-keys", fingerprint], home=scratch)
+            public = self._run(["--armor", "--export", fingerprint], home=scratch)
+        handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w") as stream:
+            stream.write(secret)
+        Path(f"{secret_file}.pub").write_text(public, encoding="utf-8")
+        return fingerprint
+
+    def verify(self, texts: Mapping[str, bytes], trusted: Iterable[str]) -> dict[str, str]:
+        """Why signed texts are not good enough, by their names; empty where they are.
+
+        trusted: fingerprints; others that the keyring may hold do not count.
+        """
+        trusted = set(trusted)
+        verdicts: dict[str, str] = {}
+        waiting = sorted(texts)
+        with tempfile.TemporaryDirectory(dir=self._module.tmpdir) as scratch, self._scratch() as empty:
+            for name in waiting:
+                Path(scratch, name).write_bytes(texts[name])
+            home = self._home if Path(self._home).is_dir() else empty
+            while waiting:
+                # One process for all; it ends at the first signature that does not match, and is started again.
+                paths = [str(Path(scratch, name)) for name in waiting]
+                status = self._run(["--status-fd", "1", "--verify-files", *paths], home=home, accept=None)
+                found = {Path(path).name: why for path, why in keys.parse_verification(status, trusted).items()}
+                if not found:
+                    raise BuildcacheError("gpg does not verify signatures on this host; is GnuPG 2 installed?")
+                verdicts.update(found)
+                waiting = [name for name in waiting if name not in verdicts]
+        return verdicts
+
+    def close(self) -> None:
+        """End the agent, which would hold the mount namespace of a build, and leave the keyring to its Spack's user."""
+        if not Path(self._home).is_dir():
+            return
+        gpgconf = self._module.get_bin_path("gpgconf")
+        if gpgconf:
+            self._module.run_command([gpgconf, "--homedir", self._home, "--kill", "gpg-agent"])
+        hand_over(Path(self._home), Path(self._home).parent)
+
+    @contextmanager
+    def _scratch(self) -> Iterator[str]:
+        # In /tmp, for the name of the agent's socket has a limit of about a hundred characters.
+        home = tempfile.mkdtemp(prefix="petal-gpg-")
+        try:
+            yield home
+        finally:
+            gpgconf = self._module.get_bin_path("gpgconf")
+            if gpgconf:
+                self._module.run_command([gpgconf, "--homedir", home, "--kill", "all"])
+            shutil.rmtree(home, ignore_errors=True)
+
+    def _run(
+        self,
+        arguments: Sequence[str],
+        home: str = "",
+        data: str | None = None,
+        accept: Sequence[int] | None = (0,),
+    ) -> str:
+        if not self._gpg:
+            raise BuildcacheError("there is no gpg on this host: install GnuPG, which signs and verifies build caches")
+        argv = [self._gpg, "--homedir", home or self._home, "--batch", "--no-tty", "--with-colons", *arguments]
+        rc, stdout, stderr = self._module.run_command(argv, data=data, binary_data=True, environ_update={"LC_ALL": "C"})
+        if accept is not None and rc not in accept:
+            raise BuildcacheError(f"gpg {arguments[0]}: {last_line(stderr)}")
+        return str(stdout)
+
+
+def ensure_keys(module: AnsibleModule) -> dict[str, Any]:
+    """Make a keyring hold the keys that are named, and no other.
+
+    A key without a file is taken from what the caches publish, which is safe: nothing but its fingerprint decides.
+    Returns the result of ``spack_buildcache_keys``. Raises BuildcacheError.
+    """
+    given = module.params
+    keyring = Keyring(module, given["gnupghome"])
+    stores = [open_store(module, cache_from(options), given["spack"] or "") for options in given["caches"]]
+    os.umask(0o077)
+    named = {keys.normal_fingerprint(entry["fingerprint"], entry["name"]): entry for entry in given["keys"]}
+    before = keyring.held()
+    imported = []
+    with tempfile.TemporaryDirectory(dir=module.tmpdir) as scratch:
+        for fingerprint, entry in named.items():
+            if fingerprint in before and not before[fingerprint].problem:
+                continue
+            copy = str(Path(scratch, fingerprint))
+            where = _get_key(entry, fingerprint, stores, copy)
+            keys.the_key(keyring.show(copy), fingerprint, entry["name"], where)
+            imported.append(fingerprint)
+            if not module.check_mode:
+                keyring.add(copy, fingerprint)
+    signing = _ensure_signing_key(module, keyring, before)
+    stranger = keys.unwanted(before.values(), [*named, signing["fingerprint"]])
+    kept = [key.fingerprint for key in stranger if key.secret and key.fingerprint not in keyring.copies()]
+    if given["exclusive"] and kept:
+        raise BuildcacheError(
+            f"{given['gnupghome']} holds the secret key {kept[0]}, which nobody named, and what it signs would be "
+            "trusted: name it as signing key, or delete it with gpg --delete-secret-and-public-keys"
+        )
+    removed = [key.fingerprint for key in stranger] if given["exclusive"] else []
+    if not module.check_mode:
+        for fingerprint in removed:
+            keyring.delete(fingerprint)
+    keyring.close()
+    trusted = list(dict.fromkeys(filter(None, [*named, signing["fingerprint"]])))
+    after = [*trusted, *(key.fingerprint for key in stranger if key.fingerprint not in removed)]
+    return {
+        "changed": bool(imported or removed or signing["changed"]),
+        "keys": [
+            {"name": entry["name"], "fingerprint": key, "imported": key in imported} for key, entry in named.items()
+        ],
+        "removed": removed,
+        "trusted": trusted,
+        "signing_key": {key: signing[key] for key in ("fingerprint", "file", "public_file", "created")},
+        "diff": {
+            "before": "".join(f"{key}\n" for key in sorted(before)),
+            "after": "".join(f"{key}\n" for key in sorted(after)),
+        },
+    }
+
+
+def _get_key(entry: Mapping[str, Any], fingerprint: str, stores: Sequence[Store], target: str) -> str:
+    """Copy a key to a private file, so that what is looked at is what is imported; where it came from."""
+    if entry.get("file"):
+        try:
+            shutil.copyfile(entry["file"], target)
+        except OSError as error:
+            raise BuildcacheError(f"key {entry['name']}: {entry['file']} cannot be read: {error.strerror}") from error
+        return str(entry["file"])
+    path = model.key_path(fingerprint)
+    for store in stores:
+        try:
+            data = store.read([path]).get(path)
+            if data is not None:
+                path = model.single_blob(data.decode("utf-8", "replace"))
+                data = store.read([path]).get(path)
+        except BuildcacheError:
+            # A cache that does not answer cannot be used either; another one may have the key.
+            continue
+        if data is not None:
+            Path(target).write_bytes(data)
+            return f"the key that {store.cache.url} publishes"
+    looked = ", ".join(store.cache.url for store in stores) or "no cache"
+    raise BuildcacheError(
+        f"key {entry['name']} ({fingerprint}) was not found: no file is named for it, and it is not published by "
+        f"{looked}. Name its file, or let the owner of the cache publish it"
+    )
+
+
+def _ensure_signing_key(module: AnsibleModule, keyring: Keyring, before: Mapping[str, Key]) -> dict[str, Any]:
+    wanted = module.params["signing_key"] or {}
+    file = wanted.get("file") or ""
+    fingerprint = keys.normal_fingerprint(wanted["fingerprint"], "signing_key") if wanted.get("fingerprint") else ""
+    result = {"fingerprint": fingerprint, "file": file, "public_file": "", "changed": False, "created": False}
+    if file:
+        result["public_file"] = f"{file}.pub"
+        if not Path(file).exists():
+            _generate(module, keyring, result, wanted)
+        if Path(file).exists():
+            _import_signing_key(module, keyring, before, result)
+    elif fingerprint and not (fingerprint in before and before[fingerprint].secret):
+        raise BuildcacheError(f"the secret key {fingerprint} is not in {module.params['gnupghome']}; name its file")
+    return result
+
+
+def _generate(module: AnsibleModule, keyring: Keyring, result: dict[str, Any], wanted: Mapping[str, Any]) -> None:
+    file = result["file"]
+    if not wanted.get("create"):
+        raise BuildcacheError(f"there is no signing key at {file}; the action init makes one where it is asked to")
+    if result["fingerprint"]:
+        raise BuildcacheError(f"there is no signing key at {file}; {result['fingerprint']} cannot be made again")
+    result.update(changed=True, created=True)
+    if not module.check_mode:
+        keyring.generate(wanted.get("user") or "petal.hpc build cache", file)
+
+
+def _import_signing_key(
+    module: AnsibleModule, keyring: Keyring, before: Mapping[str, Key], result: dict[str, Any]
+) -> None:
+    with tempfile.TemporaryDirectory(dir=module.tmpdir) as scratch:
+        copy = str(Path(scratch, "key"))
+        shutil.copyfile(result["file"], copy)
+        listing = keyring.show(copy)
+        listed = keys.parse_keys(listing)
+        fingerprint = result["fingerprint"] or (listed[0].fingerprint if listed else "")
+        if not keys.the_key(listing, fingerprint, "signing_key", result["file"]).secret:
+            raise BuildcacheError(f"{result['file']} holds no secret key; expected the one that signs what is pushed")
+        result["fingerprint"] = fingerprint
+        if fingerprint not in before or not before[fingerprint].secret:
+            result["changed"] = True
+            if not module.check_mode:
+                keyring.add(copy, fingerprint)

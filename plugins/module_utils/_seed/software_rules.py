@@ -1,0 +1,288 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the keys of a seed about software must mean together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible_collections.petal.hpc.plugins.module_utils._seed import grammar, platforms, spec
+from ansible_collections.petal.hpc.plugins.module_utils._seed.drafts import Draft, Finding
+from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Path
+from ansible_collections.petal.hpc.plugins.module_utils._seed.versions import GitRef
+
+#: Keys that nothing acts on yet, and what they would bring. A seed that asks for it is refused: a volume without it
+#: would be a lie.
+LATER = {
+    ("software", "containers"): "containers",
+    ("software", "in_ami"): "packages inside an image",
+    ("software", "use_custom_ami"): "images of one's own that carry packages",
+}
+#: Versions of Spack packages that stand for whatever is newest. Source: Spack, "infinity versions".
+MOVING_VERSIONS = frozenset({"develop", "main", "master", "head", "trunk", "stable", "nightly"})
+#: Lists of specs that are installed.
+_INSTALLED = ("spack_packages", "build_from_source")
+
+
+def something_to_install(seed: Draft) -> Iterator[Finding]:
+    software = seed.get("software")
+    if seed.lacks("software") or (
+        software is not None
+        and not any(seed.get("software", key) for key in (*_INSTALLED, "containers", "python_environments"))
+        and not any(seed.report.is_wrong(("software", key)) for key in _INSTALLED)
+    ):
+        yield Finding(("software",), "there is nothing to install: the volume will be empty")
+
+
+def not_yet(seed: Draft) -> Iterator[Finding]:
+    for path, what in LATER.items():
+        if seed.get(*path):
+            come = "come in a later release; until then a seed that names them is refused"
+            yield Finding(path, f"{what} {come}", hint="leave it out")
+
+
+def packages_once(seed: Draft) -> Iterator[Finding]:
+    for key in ("spack_packages", "build_from_source", "in_ami"):
+        seen: dict[str, Path] = {}
+        for path, text in seed.entries("software", key):
+            if seen.setdefault(spec.canonical(text), path) != path:
+                yield Finding(path, "the same spec stands in the list twice", text)
+
+
+def hashes_are_fleeting(seed: Draft) -> Iterator[Finding]:
+    for key in ("spack_packages", "build_from_source", "in_ami"):
+        for path, text in seed.entries("software", key):
+            if spec.parse(text).hash:
+                yield Finding(path, "Spack finds a /hash only where that very package is installed", text)
+
+
+def specs_fit_the_system(seed: Draft) -> Iterator[Finding]:
+    """``platform=``, ``os=`` and ``target=`` of a spec, or of a dependency in it, are those of the seed."""
+    lists = [entry for key in (*_INSTALLED, "in_ami") for entry in seed.entries("software", key)]
+    compiler = seed.get("software", "compiler")
+    for path, text in [*lists, *([(("software", "compiler"), compiler)] if compiler else [])]:
+        for node in spec.parse(text).traverse():
+            for word, mine in _contradictions(node, seed):
+                given = getattr(node, word)
+                message = f"{node.name} asks for {word}={given}, the volume is for {word}={mine}"
+                hint = "leave it out: the seed says it for all packages"
+                yield Finding(path, message, text, expected=f"{word}={mine}", hint=hint)
+
+
+def _contradictions(node: spec.Spec, seed: Draft) -> Iterator[tuple[str, str]]:
+    """The words of a spec that the seed contradicts, and what would be right."""
+    if node.platform not in ("", "*", "linux"):
+        yield "platform", "linux"
+    os = platforms.spack_os(seed.os)
+    if seed.os in platforms.OPERATING_SYSTEMS and node.os and not {"*", os} & set(node.os.split(",")):
+        yield "os", os
+    if seed.architecture in platforms.ARCHITECTURES and not platforms.target_fits(node.target, seed.architecture):
+        yield "target", str(seed.get("software", "spack", "target") or platforms.DEFAULT_TARGETS[seed.architecture])
+
+
+def target_fits_the_architecture(seed: Draft) -> Iterator[Finding]:
+    target, architecture = seed.get("software", "spack", "target"), seed.architecture
+    if target and architecture in platforms.ARCHITECTURES and not platforms.target_fits(target, architecture):
+        expected = f"a target of {architecture} such as {platforms.DEFAULT_TARGETS[architecture]}"
+        yield Finding(("software", "spack", "target"), f"no {architecture} processor can run it", target, expected)
+
+
+def switches_before_compilers(seed: Draft) -> Iterator[Finding]:
+    """What stands behind ``%compiler`` is the compiler's since Spack 1.0; before, it was the package's."""
+    for key in (*_INSTALLED, "in_ami"):
+        for path, text in seed.entries("software", key):
+            meant = spec.parse(text).with_compilers_last()
+            if str(meant) != spec.canonical(text):
+                yield Finding(
+                    path,
+                    "what stands behind a compiler is asked of the compiler, not of the package (since Spack 1.0)",
+                    text,
+                    hint=f"if it is meant for the package, write: {meant}",
+                )
+
+
+def compiler_is_one(seed: Draft) -> Iterator[Finding]:
+    text = seed.get("software", "compiler")
+    if not text:
+        return
+    name = spec.parse(text).name
+    if name in spec.LEGACY_COMPILERS:
+        hint = f"write {spec.LEGACY_COMPILERS[name]}: Spack 1.x names compilers by their packages"
+        yield Finding(("software", "compiler"), f"{name} is no package of Spack 1.x", text, hint=hint)
+    elif name not in spec.COMPILERS:
+        yield Finding(("software", "compiler"), f"{name} is no compiler", text, "one of " + ", ".join(spec.COMPILERS))
+
+
+def names_once(seed: Draft) -> Iterator[Finding]:
+    """Names that must be unique in their list."""
+    for path in (("compute", "queues"), ("shared_storage",), ("software", "containers"), ("users",)):
+        seen: set[str] = set()
+        for entry_path, entry in seed.entries(*path):
+            name = entry.get("name")
+            if name in seen:
+                yield Finding((*entry_path, "name"), "another entry has this name", name)
+            seen |= {name} if name else set()
+
+
+def environments_once(seed: Draft) -> Iterator[Finding]:
+    seen: set[tuple[str, str]] = set()
+    defaults: set[str] = set()
+    for path, entry in seed.entries("software", "python_environments"):
+        name = entry.get("name")
+        if not name or seed.report.is_wrong((*path, "version")) or seed.report.is_wrong((*path, "python")):
+            continue
+        version = environment_version(entry)
+        if (name, version) in seen:
+            hint = "give them different versions"
+            yield Finding(path, f"another environment is {name}/{version}", hint=hint)
+        if entry.get("default"):
+            if name in defaults:
+                yield Finding((*path, "default"), f"another version of {name} is the default already")
+            defaults.add(name)
+        seen.add((name, version))
+
+
+def environment_version(entry: Mapping[str, Any]) -> str:
+    """Version of a Python environment: as given, else its Python's, else ``default``."""
+    return str(entry.get("version") or entry.get("python") or "default")
+
+
+def modules_do_not_collide(seed: Draft) -> Iterator[Finding]:
+    environments = {entry.get("name") for _path, entry in seed.entries("software", "python_environments")}
+    for path, entry in seed.entries("software", "containers"):
+        if entry.get("name") and entry["name"] in environments:
+            yield Finding((*path, "name"), "a Python environment has this name: their modules collide", entry["name"])
+
+
+def images_are_pinned(seed: Draft) -> Iterator[Finding]:
+    for path, entry in seed.entries("software", "containers"):
+        if entry.get("image") and not grammar.image_is_pinned(entry["image"]):
+            yield Finding(
+                (*path, "image"),
+                "a tag can be moved: what the image holds can change while the fingerprint stays",
+                entry["image"],
+                hint="add the digest: @sha256:…",
+            )
+
+
+def specs_are_pinned(seed: Draft) -> Iterator[Finding]:
+    """A branch of a package's source, or a directory, holds something else tomorrow."""
+    texts: list[tuple[Path, Any]] = [(("software", "compiler"), seed.get("software", "compiler"))]
+    for key in ("spack_packages", "build_from_source"):
+        texts += seed.entries("software", key)
+    for path, text in texts:
+        nodes = list(_nodes(spec.parse(text))) if text else []
+        for node, moving in ((node, _moving(node)) for node in nodes):
+            if moving:
+                yield Finding(
+                    path,
+                    f"{moving} moves: what it stands for can change while the fingerprint stays",
+                    text,
+                    hint=f"name a release, or a commit: {node.name or 'NAME'}@git.COMMIT=VERSION, all 40 digits of it",
+                )
+        for variant in (variant for node in nodes for variant in node.variants if variant.name == "dev_path"):
+            yield Finding(
+                path,
+                f"{variant} builds what lies in a directory of the build host, which no fingerprint knows",
+                text,
+                hint="commit it and name the commit: NAME@git.COMMIT=VERSION",
+            )
+
+
+def _nodes(node: spec.Spec) -> Iterator[spec.Spec]:
+    yield node
+    for edge in node.dependencies:
+        yield from _nodes(edge.spec)
+
+
+def _moving(node: spec.Spec) -> str:
+    """The part of a spec's version that names a branch; empty where there is none, or where commit= pins it."""
+    if any(
+        v.name == "commit" and not isinstance(v.value, bool) and grammar.is_commit(v.value[0]) for v in node.variants
+    ):
+        return ""
+    for item in node.versions.items:
+        if isinstance(item, GitRef):
+            ref = item.ref[len("git.") :] if item.ref.startswith("git.") else item.ref
+            if not grammar.is_commit(ref.lower()):
+                return f"@{item.ref}"
+        elif str(item).lstrip("=").lower() in MOVING_VERSIONS:
+            return f"@{item}"
+    return ""
+
+
+def requirements_are_pinned(seed: Draft) -> Iterator[Finding]:
+    for path, entry in seed.entries("software", "python_environments"):
+        if entry.get("as_of") or seed.report.is_wrong((*path, "as_of")):
+            continue
+        moving = [text for text in entry.get("packages", ()) if text and not grammar.requirement_is_pinned(text)]
+        if moving:
+            shown = ", ".join(moving[:8]) + (f" and {len(moving) - 8} more" if len(moving) > 8 else "")
+            yield Finding(
+                (*path, "packages"),
+                f"{shown}: a new release changes what is installed while the fingerprint stays",
+                hint="add as_of: YYYY-MM-DD, which holds what they depend on too, or name exact versions (==)",
+            )
+
+
+def builds_something(seed: Draft) -> Iterator[Finding]:
+    """What build names can be there, and what leads to sources is named: it runs code of its own as it is built."""
+    for path, entry in seed.entries("software", "python_environments"):
+        named = {grammar.python_name(name): index for index, name in enumerate(entry.get("build", ())) if name}
+        if named and not entry.get("packages"):
+            yield Finding((*path, "build"), "nothing is installed here that could be built", hint="name it in packages")
+        for index, text in enumerate(entry.get("packages", ())):
+            name, url = (grammar.requirement_source(text) if text else None) or ("", "")
+            if url and grammar.leads_to_wheel(url) and name in named:
+                message = "packages has the address of its wheel, which is installed as it is"
+                yield Finding((*path, "build", named[name]), message, entry["build"][named[name]])
+            elif url and not grammar.leads_to_wheel(url) and name not in named:
+                yield Finding(
+                    (*path, "packages", index),
+                    "this is built from source, which runs code of the package: only wheels are taken unless asked for",
+                    text,
+                    hint=f"add build: [{', '.join([*named, name])}], or the address of a wheel",
+                )
+
+
+def as_of_is_past(seed: Draft) -> Iterator[Finding]:
+    """What is published later today, or was not yet, would move the environment. Days are those of UTC."""
+    for path, entry in seed.entries("software", "python_environments"):
+        day = entry.get("as_of")
+        if day and day > seed.today.isoformat():
+            yield Finding((*path, "as_of"), "this day is in the future", day, f"at most {seed.today}")
+
+
+def as_of_is_over(seed: Draft) -> Iterator[Finding]:
+    for path, entry in seed.entries("software", "python_environments"):
+        if entry.get("as_of") == seed.today.isoformat():
+            yield Finding(
+                (*path, "as_of"), "this day is not over: what is published until then still counts", entry["as_of"]
+            )
+
+
+def spack_is_of_today(seed: Draft) -> Iterator[Finding]:
+    """Specs are read, and compilers handled, as Spack does since 1.0: to a Spack before it other things would come."""
+    ref = seed.get("software", "spack", "version")
+    if ref and re.match(r"(releases/|releases-)?v?0\.", ref):
+        hint = "Spack 0.x reads specs and compilers in another way than the seed does"
+        yield Finding(
+            ("software", "spack", "version"), "Spack before 1.0 builds no volumes", ref, "v1.0.0 or later", hint
+        )
+
+
+def refs_are_pinned(seed: Draft) -> Iterator[Finding]:
+    for key in ("version", "packages"):
+        ref = seed.get("software", "spack", key)
+        if ref and not is_pinned(ref):
+            yield Finding(
+                ("software", "spack", key), "this looks like a branch: it moves, and so will the fingerprint", ref
+            )
+
+
+def is_pinned(ref: str) -> bool:
+    """Whether a Git reference stands for the same commit for ever: a commit, or a release's tag."""
+    return grammar.is_commit(ref) or (ref[:1] == "v" and ref[1:2].isdigit())

@@ -1,0 +1,350 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks Spack about its Lmod hierarchy; run as ``spack python modules.py JSON`` (Spack 1.0 to 1.2).
+
+JSON: roots (hashes of the packages that somebody asked for), state (file in which the last answer is kept),
+commands (name of an external -> its command on a node), describe (whether to answer in full).
+
+Prints one line of JSON: current (whether the module tree fits what is installed), mark (hashes of compilers whose
+modules users must see), clashes (specs whose modules would have the same name; those that begin with a slash shall have
+none), circular (file and level of modules that open the level in which they are themselves), and, where it is current
+or asked for, modules and requires as a manifest has them.
+
+This file travels as text and is run by Spack's own Python, so it imports nothing of the collection.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import os
+import re
+import stat
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+SET = "default"
+#: How a module is named whose short name is not unique.
+WITH_HASH = "{name}/{version}-{hash:7}"
+#: Ask a program for no more than this: nobody has been found that writes a file or waits for input then.
+QUESTIONS = (("--version",), ("--help",), ("-h",))
+SECONDS = 20
+PROGRAMS = 8
+NOBODY = 65534
+#: Prefixes of the operating system's own.
+SYSTEM = ("/", "/usr")
+
+
+def spack(name: str) -> Any:
+    """A module of Spack, whose types nobody knows outside of it."""
+    return importlib.import_module(f"spack.{name}")
+
+
+class Module:
+    """One installed package and where its module is, as Spack's own configuration says."""
+
+    def __init__(self, record: Any, explicit: bool) -> None:
+        self.spec: Any = record.spec
+        self.explicit = explicit
+        lmod = spack("modules.lmod")
+        make = getattr(lmod.LmodConfiguration, "make_layout", None) or lmod.make_layout
+        self.layout: Any = make(self.spec, SET, explicit)
+        self.conf: Any = self.layout.conf
+
+    @property
+    def visible(self) -> bool:
+        return not (self.conf.excluded or self.conf.hidden)
+
+    @property
+    def name(self) -> str:
+        return str(self.layout.use_name)
+
+    @property
+    def file(self) -> str:
+        return str(self.layout.filename)
+
+    @property
+    def level(self) -> str:
+        """The directory by which the module is found."""
+        return self.file[: -len(f"/{self.name}.lua")]
+
+    @property
+    def opens(self) -> list[str]:
+        """The directories that the module opens."""
+        return [str(Path(*parts)) for parts in self.layout.unlocked_paths[None]]
+
+    @property
+    def is_circular(self) -> bool:
+        """Whether it opens the level in which it is: Lmod takes it for the way to all that is there, and to itself."""
+        return self.level in self.opens
+
+    @property
+    def is_needless(self) -> bool:
+        """Whether it is of the operating system and leads nowhere, whatever its hash and whoever compiled it.
+
+        The core compiler opens the first level, which everybody has. What else is below /usr is on everybody's PATH: a
+        module matters only where it opens a level, as that of another compiler of the host or of an MPI does.
+        """
+        return bool(self.spec.external) and (self.is_circular or (str(self.spec.prefix) in SYSTEM and not self.opens))
+
+    def compiler(self) -> Any:
+        """What compiled it, None for a compiler of the first level."""
+        value = self.conf.requires["compiler"]
+        return None if self.layout.token_to_path("compiler", value) == "Core" else value
+
+
+class Tree:
+    """All modules of an installation, by hash."""
+
+    def __init__(self, roots: Sequence[str]) -> None:
+        database = spack("store").STORE.db
+        records = database.query_local(installed=True)
+        by_hash = {s.dag_hash(): database.query_local_by_spec_hash(s.dag_hash()) for s in records}
+        self.modules = {h: Module(r, bool(r.explicit) or h in roots) for h, r in by_hash.items()}
+        self.recorded = {h: bool(r.explicit) for h, r in by_hash.items()}
+        self.roots = [h for h in roots if h in self.modules]
+        own = {str(m.spec.prefix): m for m in self.modules.values() if not m.spec.external}
+        #: Externals that stand for a package of this very store, such as a compiler that was built before the rest.
+        twins = {h: own.get(str(m.spec.prefix)) for h, m in self.modules.items() if m.spec.external}
+        self.twins = {h: m for h, m in twins.items() if m is not None}
+        #: Those that shall have no module.
+        self.without = {*self.twins, *(h for h, m in self.modules.items() if m.is_needless)}
+
+    def find(self, spec: Any) -> Module | None:
+        """The module of a concrete package."""
+        return self.twins.get(spec.dag_hash()) or self.modules.get(spec.dag_hash())
+
+    def load(self, module: Module, seen: tuple[str, ...] = ()) -> list[str]:
+        """Names in the order in which they must be loaded."""
+        order: list[str] = []
+        for level in ("compiler", "mpi", *sorted(set(module.conf.hierarchy_tokens) - {"compiler", "mpi"})):
+            needed = module.compiler() if level == "compiler" else module.conf.requires.get(level)
+            opener = self.find(needed) if needed is not None else None
+            if opener is not None and opener is not module and opener.name not in seen:
+                order += self.load(opener, (*seen, module.name))
+        return list(dict.fromkeys([*order, module.name]))
+
+    def compilers(self) -> list[Module]:
+        """Compilers that open a level in which there is something to see."""
+        found = {}
+        for module in self.modules.values():
+            value = module.compiler() if module.explicit else None
+            opener = self.find(value) if value is not None else None
+            if opener is not None:
+                found[opener.spec.dag_hash()] = opener
+        return list(found.values())
+
+    def marks(self) -> list[str]:
+        openers = [opener.spec.dag_hash() for opener in self.compilers()]
+        return sorted(h for h in {*openers, *self.roots} if not self.recorded[h] and h not in self.without)
+
+    def clashes(self) -> list[str]:
+        alike: dict[tuple[str, str, str], list[Module]] = defaultdict(list)
+        for h, module in self.modules.items():
+            if module.visible and h not in self.without:
+                where = (str(Path(module.file).parent), module.spec.name, str(module.spec.version))
+                alike[where].append(module)
+        found: set[str] = set()
+        for (_where, name, version), modules in alike.items():
+            named = {module.file for module in modules}
+            ours = all(m.name.endswith("-" + m.spec.dag_hash(7)) for m in modules)
+            if len(modules) > 1 and (len(named) < len(modules) or ours):
+                found.add(f"{name}@={version}")
+        return sorted({*found, *(f"/{h}" for h in self.without)})
+
+    def circular(self) -> list[dict[str, str]]:
+        """Built compilers that stand for the one which built them: they are not needed to see what is beside them."""
+        found = [m for h, m in self.modules.items() if h not in self.without and not m.conf.excluded and m.is_circular]
+        return [{"file": m.file, "level": m.level} for m in sorted(found, key=lambda m: m.file)]
+
+    def digest(self) -> str:
+        """Changes with what is installed and with how modules are made of it."""
+        state = sorted((h, m.file, self.recorded[h], m.visible) for h, m in self.modules.items())
+        settings = spack("config").get("modules")
+        text = json.dumps([state, settings], sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def complete(self) -> bool:
+        there = all(Path(m.file).is_file() for m in self.modules.values() if not m.conf.excluded)
+        return there and not any(f'"{m["level"]}"' in Path(m["file"]).read_text() for m in self.circular())
+
+    def requires(self, commands: Mapping[str, str]) -> list[dict[str, str]]:
+        """What a node must have of its own for what was asked for, and for the compilers of the hierarchy."""
+        users: dict[str, set[str]] = defaultdict(set)
+        for h in self.roots:
+            for spec in self.modules[h].spec.traverse(deptype=("link", "run")):
+                if spec.external and spec.name in commands:
+                    users[f"{spec.prefix}/bin/{commands[spec.name]}"].add(self.modules[h].name)
+                elif spec.external and str(spec.prefix) != "/usr":
+                    users[str(spec.prefix)].add(self.modules[h].name)
+        for opener in self.compilers():
+            if opener.spec.external:
+                for path in opener.spec.extra_attributes.get("compilers", {}).values():
+                    users[path].add(opener.name)
+        reasons = {path: f"{', '.join(sorted(names)[:3])} uses it" for path, names in sorted(users.items())}
+        return [{"path": path, "reason": reason} for path, reason in reasons.items()]
+
+
+def programs(module: Module) -> list[Path]:
+    """The programs of a package, the one that is called like it first."""
+    spec = module.spec
+    plain = re.sub(r"^(py|perl|r|lua)-", "", spec.name)
+    directory = Path(str(spec.prefix)) / "bin"
+    if spec.external:
+        named = list((getattr(spec, "extra_attributes", None) or {}).get("compilers", {}).values())
+        own = [Path(path) for path in named] or [directory / name for name in (spec.name, plain, "mpirun", "mpicc")]
+        return [path for path in own if path.is_file()]
+    try:
+        found = [p for p in sorted(directory.iterdir()) if p.is_file() and os.access(str(p), os.X_OK)]
+    except OSError:
+        return []
+    alike = [name for name in (spec.name, plain) if (directory / name) in found]
+    others = sorted((p for p in found if p.name not in alike), key=lambda p: (not p.name.startswith(plain), p.name))
+    return [*(directory / name for name in dict.fromkeys(alike)), *others][:PROGRAMS]
+
+
+def libraries(module: Module) -> list[Path]:
+    root = Path(str(module.spec.prefix))
+    if module.spec.external:
+        return []
+    return sorted({p.resolve() for d in ("lib", "lib64") for p in (root / d).glob("*.so*") if is_elf(p)})[:PROGRAMS]
+
+
+def is_elf(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"\x7fELF"
+    except OSError:
+        return False
+
+
+class Trial:
+    """Runs commands as a user of the module would, but as nobody, without input, in a directory of its own."""
+
+    def __init__(self, module: Module, directory: str) -> None:
+        env = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8", "TERM": "dumb"}
+        spack("user_environment").environment_modifications_for_specs(module.spec).apply_modifications(env)
+        env.update(HOME=directory, TMPDIR=directory)
+        self.prefix = ["--kill-after=5", str(SECONDS), "env", "-i", f"--chdir={directory}"]
+        self.prefix += [f"{key}={value}" for key, value in env.items()]
+        if os.geteuid() == 0:
+            self.prefix += ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+
+    def says(self, argv: Sequence[str], something: bool = True) -> bool:
+        """Whether a command ends well, and says something."""
+        run = spack("util.executable").Executable("timeout")
+        run.ignore_quotes = True
+        try:
+            said = run(
+                *self.prefix, *argv, input=os.devnull, output=str, error=str, fail_on_error=False, ignore_quotes=True
+            )
+        except UnicodeDecodeError:  # bzip2 --version goes on to compress what it reads: nothing to promise
+            return False
+        return run.returncode == 0 and bool(said.strip() or not something)
+
+
+# A program or a library whose libraries are all found.
+LINKED = 'ldd "$0" >/dev/null && ! ldd "$0" | grep "not found"'
+LINKED_PROGRAM = 'p=$(command -v "$0") && ldd "$p" >/dev/null && ! ldd "$p" | grep "not found"'
+
+
+def check(module: Module, trial: Trial) -> list[str]:
+    """A command that shows that a package works and changes nothing; it is tried before it is promised."""
+    for candidate, probe, something in candidates(module):
+        if trial.says(probe, something):
+            return candidate
+    return ["test", "-d", str(module.spec.prefix)]
+
+
+def candidates(module: Module) -> Iterator[tuple[list[str], list[str], bool]]:
+    """What to promise, what to try for it, and whether that must say something; the best first."""
+    for name in python_imports(module):
+        line = "import " + name
+        yield ["python3", "-c", line], ["python3", "-c", line], False
+    found = programs(module)
+    for program in found:
+        for question in QUESTIONS:
+            yield [program.name, *question], [str(program), *question], True
+    for program in filter(is_elf, found):
+        yield ["sh", "-c", LINKED_PROGRAM, program.name], ["sh", "-c", LINKED_PROGRAM, str(program)], False
+    for library in libraries(module):
+        yield ["sh", "-c", LINKED, str(library)], ["sh", "-c", LINKED, str(library)], False
+
+
+def python_imports(module: Module) -> list[str]:
+    if not module.spec.name.startswith("py-"):
+        return []
+    try:
+        names = {name.split(".")[0] for name in module.spec.package.import_modules}
+    except Exception:
+        return []
+    plain = module.spec.name[3:].replace("-", "_")
+    good = [name for name in names if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name)]
+    return sorted(good, key=lambda name: (name.lower() != plain, name))[:3]
+
+
+def describe(tree: Tree, commands: Mapping[str, str]) -> dict[str, Any]:
+    modules = []
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO)
+        for h, module in sorted(tree.modules.items()):
+            if not module.visible:
+                continue
+            modules.append(
+                {
+                    "name": module.name,
+                    "kind": "spack",
+                    "load": tree.load(module),
+                    "check": check(module, Trial(module, directory)),
+                    "default": False,
+                    "summary": summary(module),
+                    "package": module.spec.name,
+                    "version": str(module.spec.version),
+                    "hash": h,
+                }
+            )
+    return {"modules": sorted(modules, key=lambda m: (m["name"], m["load"])), "requires": tree.requires(commands)}
+
+
+def summary(module: Module) -> str:
+    """The first sentence of what the package's recipe says of it."""
+    text = " ".join((module.spec.package.__doc__ or module.spec.name).split())
+    return re.split(r"(?<=[.!?])\s", text)[0][:200]
+
+
+def main() -> None:
+    wanted = json.loads(sys.argv[1])
+    state = Path(wanted["state"])
+    tree = Tree(wanted["roots"])
+    now = {"digest": tree.digest(), "roots": sorted(tree.roots)}
+    answer = {
+        "current": False,
+        "mark": tree.marks(),
+        "clashes": tree.clashes(),
+        "circular": tree.circular(),
+        "modules": [],
+        "requires": [],
+    }
+    try:
+        kept = json.loads(state.read_text())
+    except (OSError, ValueError):
+        kept = {}
+    if {key: kept.get(key) for key in now} == now and not answer["mark"] and tree.complete():
+        answer.update(kept["answer"], current=True)
+    elif wanted.get("describe"):
+        answer.update(describe(tree, wanted["commands"]))
+        answer_kept = {key: answer[key] for key in ("clashes", "modules", "requires")}
+        new = state.with_suffix(".new")
+        new.write_text(json.dumps({**now, "answer": answer_kept}))
+        new.replace(state)
+    sys.stdout.write("PETAL " + json.dumps(answer) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What Spack answers of an environment's packages is known in the next call too."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
+from ansible_collections.petal.hpc.plugins.module_utils._spack.command_api import Spack
+from ansible_collections.petal.hpc.plugins.module_utils._spack.environment_state_api import EnvironmentState
+from ansible_collections.petal.hpc.plugins.module_utils._spack.model import Place
+
+KEY = "a" * 32
+LOCK = {
+    "_meta": {"file-type": "spack-lockfile", "lockfile-version": 7},
+    "roots": [{"hash": KEY, "spec": "bzip2", "group": "default"}],
+    "concrete_specs": {KEY: {"name": "bzip2", "version": "1.0.8", "dependencies": []}},
+}
+#: Of one package, as scripts/state.py has it.
+ANSWER: dict[str, Any] = {
+    "prefix": "/shared/spack/opt/bzip2",
+    "installed": True,
+    "cached": False,
+    "deprecated": True,
+    "explicit": True,
+    "license": "bzip2-1.0.6",
+}
+
+
+def nothing_is_run(*_arguments: Any, **_options: Any) -> tuple[int, str, str]:
+    pytest.fail("a command was run")
+
+
+def state(directory: Path) -> EnvironmentState:
+    host = Host(nothing_is_run)
+    return EnvironmentState(host, Spack(host, "/nowhere/spack", directory), directory)
+
+
+def test_all_that_spack_says_of_a_package_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "spack.lock").write_text(json.dumps(LOCK))
+    first = state(tmp_path)
+    first.preview(first.lock, {})
+    first.enter({"nodes": {KEY: ANSWER}, "database": "/nowhere/index.json"})
+    first.save()
+    again = state(tmp_path)
+    assert again.read()
+    assert again.places == {KEY: Place(**ANSWER)}
+    (package,) = again.packages()
+    assert (package.prefix, package.license) == ("/shared/spack/opt/bzip2", "bzip2-1.0.6")
