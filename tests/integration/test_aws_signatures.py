@@ -125,7 +125,7 @@ def test_a_copy_gets_no_word_that_the_original_does_not_have(tmp_path: Path) -> 
     there = {"region": "us-west-2", "trust": signed}
     assert "nobody has signed it" in look(6, OWN, **there)["passed_over"][0]["reason"]
     key(tmp_path / "other")
-    given["volume_build_poll_interval"] = 1
+    given["snapshots_poll_interval"] = 1
     other = play("copy_volume", "-e", json.dumps({**given, "petal_signing_key": str(tmp_path / "other")}))
     assert other.rc != 0
     assert f"the original, {made} in us-east-1, is not signed by the key" in other.output

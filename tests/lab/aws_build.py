@@ -55,7 +55,7 @@ grep -q '"name": ".petal/manifest.json"' .petal/provenance.json
 grep -o 'sha256:[0-9a-f]*' .petal/manifest.json | head -1
 """
 #: Every site sets some: the lab's hosts have a package index of their own.
-SETTINGS = {"python_environments_host_config": "true", "volume_build_poll_interval": "1"}
+SETTINGS = {"python_environments_host_config": "true", "snapshots_poll_interval": "1"}
 
 
 @contextmanager
@@ -330,9 +330,7 @@ FAULTS = {
     "both hosts withdrawn while they install": Fault(
         order("interrupt", after=42, times=2), says="went away", either=True, kept=True
     ),
-    "host never answers": Fault(
-        order("no-ssh", times=5), says="port 22", variables={"build_host_ssh_timeout": "15"}
-    ),
+    "host never answers": Fault(order("no-ssh", times=5), says="port 22", variables={"build_host_ssh_timeout": "15"}),
     "volume stuck attaching": Fault(order("stuck-attaching", times=5), says="attach"),
     "snapshot ends in error once": Fault(order("snapshot-error")),
     "snapshot ends in error twice": Fault(order("snapshot-error", times=2), says="state error", kept=True),

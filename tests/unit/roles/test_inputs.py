@@ -1,4 +1,4 @@
-"""Every variable of the roles that write on a volume: in the fingerprint, the seed's own, or why it decides nothing."""
+"""Every variable of the roles of a build: in the fingerprint, the seed's own, or why it decides nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ import yaml
 from ansible_collections.petal.hpc.plugins.module_utils._seed import inputs
 
 ROOT = Path(__file__).resolve().parents[3]
-ROLES = ("spack", "lmod", "python_environments", "software_volume")
+ROLES = (
+    *("spack", "lmod", "python_environments", "software_volume"),
+    *("snapshots", "volume_build", "build_host", "cluster"),
+)
 
 WHERE_FROM = "where something is fetched from; what it is, a commit, a digest or a checksum decides"
 OFF_VOLUME = "a place off the volume"
@@ -56,62 +59,83 @@ REASONS = {
     "python_environments_system_certificates": "whom downloads are trusted from; requirements and indexes decide",
     "python_environments_verify": "a check after the installation",
     "python_environments_package_cache_valid_time": PATIENCE,
+    "spack_seed_overrides": "a part of the seed: what stands in place of its own",
+    "software_volume_seed_path": "the seed itself",
+    "snapshots_seed_path": "the seed itself",
+    "volume_build_seed_path": "the seed itself",
+    "software_volume_overrides": "a part of the seed: what stands in place of its own",
+    "snapshots_overrides": "a part of the seed: what stands in place of its own",
+    "software_volume_builder_id": "what the provenance of the snapshot says of the builder",
+    "volume_build_builder_id": "what the provenance of the snapshot says of the builder",
+    "software_volume_plan": "made from the seed and the fingerprint",
+    "snapshots_plan": "made from the seed and the fingerprint",
+    "volume_build_plan": "made from the seed and the fingerprint",
+    "build_host_plan": "made from the seed and the fingerprint",
+    "cluster_plan": "made from the seed and the fingerprint",
     **dict.fromkeys(
         (
             *("software_volume_modules", "software_volume_packages", "software_volume_versions"),
-            *("software_volume_requires", "software_volume_foundation"),
+            *("software_volume_foundation", "software_volume_requires"),
         ),
         RESULT,
     ),
-    "spack_seed_overrides": "a part of the seed: what stands in place of its own",
-    "software_volume_overrides": "a part of the seed: what stands in place of its own",
-    "software_volume_seed_path": "the seed itself",
-    "software_volume_plan": "made from the seed and the fingerprint",
-    "software_volume_fingerprint": "asks for a fingerprint, and makes none",
-    "software_volume_builder_id": "what the provenance of the snapshot says of the builder",
     "software_volume_audit_accept": "what the audit says of the volume, and no software",
     "software_volume_audit_licences": "what the audit says of the volume, and no software",
     **dict.fromkeys(
         (
-            *("software_volume_build_host", "software_volume_store", "software_volume_region"),
-            *("software_volume_subnet_ids", "software_volume_vpc_cidr", "software_volume_controller_cidr"),
-            *("software_volume_private_address", "software_volume_connection", "software_volume_ssm_bucket"),
-            "software_volume_host_keys",
-            *("software_volume_instance_profile", "software_volume_root_size_gb", "software_volume_ssh_key_dir"),
-            *("software_volume_logs_dir", "software_volume_detach", "software_volume_keep_on_failure"),
-        ),
-        HOST,
-    ),
-    "software_volume_ami_id": "an image of the seed's system and architecture: both are in the fingerprint",
-    **dict.fromkeys(
-        (
-            *("software_volume_lock_timeout", "software_volume_lock_ttl", "software_volume_launch_timeout"),
-            *("software_volume_ssh_timeout", "software_volume_device_timeout", "software_volume_snapshot_timeout"),
-            *("software_volume_poll_interval", "software_volume_switch_timeout", "software_volume_switch_poll"),
-            *("software_volume_verify_queue_timeout", "software_volume_patience"),
-        ),
-        PATIENCE,
-    ),
-    **dict.fromkeys(
-        (
-            *("software_volume_force", "software_volume_snapshot_id", "software_volume_snapshot_sources"),
-            *("software_volume_verify_user", "software_volume_older_than", "software_volume_cleanup_detached"),
-            *("software_volume_cleanup_provider", "software_volume_share_accounts", "software_volume_share_public"),
-            *("software_volume_share_accounts_file", "software_volume_share_purge", "software_volume_share_unaudited"),
-            *("software_volume_copy_regions", "software_volume_copy_encrypted", "software_volume_copy_kms_key_id"),
-            *("software_volume_copy_kms_key_ids", "software_volume_copy_owners", "software_volume_file"),
-            *("software_volume_share_store", "software_volume_store_endpoint_url", "software_volume_store_region"),
-            *("software_volume_watch", "software_volume_versions_dir", "software_volume_rollback"),
-            *("software_volume_nfs_server", "software_volume_nfs_clients", "software_volume_nfs_options"),
-            *("software_volume_switch", "software_volume_slurm_node", "software_volume_users_and_mounts"),
-            *("software_volume_site_registry", "software_volume_cleanup_kept", "software_volume_kept_days"),
-            "software_volume_registry_private_redirects",
-            *("software_volume_head_node_key_file", "software_volume_junit", "software_volume_verify_slurm_options"),
-            *("software_volume_list_shared", "software_volume_cleanup_build", "software_volume_osv"),
-            *("software_volume_trust", "software_volume_signing_key"),
+            *(
+                "software_volume_verify_user",
+                "software_volume_rollback",
+            ),
+            *("software_volume_users_and_mounts", "software_volume_junit", "software_volume_verify_slurm_options"),
+            *("snapshots_force", "snapshots_snapshot_id", "snapshots_snapshot_sources"),
+            *("snapshots_site_registry", "snapshots_signing_key", "snapshots_registry_private_redirects"),
+            *("snapshots_share_accounts", "snapshots_share_accounts_file", "snapshots_share_public"),
+            *("snapshots_share_purge", "snapshots_share_unaudited", "snapshots_osv"),
+            *("snapshots_copy_regions", "snapshots_copy_encrypted", "snapshots_copy_kms_key_id"),
+            *("snapshots_copy_kms_key_ids", "snapshots_copy_owners", "snapshots_file"),
+            *("snapshots_share_store", "snapshots_store_endpoint_url", "snapshots_store_region"),
+            *("snapshots_list_shared", "snapshots_trusted_signers", "snapshots_trusted_stores"),
+            *("snapshots_trusted_accounts", "snapshots_require_signatures", "snapshots_unsigned"),
+            *("snapshots_provider", "volume_build_force", "volume_build_signing_key"),
+            *("volume_build_older_than", "volume_build_cleanup_build", "volume_build_cleanup_detached"),
+            *("volume_build_cleanup_kept", "volume_build_kept_days", "volume_build_cleanup_provider"),
+            *("volume_build_store_region", "build_host_watch"),
+            *("cluster_snapshot_id", "cluster_versions_dir", "cluster_rollback"),
+            *("cluster_nfs_server", "cluster_nfs_clients", "cluster_nfs_options"),
+            *("cluster_switch", "cluster_slurm_node"),
         ),
         ELSEWHERE,
     ),
+    **dict.fromkeys(
+        (
+            *("software_volume_detach", "snapshots_store_host", "snapshots_store"),
+            *("snapshots_region", "volume_build_keep_on_failure", "volume_build_store_host"),
+            *("volume_build_store", "volume_build_region", "volume_build_ssh_key_dir"),
+            *("volume_build_logs_dir", "build_host_store_host", "build_host_store"),
+            *("build_host_subnet_ids", "build_host_vpc_cidr", "build_host_controller_cidr"),
+            *("build_host_private_address", "build_host_connection", "build_host_ssm_bucket"),
+            *("build_host_host_keys", "build_host_instance_profile", "build_host_root_size_gb"),
+            *("build_host_ssh_key_dir", "cluster_store_host", "cluster_store"),
+        ),
+        HOST,
+    ),
+    **dict.fromkeys(
+        (
+            *("software_volume_verify_queue_timeout", "snapshots_snapshot_timeout", "snapshots_poll_interval"),
+            *(
+                "volume_build_lock_timeout",
+                "volume_build_lock_ttl",
+            ),
+            *("build_host_launch_timeout", "build_host_ssh_timeout"),
+            *("build_host_device_timeout", "build_host_patience", "cluster_switch_timeout"),
+            *("cluster_switch_poll",),
+        ),
+        PATIENCE,
+    ),
+    "snapshots_fingerprint": "asks for a fingerprint, and makes none",
+    "volume_build_ami_id": "an image of the seed's system and architecture: both are in the fingerprint",
+    "build_host_ami_id": "an image of the seed's system and architecture: both are in the fingerprint",
 }
 
 

@@ -41,16 +41,25 @@ def test_whatever_the_playbooks_and_documents_name_is_known() -> None:
 
 
 def test_whatever_enters_a_role_without_its_prefix_is_known() -> None:
-    """In defaults, where extra variables enter the roles, as ``{{ NAME | default(…) }}``."""
-    roles = {path.name for path in (ROOT / "roles").iterdir()}
-    read = set()
+    """In the file that every play reads: as ``{{ NAME | default(…) }}``, or of what -e alone gives."""
+    entered = yaml.safe_load((ROOT / "playbooks/vars/extra_variables.yml").read_text(encoding="utf-8"))
+    given = set(re.findall(r"'([a-z_]+)'", entered.pop("petal_given")))
+    overrides = set(re.findall(r"'([a-z_]+)'", entered.pop("petal_overrides")))
+    text = "\n".join(map(str, entered.values()))
+    assert set(re.findall(r"petal_given\.([a-z_]+)", text)) == given
+    roles = tuple(f"{path.name}_" for path in (ROOT / "roles").iterdir())
+    read = {name for name in re.findall(r"(?<![.\w])([a-z_]+) \| default\(", text) if not name.startswith(roles)}
+    assert {"seed", "store", "subnet_ids"} <= read
+    assert (read | given | overrides) - EXTRA_VARIABLES - SITE_VARIABLES == set()
+    assert read & given == set()
+
+
+def test_roles_read_nothing_without_their_prefix() -> None:
+    """A variable of an inventory that is called ``region`` or ``public`` means something else there."""
     for path in ROOT.glob("roles/*/defaults/main.yml"):
-        for value in yaml.safe_load(path.read_text(encoding="utf-8")).values():
+        for name, value in yaml.safe_load(path.read_text(encoding="utf-8")).items():
             if isinstance(value, str):
-                read |= set(re.findall(r"(?<![.\w])([a-z_]+) \| default\(", value))
-    mine = {name for name in read if not name.startswith(tuple(f"{role}_" for role in roles))}
-    assert {"seed", "store", "subnet_ids"} <= mine
-    assert mine - EXTRA_VARIABLES - SITE_VARIABLES == set()
+                assert not set(re.findall(r"(?<![.\w])([a-z_]+) \| default\(", value)) & EXTRA_VARIABLES, name
 
 
 def test_what_a_site_says_of_trust_is_not_misspelt() -> None:
