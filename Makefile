@@ -21,7 +21,7 @@ BECOME := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs docs-site galaxy kill bench bench-lookup bench-trust seeds-check package-index pcluster-check instance-types debian-sources requirements lab lab-build lab-kill lab-faults lab-share cluster-demo truth trust-check leftovers fuzz
+.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs docs-site galaxy kill bench bench-lookup bench-trust seeds-check package-index pcluster-check instance-types debian-sources requirements lab lab-build lab-kill lab-faults lab-share cluster-demo truth trust-check leftovers fuzz house
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 24
@@ -147,6 +147,9 @@ truth: setup-dev ## what seeds and commands say is what happens: every case of t
 
 trust-check: setup-dev ## attacks on who may put bytes on a node: every case of tests/trust (CASES="NAME…" or a directory)
 	@$(SUDO) env HOME="$$HOME" PYTHONPATH=tests/lab $(BIN)/python -B tests/truth/run.py --attacks $(CASES)
+
+house: setup-dev ## the limits of the house: roles, names, expressions, files, order of packages; ends with the figures
+	@PYTHONPATH=tests/lab $(BIN)/python -B tests/lab/house.py
 
 leftovers: setup-dev ## take away what runs of the tests that were killed have left mounted on this machine
 	@$(SUDO) env HOME="$$HOME" PYTHONPATH=tests/lab $(BIN)/python -B tests/lab/leftovers.py

@@ -17,6 +17,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._run.variables import (
     judge,
     missing_hosts,
     misspelt,
+    unread,
 )
 
 #: Options of the action, in the form of Ansible's argument specifications.
@@ -26,13 +27,32 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "paths": {"type": "dict", "default": {}},
 }
 ROLES = Path(__file__).parents[2] / "roles"
+#: Where the playbooks bind extra variables to those of the roles.
+BINDINGS = ROLES.parent / "playbooks" / "vars" / "extra_variables.yml"
 _ENTRY = re.compile(r"^([a-z][a-z0-9_]*):", re.MULTILINE)
+#: What the bindings make of several extra variables.
+_MADE = {"petal_provider": "-e provider=…", "petal_overrides": "-e cluster_name=…, os, region or name"}
+_BOUND = re.compile(r"^([a-z][a-z0-9_]*): \"\{\{ \[?([a-z_]+)(?:\.([a-z_]+))?\b", re.MULTILINE)
 
 
 def known_variables(roles: Path = ROLES) -> frozenset[str]:
     """Every variable that the playbooks take and the roles have."""
     files = [path for kind in ("defaults", "vars") for path in roles.glob(f"*/{kind}/main.yml")]
     return EXTRA_VARIABLES.union(*(_ENTRY.findall(path.read_text(encoding="utf-8")) for path in files))
+
+
+def bound_variables(bindings: Path = BINDINGS) -> dict[str, str]:
+    """The variables of roles that the playbooks set, and what a site or a run says in their place."""
+    found = {}
+    for name, variable, given in _BOUND.findall(bindings.read_text(encoding="utf-8")):
+        if not name.startswith("petal_"):
+            found[name] = f"-e {given}=…" if given else _MADE.get(variable, variable)
+    return found
+
+
+def looked_through(variables: Mapping[str, Any], hosts: Iterable[str]) -> set[str]:
+    """Names of the variables that hosts have of the inventory and of facts, without those of a play."""
+    return {name for host in hosts if host in variables["hostvars"] for name in variables["hostvars"][host]}
 
 
 def look(arguments: Mapping[str, Any], extra: Iterable[str], variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -46,6 +66,11 @@ def look(arguments: Mapping[str, Any], extra: Iterable[str], variables: Mapping[
     if judgement.errors:
         wrong.append("A variable of your own stands in the inventory, or has a name that is less like one of these.")
     wrong += misspelt(variables)
+    # One of each group, for what stands in group_vars; a site of a thousand nodes is not gone through.
+    groups = (variables["groups"].get(group) for group in arguments["groups"])
+    some = {"localhost", *arguments["hosts"], *(members[0] for members in groups if members)}
+    wrong += unread(looked_through(variables, some) - set(extra), known_variables(), bound_variables())
+    wrong += unread(extra, known_variables(), {})
     wrong += [
         f"{name} is {str(path)!r}, and must be an absolute path: what uses it does not run in your working directory."
         for name, path in arguments["paths"].items()

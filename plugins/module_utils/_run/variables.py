@@ -161,6 +161,27 @@ def misspelt(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(f"{name}: there is no such variable, and it would do nothing; there are {known}." for name in wrong)
 
 
+#: The role that had all variables before 0.2, and those that have them now.
+OLD = "software_volume_"
+NEW = ("snapshots_", "volume_build_", "build_host_", "cluster_")
+
+
+def unread(names: Iterable[str], known: Collection[str], bound: Mapping[str, str]) -> tuple[str, ...]:
+    """Names of variables, from the inventory or elsewhere, that would do nothing, and what to say instead.
+
+    known: all that the collection reads. bound: variables of roles that the playbooks set, and from which variable.
+    """
+    wrong = []
+    for name in sorted(set(names)):
+        if name in bound:
+            wrong.append(f"{name} in the inventory does nothing, for the playbooks set it: say {bound[name]} instead.")
+        elif name.startswith(OLD) and name not in known:
+            now = [new for new in (prefix + name[len(OLD) :] for prefix in NEW) if new in known]
+            if now:
+                wrong.append(f"{name} is not read any more: say {bound.get(now[0], now[0])} instead.")
+    return tuple(wrong)
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known name of which this one is a slip of the keyboard, or nothing."""
     near = sorted((distance(name.lower(), one), one) for one in known if abs(len(one) - len(name)) <= 2)

@@ -10,9 +10,14 @@ import yaml
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.modules import run_guard as documentation
-from ansible_collections.petal.hpc.plugins.plugin_utils.run_guard import ARGUMENTS, known_variables, look
+from ansible_collections.petal.hpc.plugins.plugin_utils.run_guard import (
+    ARGUMENTS,
+    bound_variables,
+    known_variables,
+    look,
+)
 
-RUN = {"ansible_play_hosts_all": ["localhost", "h"], "groups": {"head": ["h"]}}
+RUN: dict[str, Any] = {"ansible_play_hosts_all": ["localhost", "h"], "groups": {"head": ["h"]}, "hostvars": {}}
 GIVEN: dict[str, Any] = {"groups": ["head"], "hosts": ["localhost"], "paths": {"store": "/srv/petal"}}
 
 
@@ -33,6 +38,34 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
         look(wrong, ["stroe"], {**RUN, "ansible_play_hosts_all": ["h"]})
     for text in ("did you mean store?", "store is 'relative', and must be an absolute path", "localhost is not among"):
         assert text in str(raised.value)
+
+
+def test_variables_of_roles_that_would_do_nothing_are_refused() -> None:
+    """A site says ``switch``, which the playbooks bind; and names of before 0.2 have another prefix now."""
+    old = "software_volume_lock_ttl"
+    hostvars = {"localhost": {"snapshots_store": "/srv/petal"}, "h": {"cluster_switch": "now", old: 60}}
+    with pytest.raises(PetalError) as raised:
+        look(GIVEN, ["software_volume_nfs_options"], {**RUN, "hostvars": hostvars})
+    said = str(raised.value)
+    assert "snapshots_store in the inventory does nothing, for the playbooks set it: say store instead." in said
+    assert "cluster_switch in the inventory does nothing, for the playbooks set it: say switch instead." in said
+    assert f"{old} is not read any more: say volume_build_lock_ttl instead." in said
+    assert "software_volume_nfs_options is not read any more: say cluster_nfs_options instead." in said
+
+
+def test_a_variable_of_a_role_may_be_an_extra_one() -> None:
+    extra = {"snapshots_store": "/srv/petal"}
+    assert look(GIVEN, extra, {**RUN, "hostvars": {"localhost": extra}})["warnings"] == []
+
+
+def test_what_the_playbooks_bind_is_read_from_them() -> None:
+    found = bound_variables()
+    assert found["cluster_switch"] == "switch"
+    assert found["snapshots_share_public"] == "-e public=…"
+    assert found["snapshots_provider"] == "-e provider=…"
+    assert found["build_host_subnet_ids"] == "subnet_ids"
+    assert not [name for name in found if name.startswith("petal_")]
+    assert set(found) <= known_variables()
 
 
 @pytest.mark.parametrize("path", ["/x", "~/x", "~petal/x", "$HOME/x"])
