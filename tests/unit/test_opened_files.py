@@ -43,6 +43,7 @@ KNOWN: dict[str, tuple[str, int]] = {
     "module_utils/_trust/api.py": ("directories of a moment", 3),
     "module_utils/_volume/api.py": (OURS, 3),
     "plugin_utils/controller.py": (KERNEL, 1),
+    "plugin_utils/direct.py": (f"{KERNEL}; {OURS}; /dev/null", 3),
     "plugin_utils/keeper.py": (f"{OURS}; /dev/null", 2),
     "plugin_utils/osv.py": (NAMED, 2),
     "plugin_utils/package_index.py": ("the collection's own", 1),
