@@ -21,7 +21,7 @@ BECOME := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs docs-site galaxy kill bench bench-lookup bench-trust seeds-check package-index pcluster-check instance-types debian-sources requirements lab lab-build lab-kill lab-faults lab-share cluster-demo truth trust-check leftovers fuzz house
+.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs docs-site galaxy kill bench bench-hit bench-lookup bench-trust seeds-check package-index pcluster-check instance-types debian-sources requirements lab lab-build lab-kill lab-faults lab-share cluster-demo truth trust-check leftovers fuzz house
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 24
@@ -96,6 +96,9 @@ bench: setup-dev ## install one package graph by script and by role: table and r
 
 bench-trust: setup-dev ## what signing and verifying add to a hit, an import and a restore (BENCH="--rounds 9 …")
 	@$(SUDO) env HOME="$$HOME" PYTHONPATH=.collections:tests/lab $(BIN)/python -B tests/bench/trust.py $(BENCH)
+
+bench-hit: setup-dev ## a hit beside an empty playbook run, and a tiny build (BENCH="--rounds 9 …")
+	@$(SUDO) env HOME="$$HOME" PYTHONPATH=.collections:tests/lab $(BIN)/python -B tests/bench/hit.py $(BENCH)
 
 bench-lookup: setup-dev ## look-ups among 10,000 snapshots and a registry of 10,000 stacks, next to boto3 (BENCH="--rounds 5 …")
 	@PYTHONPATH=.collections:tests/lab $(BIN)/python -B tests/bench/lookup.py $(BENCH)

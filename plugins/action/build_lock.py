@@ -12,6 +12,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.petal.hpc.plugins.plugin_utils.build_lock import act
+from ansible_collections.petal.hpc.plugins.plugin_utils.direct import execute
 
 
 class ActionModule(ActionBase):
@@ -24,16 +25,9 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        in_background = bool(self._task.async_val) and not self._connection.has_native_async
 
         def run(arguments: Mapping[str, Any]) -> dict[str, Any]:
-            try:
-                return dict(
-                    self._execute_module(module_args=dict(arguments), task_vars=task_vars, wrap_async=in_background)
-                )
-            finally:
-                if not in_background:
-                    self._remove_tmp_path(self._connection._shell.tmpdir)
+            return execute(self, str(self._task.resolved_action), arguments, task_vars or {})
 
         # Values that went through templating carry Ansible's own types: make them plain, once, here.
         arguments = json.loads(json.dumps(self._task.args))

@@ -27,6 +27,7 @@ PACKAGES = (
     "_host",
     "_namespace",
     "_fstab",
+    "_layout",
     "_sandbox",
     "_preflight",
     "_check",

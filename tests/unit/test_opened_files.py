@@ -53,6 +53,7 @@ KNOWN: dict[str, tuple[str, int]] = {
     "module_utils/_volume/api/images.py": (OURS, 3),
     "plugin_utils/controller.py": (KERNEL, 1),
     "plugin_utils/installed.py": ("the collection's own", 2),
+    "plugin_utils/direct.py": (f"{KERNEL}; {OURS}; /dev/null", 3),
     "plugin_utils/keeper.py": (f"{OURS}; /dev/null", 2),
     "plugin_utils/osv.py": (NAMED, 2),
     "plugin_utils/package_index.py": ("the collection's own", 1),

@@ -375,7 +375,7 @@ def test_a_bucket_is_mounted_below_the_volume_and_where_it_cannot_be_the_rest_go
 def test_the_directories_of_the_volume_are_the_ones_that_no_bucket_may_hide() -> None:
     """What the roles make at the top of a volume, held against the rule's list."""
     tasks = (ROOT / "roles" / "software_volume" / "tasks" / "install.yml").read_text()
-    made = {name.split("/")[0] for name in yaml.safe_load(tasks)[0]["loop"]}
+    made = {name.split("/")[0] for name in yaml.safe_load(tasks)[0]["petal.hpc.volume_layout"]["plan"]}
     places = re.findall(
         r"mount_dir(?: \}\}|\s*~\s*')/([a-z.]+)",
         "".join(
