@@ -97,13 +97,13 @@ class MountPoint:
             return Path(self._fstab).read_text(encoding="utf-8", errors="surrogateescape")
         return ""
 
-    def _write(self, before: str, after: str) -> bool:
-        if after == before or self._module.check_mode:
-            return after != before
+    def _write(self, old: str, new: str) -> bool:
+        if new == old or self._module.check_mode:
+            return new != old
         with explained(f"writing {self._fstab}"):
             descriptor, draft = tempfile.mkstemp(dir=self._module.tmpdir)
             with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as stream:
-                stream.write(after)
+                stream.write(new)
                 os.fchmod(stream.fileno(), 0o644)
             # It keeps owner, mode and context of the file that is there. One that is a mount itself, as in containers,
             # cannot be replaced, and is written over.

@@ -372,7 +372,9 @@ class Task:
         hidden = {mount.target for mount in mounts_below(mounts, self._wanted.mount_dir or "/nowhere")}
         others = {mount.target for mount in mounts_below(mounts, str(self._namespace.directory.parent))}
         captured = {mount.target for mount in mounts if mount.device in devices}
-        drop = (hidden | others | captured) - {str(self._namespace.directory), str(self._namespace.file)}
+        # With what the namespace lies in it would be gone itself.
+        own = self._namespace.directory
+        drop = (hidden | others | captured) - {str(own.parent), str(own), str(self._namespace.file)}
         # Deepest first, and as often as they are stacked.
         order = [mount.target for mount in reversed(mounts) if mount.target in drop]
         nsfs = {mount.target for mount in mounts if mount.fstype == "nsfs"}
