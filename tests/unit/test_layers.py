@@ -135,14 +135,32 @@ def test_the_provider_is_one_seam(path: Path) -> None:
     assert not asked
 
 
-@pytest.mark.parametrize("role", ["snapshots", "volume_build", "build_host", "cluster"])
+def steps_of(role: str) -> set[str]:
+    """The steps that a role includes by provider."""
+    tasks = (ROOT / "roles" / role / "tasks").glob("*.yml")
+    return {step for path in tasks for step in re.findall(r"\}\}/([a-z_]+)\.yml", path.read_text())}
+
+
+@pytest.mark.parametrize("role", ["snapshots", "volume_build", "build_host"])
 def test_every_provider_has_every_step(role: str) -> None:
     """What a role includes by provider exists for each provider that there is, and nothing else does."""
-    tasks = ROOT / "roles" / role / "tasks"
-    steps = {step for path in tasks.glob("*.yml") for step in re.findall(r"\}\}/([a-z_]+)\.yml", path.read_text())}
-    assert steps
-    for provider in KINDS if role == "cluster" else PROVIDERS:
-        assert steps <= {path.stem for path in (tasks / provider).glob("*.yml")}
+    assert steps_of(role)
+    for provider in PROVIDERS:
+        assert steps_of(role) <= {path.stem for path in (ROOT / "roles" / role / "tasks" / provider).glob("*.yml")}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_cluster_has_the_steps_that_are_said_of_it(kind: str) -> None:
+    """A step that a kind does not have is asked for in its list before it is included, and no file says only no."""
+    cluster = ROOT / "roles" / "cluster"
+    said = yaml.safe_load((cluster / "vars" / "main.yml").read_text())["cluster_steps_of"]
+    assert sorted(said) == sorted(KINDS)
+    assert set(said["inventory"]) == steps_of("cluster")
+    assert set(said[kind]) <= {path.stem for path in (cluster / "tasks" / kind).glob("*.yml")}
+    for step in steps_of("cluster") - set(said[kind]):
+        assert not (cluster / "tasks" / kind / f"{step}.yml").exists()
+        include = yaml.safe_load((cluster / "tasks" / f"{step}.yml").read_text())[0]
+        assert include["when"] == f"'{step}' in cluster_steps"
 
 
 def included(path: Path) -> Iterator[tuple[str, str]]:
