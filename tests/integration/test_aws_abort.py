@@ -91,8 +91,8 @@ class Account:
         book.write_text(text)
         (mounted / ".petal" / "logs").mkdir(parents=True)
         (mounted / ".petal" / "logs" / "push.log").write_text("reset")
-        directories = {"volume_build_logs_dir": self.directory / "logs", "volume_build_ssh_key_dir": self.directory}
-        return play(str(book), host=self.host, mount_dir=mounted, **directories, **variables)
+        variables |= {"volume_build_logs_dir": self.directory / "logs", "volume_build_ssh_key_dir": self.directory}
+        return play(str(book), host=self.host, mount_dir=mounted, **variables)
 
     def volumes(self) -> list[str]:
         """Those of the build."""
