@@ -65,6 +65,9 @@ _value:
     says:
       description: What is left, what it costs, and how to go on.
       type: str
+    undone:
+      description: What was decided, where it could not be carried out; the reason comes behind it.
+      type: str
     otherwise:
       description: How to go on where the decision could not be carried out.
       type: str
@@ -75,7 +78,13 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.petal.hpc.plugins.module_utils._aws.keep import cause_of, decide, say, say_otherwise
+from ansible_collections.petal.hpc.plugins.module_utils._aws.keep import (
+    cause_of,
+    decide,
+    say,
+    say_otherwise,
+    say_undone,
+)
 from ansible_collections.petal.hpc.plugins.plugin_utils.failure import cause
 
 
@@ -93,7 +102,8 @@ def build_fate(
         raise AnsibleFilterError(f"petal.hpc.build_fate takes a task's result, got {type(result).__name__}")
     whose = cause_of(cause(result), installing=installing, unreachable=bool(result.get("unreachable")))
     fate = decide(whose, work=work, running=running, keep_on_failure=keep_on_failure)
-    return {**fate.to_dict(), "says": say(fate, build), "otherwise": say_otherwise(build)}
+    words = {"says": say(fate, build), "undone": say_undone(fate), "otherwise": say_otherwise(build)}
+    return {**fate.to_dict(), **words}
 
 
 class FilterModule:

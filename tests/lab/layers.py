@@ -23,6 +23,7 @@ PACKAGES = (
     "_core",
     "_seed",
     "_run",
+    "_build",
     "_lmod",
     "_host",
     "_namespace",

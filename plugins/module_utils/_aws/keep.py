@@ -151,6 +151,13 @@ def say(fate: Fate, build: Mapping[str, Any]) -> str:
     )
 
 
+def say_undone(fate: Fate) -> str:
+    """What was decided, where it could not be done; why not comes behind it."""
+    if fate.keep_volume:
+        return "What was finished shall be kept, and that could not be seen to:"
+    return "It could not be cleared up:"
+
+
 def say_otherwise(build: Mapping[str, Any]) -> str:
     """How to go on where what was decided could not be done: nobody knows what is left then.
 

@@ -16,6 +16,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._aws.keep import (
     decide,
     say,
     say_otherwise,
+    say_undone,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import signal_hint
 from ansible_collections.petal.hpc.plugins.module_utils._python import problems
@@ -239,3 +240,10 @@ def test_what_is_said_where_it_could_not_be_done() -> None:
 def test_iops_and_throughput_cost_too() -> None:
     # 500 x 0.08 + 3,000 IOPS x 0.005 + 125 MiB/s x 0.04 more than what is included, a month
     assert "about 2.00 USD a day" in say(Fate(True, False, INFRASTRUCTURE), {**BUILD, "iops": 6000, "throughput": 250})
+
+
+def test_what_could_not_be_done_is_said_before_the_reason() -> None:
+    kept = decide(INFRASTRUCTURE, work=True, running=False, keep_on_failure=False)
+    assert say_undone(kept) == "What was finished shall be kept, and that could not be seen to:"
+    removed = decide(SOFTWARE, work=True, running=False, keep_on_failure=False)
+    assert say_undone(removed) == "It could not be cleared up:"
