@@ -25,7 +25,8 @@ _CONDITIONS = {"when", "that", "until", "changed_when", "failed_when", "break_wh
 _EXPRESSION = re.compile(r"\{\{(.*?)\}\}|\{%(.*?)%\}", re.DOTALL)
 _COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
 _STRING = re.compile(r"'[^']*'|\"[^\"]*\"")
-_READ = re.compile(r"(?<![.\w])([a-z_]+)\b(?!\s*\()")
+#: Neither what is called nor what a call names: default in lookup('env', 'HOME', default='/').
+_READ = re.compile(r"(?<![.\w])([a-z_][a-z0-9_]*)\b(?!\s*(?:\(|=(?!=)))")
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,12 @@ def _expressions(value: Any, key: str = "") -> Iterator[str]:
             yield one[1] or one[2] or ""
 
 
+def names_read(expression: str) -> set[str]:
+    """The variables, and the words of Jinja, in an expression."""
+    # What stands behind a bar or is is a filter or a test.
+    return {*_READ.findall(re.sub(r"(\||\bis\b(?: not)?)\s*[\w.]+", ",", _STRING.sub("''", expression)))}
+
+
 def unprefixed() -> Iterator[str]:
     """Defaults of roles that read what has no role's prefix, nor the collection's."""
     known = tuple(f"{role.name}_" for role in roles())
@@ -122,9 +129,7 @@ def unprefixed() -> Iterator[str]:
     for role in roles():
         for name, value in (yaml.safe_load((role / "defaults" / "main.yml").read_text(encoding="utf-8")) or {}).items():
             for text in _expressions(value):
-                # What stands behind a bar or is is a filter or a test.
-                read = _READ.findall(re.sub(r"(\||\bis\b(?: not)?)\s*[\w.]+", " ", _STRING.sub("''", text)))
-                for one in sorted({*read} - theirs):
+                for one in sorted(names_read(text) - theirs):
                     if not one.startswith((*known, "petal_")) and one != "lookup":
                         yield f"{role.name}: {name} reads {one}"
 
