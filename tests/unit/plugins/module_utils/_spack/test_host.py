@@ -109,5 +109,5 @@ def test_the_filter_reads_the_file_of_spack() -> None:
     # In check mode nothing was detected.
     assert spack_detected("", ["cmake"]) == {"compilers": [], "default": [], "compiler": None, "tools": {}}
     for wrong in ("[", "- a list", "packages: {cmake: none}"):
-        with pytest.raises(AnsibleFilterError, match="takes a packages.yaml of Spack"):
+        with pytest.raises(AnsibleFilterError, match=r"takes a packages\.yaml of Spack"):
             spack_detected(wrong, ["cmake"])
