@@ -99,8 +99,6 @@ LIMITS: Sequence[tuple[str, str, int, str]] = (
     ("plugins/module_utils/_seed/platforms.py", "", TEXT_LIMIT, "a text of the seed"),
     ("plugins/module_utils/_seed/spec.py", "", spec.LIMIT, "a spec"),
     ("plugins/module_utils/_spack/messages.py", "(?:\\bfatal error", 400, "tail() cuts lines"),
-    ("roles/lmod", "[.\\s]+$", 300, "truncate(300) stands before it"),
-    ("roles/spack/", "[.\\s]+$", 300, "truncate(300) stands before it"),
     ("roles/spack/vars/main.yml", "^(?:releases", TEXT_LIMIT, "a Git reference"),
     ("roles/spack_buildcache/templates/mirrors.yaml.j2", "/+$", 500, "an address"),
 )

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -192,6 +192,24 @@ class Probe:
             root=str(value.get("root", "")),
             repositories=tuple(value.get("repositories", ())),
         )
+
+
+def installed(packages: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What a manifest lists of an environment's packages, given as Package.to_dict has them: all but externals."""
+    return [
+        {
+            "name": package["name"],
+            "version": package["version"],
+            "manager": "spack",
+            "hash": package["hash"],
+            "origin": package["origin"],
+            "prefix": package["prefix"],
+            "license": package.get("license", ""),
+            "dependencies": package.get("dependencies", []),
+        }
+        for package in packages
+        if package["origin"] != EXTERNAL
+    ]
 
 
 def version_tuple(text: str) -> tuple[int, ...]:
