@@ -101,9 +101,9 @@ def test_spacks_python_is_what_the_role_says() -> None:
     role = ROOT / "roles" / "spack"
     defaults = yaml.safe_load((role / "defaults" / "main.yml").read_text())["spack_python_packages"]
     variables = yaml.safe_load((role / "vars" / "main.yml").read_text())
-    assert variables["spack_python_locked"] == defaults
+    assert variables["spack_wheels"]["locked"] == defaults
     assert [str(one) for one in asked(role / "files" / "python.in")] == defaults
-    more = variables["spack_python_packages_of"]["dnf"]
+    more = variables["spack_wheels"]["more"]["dnf"]
     assert [str(one) for one in asked(role / "files" / "python-dnf.in")] == defaults + more
 
 
