@@ -9,6 +9,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.plugin_utils.direct import execute
 from ansible_collections.petal.hpc.plugins.plugin_utils.snapshot_info import module_for
 
 
@@ -25,6 +26,4 @@ class ActionModule(ActionBase):
             name, arguments = module_for(self._task.args)
         except PetalError as error:
             return {"failed": True, "changed": False, "msg": str(error)}
-        options = {"task_vars": task_vars, "wrap_async": self._task.async_val}
-        found: dict[str, Any] = self._execute_module(module_name=name, module_args=arguments, **options)
-        return found
+        return execute(self, name, arguments, task_vars or {})

@@ -15,7 +15,7 @@ description:
   - The hosts are those in C(volume_build_hosts) of localhost, in order; the last one has the volume.
 options:
   _input:
-    description: C(hostvars).
+    description: C(hostvars). Without any there is no build.
     type: dict
     required: true
 """
@@ -56,6 +56,10 @@ _value:
     worked:
       description: Whether something was installed on the volume.
       type: bool
+    play:
+      description: What the play that installs has as its C(hosts); no host where nothing is to be built.
+      type: list
+      elements: str
 """
 
 from collections.abc import Mapping
@@ -63,16 +67,24 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.petal.hpc.plugins.module_utils._build.hosts import HOSTS, Build, BuildStateError
+from ansible_collections.petal.hpc.plugins.module_utils._build.hosts import (
+    BUILDERS,
+    HOSTS,
+    Build,
+    BuildStateError,
+    play_of,
+)
 
 
 def build_state(facts: Any) -> dict[str, Any]:
     """See DOCUMENTATION; anything but facts of hosts is an error."""
     if not isinstance(facts, Mapping):
         raise AnsibleFilterError(f"petal.hpc.build_state takes hostvars, got {type(facts).__name__}")
-    names = facts["localhost"].get(HOSTS, []) if "localhost" in facts else []
+    # get of hostvars gives something undefined for a host that it does not know.
+    mine = {name: facts[name] for name in ("localhost",) if name in facts}.get("localhost", {})
+    names, builders = ([str(name) for name in mine.get(fact, [])] for fact in (HOSTS, BUILDERS))
     try:
-        return Build.of([str(name) for name in names], {str(name): facts[name] for name in names}).to_dict()
+        return {**Build.of(names, {name: facts[name] for name in names}).to_dict(), "play": play_of(builders)}
     except BuildStateError as error:
         raise AnsibleFilterError(str(error)) from error
 

@@ -42,11 +42,13 @@ from typing import Any, Callable
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
-from ansible_collections.petal.hpc.plugins.plugin_utils.sbom import volume_sbom
 
 
 def sbom(manifest: Any) -> str:
     """The filter; values of templates are converted to plain types at this door."""
+    # Whoever uses any filter of a collection imports all of them: the library has 70 modules.
+    from ansible_collections.petal.hpc.plugins.plugin_utils.sbom import volume_sbom
+
     if not isinstance(manifest, dict):
         raise AnsibleFilterError(f"petal.hpc.sbom: a volume's manifest is a mapping, this is {type(manifest).__name__}")
     try:

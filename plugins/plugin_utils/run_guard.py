@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -28,11 +29,11 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 ROLES = Path(__file__).parents[2] / "roles"
 #: Where the playbooks bind extra variables to those of the roles.
-BINDINGS = ROLES.parent / "playbooks" / "vars" / "extra_variables.yml"
+BINDINGS = ROLES.parent / "playbooks" / "vars" / "extra_variables.json"
 _ENTRY = re.compile(r"^([a-z][a-z0-9_]*):", re.MULTILINE)
 #: What the bindings make of several extra variables.
 _MADE = {"petal_provider": "-e provider=…", "petal_overrides": "-e cluster_name=…, os, region or name"}
-_BOUND = re.compile(r"^([a-z][a-z0-9_]*): \"\{\{ \[?([a-z_]+)(?:\.([a-z_]+))?\b", re.MULTILINE)
+_BOUND = re.compile(r"\{\{ \[?([a-z_]+)(?:\.([a-z_]+))?\b")
 
 
 def known_variables(roles: Path = ROLES) -> frozenset[str]:
@@ -44,8 +45,10 @@ def known_variables(roles: Path = ROLES) -> frozenset[str]:
 def bound_variables(bindings: Path = BINDINGS) -> dict[str, str]:
     """The variables of roles that the playbooks set, and what a site or a run says in their place."""
     found = {}
-    for name, variable, given in _BOUND.findall(bindings.read_text(encoding="utf-8")):
-        if not name.startswith("petal_"):
+    for name, text in json.loads(bindings.read_text(encoding="utf-8")).items():
+        bound = _BOUND.match(str(text))
+        if bound and not name.startswith("petal_"):
+            variable, given = bound.groups()
             found[name] = f"-e {given}=…" if given else _MADE.get(variable, variable)
     return found
 

@@ -13,12 +13,13 @@ from ansible_collections.petal.hpc.plugins.module_utils._registry.options import
 from ansible_collections.petal.hpc.plugins.plugin_utils.installed import demand_aws
 
 LOCAL = "petal.hpc.local_snapshot_info"
+WITH_AWS = "petal.hpc.snapshot_info"
 #: What of petal.hpc.snapshot_info's options says nothing to a look-up in directories.
 _OF_AWS = {"provider", "trusted_accounts", "shared", "registry_size_gb", *OF_A_REGISTRY, *needs.NAMES}
 
 
-def module_for(arguments: Mapping[str, Any]) -> tuple[str | None, dict[str, Any]]:
-    """The module, None for the one of the task's own name, and its arguments.
+def module_for(arguments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The module and its arguments.
 
     Raises PetalError where the arguments ask for AWS and nothing here can.
     """
@@ -28,5 +29,5 @@ def module_for(arguments: Mapping[str, Any]) -> tuple[str | None, dict[str, Any]
         demand_aws(why)
     # What is no provider at all is refused by the module that knows them.
     if why or given.get("provider", "local") != "local":
-        return None, given
+        return WITH_AWS, given
     return LOCAL, {name: value for name, value in given.items() if name not in _OF_AWS}

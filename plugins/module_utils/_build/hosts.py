@@ -23,8 +23,9 @@ from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
-#: Facts of localhost, which hosts built, in order; and of a host.
+#: Facts of localhost, which hosts built, in order, and which build now; and of a host.
 HOSTS = "volume_build_hosts"
+BUILDERS = "volume_build_builders"
 ENDED = "volume_build_ended"
 MOUNTED = "build_host_python"
 WORKED = "software_volume_work_began"
@@ -73,6 +74,14 @@ class Host:
         if ENDED in facts:
             state = _end(name, str(facts[ENDED]))
         return cls(name, State.REPLACED if replaced else state, mounted, mounted and WORKED in facts)
+
+
+def play_of(builders: Sequence[str]) -> list[str]:
+    """The hosts of a play on these, as a pattern of Ansible: localhost looks on, nobody where nobody builds.
+
+    An empty list of hosts would be an error there, and a play whose every host went away would end the playbook.
+    """
+    return ["localhost", *(builders or ["!localhost"])]
 
 
 def _end(name: str, said: str) -> State:

@@ -19,7 +19,12 @@ def last_play(file: Path) -> dict[str, Any]:
     """The play that verifies, with another task."""
     play: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))[-1]
     name = {"ansible.builtin.debug": {"msg": "looked at {{ inventory_hostname }}"}}
-    return {**play, "vars_files": [str(file.parent / "vars" / "extra_variables.yml")], "become": False, "tasks": [name]}
+    return {
+        **play,
+        "vars_files": [str(file.parent / "vars" / "extra_variables.json")],
+        "become": False,
+        "tasks": [name],
+    }
 
 
 @pytest.mark.parametrize(

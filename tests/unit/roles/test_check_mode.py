@@ -25,7 +25,8 @@ SEEN = {
 }
 #: Files that only look, or that check mode comes to only where there is what they report.
 LOOKING = {
-    "report.yml",
+    "finish.yml",
+    "left.yml",
     "state.yml",
     "validate.yml",
     "list.yml",

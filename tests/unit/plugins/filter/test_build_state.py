@@ -10,7 +10,7 @@ from ansible_collections.petal.hpc.plugins.filter.build_state import build_state
 
 def test_the_hosts_are_those_that_localhost_knows() -> None:
     facts = {
-        "localhost": {"volume_build_hosts": ["i-1", "i-2"]},
+        "localhost": {"volume_build_hosts": ["i-1", "i-2"], "volume_build_builders": ["i-2"]},
         "i-1": {"build_host_python": "/usr/bin/python3", "software_volume_work_began": True},
         "i-2": {"build_host_python": "/usr/bin/python3", "volume_build_ended": "aborted"},
         "i-3": {"volume_build_ended": "sealed"},
@@ -22,12 +22,14 @@ def test_the_hosts_are_those_that_localhost_knows() -> None:
         "lost": False,
         "logs": True,
         "worked": True,
+        "play": ["localhost", "i-2"],
     }
 
 
 def test_where_nobody_builds_there_is_no_state() -> None:
     assert build_state({})["state"] == "none"
     assert build_state({"localhost": {}})["state"] == "none"
+    assert build_state({"localhost": {}})["play"] == ["localhost", "!localhost"]
 
 
 def test_what_is_wrong_is_an_error() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.plugin_utils import installed
-from ansible_collections.petal.hpc.plugins.plugin_utils.snapshot_info import LOCAL, module_for
+from ansible_collections.petal.hpc.plugins.plugin_utils.snapshot_info import LOCAL, WITH_AWS, module_for
 
 AWS: list[dict[str, Any]] = [
     {"provider": "aws", "region": "us-east-1"},
@@ -24,7 +24,7 @@ def test_directories_are_read_by_the_local_module() -> None:
 
 @pytest.mark.parametrize("arguments", [*AWS, {"provider": "azure"}])
 def test_the_rest_by_the_one_that_asks_aws(arguments: dict[str, Any]) -> None:
-    assert module_for(arguments) == (None, arguments)
+    assert module_for(arguments) == (WITH_AWS, arguments)
 
 
 @pytest.mark.parametrize("arguments", AWS)

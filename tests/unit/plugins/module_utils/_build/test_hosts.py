@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.petal.hpc.plugins.module_utils._build.hosts import Build, BuildStateError, State
+from ansible_collections.petal.hpc.plugins.module_utils._build.hosts import Build, BuildStateError, State, play_of
 
 MOUNTED: dict[str, Any] = {"build_host_python": "/usr/bin/python3"}
 WORKED = {**MOUNTED, "software_volume_work_began": True}
@@ -83,3 +83,9 @@ def test_a_host_of_which_nobody_knows_anything_has_just_been_given_the_volume() 
 def test_an_end_that_is_none_is_an_error() -> None:
     with pytest.raises(BuildStateError, match="volume_build_ended of i-0 is 'seald': expected one of sealed, detached"):
         after({"volume_build_ended": "seald"})
+
+
+def test_a_play_that_nobody_builds_in_is_passed_over() -> None:
+    assert play_of(["i-1"]) == ["localhost", "i-1"], "localhost looks on"
+    assert play_of(["localhost"]) == ["localhost", "localhost"]
+    assert play_of([]) == ["localhost", "!localhost"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -42,7 +43,7 @@ def test_whatever_the_playbooks_and_documents_name_is_known() -> None:
 
 def test_whatever_enters_a_role_without_its_prefix_is_known() -> None:
     """In the file that every play reads: as ``{{ NAME | default(…) }}``, or of what -e alone gives."""
-    entered = yaml.safe_load((ROOT / "playbooks/vars/extra_variables.yml").read_text(encoding="utf-8"))
+    entered = json.loads((ROOT / "playbooks/vars/extra_variables.json").read_text(encoding="utf-8"))
     given = set(entered.pop("petal_of_one_run"))
     overrides = set(re.findall(r"'([a-z_]+)'", entered.pop("petal_overrides")))
     text = "\n".join(map(str, entered.values()))
