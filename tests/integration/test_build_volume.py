@@ -92,6 +92,7 @@ TAKEN_FOR_DEAD = """\
   gather_facts: false
   vars:
     fingerprint: "sha256:5555555555555555555555555555555555555555555555555555555555555555"
+    volume_build_store: "{{ store }}"
   tasks:
     - name: Ask who plays
       petal.hpc.controller_info:
