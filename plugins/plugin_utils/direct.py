@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
-from ansible.module_utils import basic
+from ansible.module_utils import _internal, basic
 from ansible.module_utils.common.json import Direction, get_module_encoder
 from ansible.plugins.action import ActionBase
 from ansible.vars.clean import remove_internal_keys
@@ -164,6 +164,8 @@ def _be(name: str, handed: bytes, namespace: str, output: BinaryIO, errors: Bina
         sys.stdin, sys.stdout, sys.stderr = (os.fdopen(fd, mode) for fd, mode in ((0, "r"), (1, "w"), (2, "w")))
         if namespace:
             _enter(namespace)
+        # What a module warns of belongs to its result, as on a host; here it would go to the screen of the worker.
+        _internal.is_controller = False
         basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE = handed, PROFILE
         importlib.import_module(MODULES + name).main()
         status = 0

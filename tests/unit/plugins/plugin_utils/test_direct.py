@@ -79,6 +79,16 @@ def test_a_module_runs_in_a_child_and_says_what_it_says_elsewhere(tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_module_warns_of_is_in_its_result(tmp_path: Path) -> None:
+    """In Ansible's own processes a warning goes to the screen, and the child has none."""
+    sources = [{"type": "organization", "priority": 1, "store": str(tmp_path / "away")}]
+    where = {"store": str(tmp_path), "fingerprint": "sha256:" + "0" * 64, "os": "debian12", "architecture": "x86_64"}
+    status, output, errors = direct.run_module("local_snapshot_info", arguments(**where, sources=sources))
+    assert (status, errors) == (0, "")
+    (warning,) = json.loads(output)["warnings"]
+    assert f"the source organization {tmp_path}/away is passed over: " in str(warning)
+
+
 def test_a_module_that_fails_fails_with_its_message(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     status, output, _errors = direct.run_module("volume_layout", arguments(path=str(tmp_path / "file"), plan={}))
