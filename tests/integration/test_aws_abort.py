@@ -126,7 +126,7 @@ def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account
     monkeypatch.setenv("AWS_ENDPOINT_URL", address)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
-    ec2 = boto3.client("ec2", region_name=REGION)
+    ec2 = boto3.Session().client("ec2", region_name=REGION)
     tags = build_tags(FINGERPRINT, BUILD, "failing", resource_name(FINGERPRINT))
     zone = f"{REGION}a"
     # ec2_vol_info expects of each volume the snapshot that it is of, which moto leaves out where there is none.

@@ -42,6 +42,8 @@ def inside(settings: Settings) -> Iterator[Client]:
         given = running.settings.environment(before)
         os.environ.clear()
         os.environ.update(given)
+        # boto3's own session keeps the credentials that it saw first.
+        boto3.setup_default_session()
         with network_of(running.inner):
             yield Client()
     finally:
