@@ -78,13 +78,6 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.petal.hpc.plugins.module_utils._aws.keep import (
-    cause_of,
-    decide,
-    say,
-    say_otherwise,
-    say_undone,
-)
 from ansible_collections.petal.hpc.plugins.plugin_utils.failure import cause
 
 
@@ -98,6 +91,15 @@ def build_fate(
     keep_on_failure: bool = False,
 ) -> dict[str, Any]:
     """See DOCUMENTATION; anything but a result is an error."""
+    # Whoever uses one filter of a collection imports all of them.
+    from ansible_collections.petal.hpc.plugins.module_utils._aws.keep import (
+        cause_of,
+        decide,
+        say,
+        say_otherwise,
+        say_undone,
+    )
+
     if not isinstance(result, Mapping):
         raise AnsibleFilterError(f"petal.hpc.build_fate takes a task's result, got {type(result).__name__}")
     whose = cause_of(cause(result), installing=installing, unreachable=bool(result.get("unreachable")))

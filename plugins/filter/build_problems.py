@@ -43,11 +43,12 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.petal.hpc.plugins.plugin_utils import preflight
-
 
 def build_problems(plan: Any, host: Any = None) -> list[str]:
     """See DOCUMENTATION; anything but a plan is an error."""
+    # Whoever uses one filter of a collection imports all of them.
+    from ansible_collections.petal.hpc.plugins.plugin_utils import preflight
+
     if not isinstance(plan, Mapping):
         raise AnsibleFilterError(f"petal.hpc.build_problems takes a plan, got {type(plan).__name__}")
     return preflight.build_problems(plan, host if isinstance(host, Mapping) and host else None)

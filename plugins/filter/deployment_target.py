@@ -57,11 +57,13 @@ from typing import Any, Callable
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
-from ansible_collections.petal.hpc.plugins.module_utils._volume.target import Asked, There, target
 
 
 def deployment_target(deployed: Any, plan: Any, links: Any, asked: Any) -> dict[str, Any]:
     """The filter; values of templates are converted to plain types at this door."""
+    # Whoever uses one filter of a collection imports all of them.
+    from ansible_collections.petal.hpc.plugins.module_utils._volume.target import Asked, There, target
+
     try:
         deployed, links, asked = json.loads(json.dumps([deployed, links, asked]))
         cluster, fingerprint = str(plan["cluster"]), str(plan["fingerprint"])

@@ -41,11 +41,12 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.petal.hpc.plugins.module_utils._check import junit
-
 
 def junit_xml(results: Any, suite: str) -> str:
     """Write results down (see DOCUMENTATION); anything but results is an error."""
+    # Whoever uses one filter of a collection imports all of them.
+    from ansible_collections.petal.hpc.plugins.module_utils._check import junit
+
     try:
         return junit.junit_xml(results, str(suite))
     except (TypeError, KeyError, ValueError, AttributeError) as error:

@@ -46,13 +46,15 @@ from typing import Any, Callable
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
-from ansible_collections.petal.hpc.plugins.module_utils._pcluster.hook import arguments
-from ansible_collections.petal.hpc.plugins.module_utils._seed.drafts import judged_before
-from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
 
 
 def node_hook_arguments(seed: Any, writable_buckets: Any = ()) -> list[str]:
     """The filter; values of templates are converted to plain types at this door."""
+    # Whoever uses one filter of a collection imports all of them.
+    from ansible_collections.petal.hpc.plugins.module_utils._pcluster.hook import arguments
+    from ansible_collections.petal.hpc.plugins.module_utils._seed.drafts import judged_before
+    from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
+
     try:
         plain = json.loads(json.dumps([seed, list(writable_buckets)], default=str))
         return arguments(Seed.from_mapping(plain[0], sold=judged_before), plain[1])

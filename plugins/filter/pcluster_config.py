@@ -158,14 +158,16 @@ from ansible.errors import AnsibleFilterError
 from ansible.utils.display import Display
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
-from ansible_collections.petal.hpc.plugins.module_utils._pcluster.render import configure
-from ansible_collections.petal.hpc.plugins.module_utils._pcluster.settings import Settings, snapshot_of
-from ansible_collections.petal.hpc.plugins.module_utils._seed.drafts import judged_before
-from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
 
 
 def pcluster_config(seed: Any, snapshot: Any = None, settings: Any = None) -> dict[str, Any]:
     """The filter; values of templates are converted to plain types at this door."""
+    # Whoever uses one filter of a collection imports all of them.
+    from ansible_collections.petal.hpc.plugins.module_utils._pcluster.render import configure
+    from ansible_collections.petal.hpc.plugins.module_utils._pcluster.settings import Settings, snapshot_of
+    from ansible_collections.petal.hpc.plugins.module_utils._seed.drafts import judged_before
+    from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
+
     try:
         plain_seed, plain_snapshot, plain_settings = json.loads(json.dumps([seed, snapshot, settings]))
         made = configure(

@@ -46,11 +46,13 @@ from typing import Any, Callable
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
-from ansible_collections.petal.hpc.plugins.module_utils._provenance.model import checked, statement_of_volume
 
 
 def provenance(build: Any, host: str) -> str:
     """The filter; values of templates are converted to plain types at this door."""
+    # Whoever uses one filter of a collection imports all of them.
+    from ansible_collections.petal.hpc.plugins.module_utils._provenance.model import checked, statement_of_volume
+
     try:
         stated = statement_of_volume(checked(json.loads(json.dumps(build))), str(host))
     except PetalError as error:

@@ -39,11 +39,12 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.petal.hpc.plugins.module_utils._spack.model import installed
-
 
 def spack_installed(packages: Any) -> list[dict[str, Any]]:
     """See DOCUMENTATION; values of templates are converted to plain types at this door."""
+    # Whoever uses one filter of a collection imports all of them.
+    from ansible_collections.petal.hpc.plugins.module_utils._spack.model import installed
+
     try:
         return installed(json.loads(json.dumps(list(packages))))
     except (KeyError, TypeError, ValueError) as error:

@@ -39,11 +39,12 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.petal.hpc.plugins.module_utils._volume.target import ways_on
-
 
 def trust_advice(target: Any, snapshot_id: str) -> str:
     """The filter."""
+    # Whoever uses one filter of a collection imports all of them.
+    from ansible_collections.petal.hpc.plugins.module_utils._volume.target import ways_on
+
     try:
         return ways_on(target["volumes"], target["untrusted"], str(snapshot_id))
     except (KeyError, TypeError) as error:
