@@ -246,6 +246,11 @@ controller:
     start_time:
       description: When the process began, in clock ticks after the boot.
       type: int
+plan:
+  description:
+    - What the roles of the collection go by, as far as the seed says it. C(snapshots_plan) begins with it.
+  returned: success
+  type: dict
 problems:
   description: Everything that is wrong with the seed.
   returned: failure

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.names import build_names
 from ansible_collections.petal.hpc.plugins.module_utils._run.variables import command_line
 from ansible_collections.petal.hpc.plugins.module_utils._seed import fingerprint, inputs, site
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import Problem, SeedError
@@ -90,7 +91,7 @@ def describe(arguments: Mapping[str, Any], playbook_dir: str, extra: Mapping[str
     decided = inputs.resolve(options.get("inputs") or {}, seed)
     wanted = Host(seed.cluster.os, seed.cluster.architecture)
     again = {name: value for name, value in (extra or {}).items() if name in (*inputs.NAMES, *PLACES)}
-    return {
+    found = {
         "name": name or seed.cluster.name,
         "arguments": command_line({"seed": options["path"], **(options.get("overrides") or {}), **again}),
         "seed": seed.to_dict(),
@@ -111,6 +112,33 @@ def describe(arguments: Mapping[str, Any], playbook_dir: str, extra: Mapping[str
             f"{problem}; {problem.hint}" if problem.hint else str(problem)
             for problem in sorted([*seed.warnings, *doubts], key=lambda problem: problem.line or 0)
         ],
+    }
+    return {**found, "plan": plan_of(found)}
+
+
+def plan_of(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What the roles go by, as far as the seed says it: ``snapshots_plan`` before anything is looked up.
+
+    found: the action's result.
+    """
+    seed, volume = found["seed"], found["software_volume"]
+    same = ("seed", "inputs", "host_mismatch", "compatible_os", "controller")
+    return {
+        **{key: found[key] for key in same},
+        # Under all of these the same bytes may lie.
+        "fingerprints": [found["fingerprint"], *found["older_fingerprints"]],
+        # What is built bears the name; what is deployed is the cluster's. One only, unless -e name=… says otherwise.
+        "name": found["name"],
+        "cluster": seed["cluster"]["name"],
+        "seed_arguments": found["arguments"],
+        "provider": seed["cluster"]["provider"],
+        "region": seed["cluster"]["region"] or "",
+        "mount_dir": volume["mount_dir"],
+        "size_gb": volume["size_gb"],
+        "ebs": volume,
+        "timeout_s": found["build_timeout_s"],
+        "lmod_method": found["inputs"]["lmod_method"],
+        **build_names(found["fingerprint"]),
     }
 
 

@@ -22,6 +22,20 @@ def resource_name(fingerprint: str) -> str:
     return f"petal-{hex_digits(fingerprint)[:DIGITS]}"
 
 
+def volume_name(fingerprint: str) -> str:
+    """The name of the volume of a fingerprint's build in a store. Raises IdentityError.
+
+    >>> volume_name("sha256:0123456789abcdef" + 48 * "0")
+    'build-0123456789abcdef0000'
+    """
+    return f"build-{hex_digits(fingerprint)[:20]}"
+
+
+def build_names(fingerprint: str) -> dict[str, str]:
+    """What a plan says: ``fingerprint``, ``resource`` on AWS, ``volume`` in a store. Raises IdentityError."""
+    return {"fingerprint": fingerprint, "resource": resource_name(fingerprint), "volume": volume_name(fingerprint)}
+
+
 def lock_name(fingerprint: str) -> str:
     """The name of the record of a fingerprint's lock in a store. Raises IdentityError."""
     return f"build-{hex_digits(fingerprint)}.json"
