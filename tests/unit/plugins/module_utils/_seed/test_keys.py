@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[5]
 RENDER = "plugins/module_utils/_pcluster/render.py"
 HOOK = "plugins/module_utils/_pcluster/hook.py"
 BUILD = "roles/software_volume/tasks/build.yml"
-PLAN = "roles/snapshots/tasks/plan.yml"
+PLAN = "plugins/plugin_utils/seed_info.py"
 ENVIRONMENTS = "roles/python_environments/tasks/install.yml"
 SPACK = "roles/software_volume/tasks/spack.yml"
 CACHE = "roles/spack_buildcache/vars/main.yml"
@@ -27,8 +27,8 @@ AWS_HOST = "roles/build_host/tasks/aws/host.yml"
 #: What acts on a key: a file, and how the value is read there.
 CONSUMERS = {
     "cluster.name": (RENDER, "seed.cluster.name"),
-    "cluster.region": (PLAN, "seed.cluster.region"),
-    "cluster.provider": (PLAN, "seed.cluster.provider"),
+    "cluster.region": (PLAN, 'seed["cluster"]["region"]'),
+    "cluster.provider": (PLAN, 'seed["cluster"]["provider"]'),
     "cluster.os": (AWS_LOOK_UP, "seed.cluster.os"),
     "cluster.architecture": (AWS_LOOK_UP, "seed.cluster.architecture"),
     "compute.head_node": (RENDER, "compute.head_node"),
@@ -40,9 +40,9 @@ CONSUMERS = {
     "compute.queues[].spot": (RENDER, "queue.spot"),
     "shared_storage[].name": (RENDER, "entry.name"),
     "shared_storage[].storage_type": (RENDER, "entry.storage_type"),
-    "shared_storage[].mount_dir": (PLAN, "software_volume.mount_dir"),
+    "shared_storage[].mount_dir": (PLAN, 'volume["mount_dir"]'),
     "shared_storage[].ebs_settings.volume_type": (RENDER, "ebs.volume_type"),
-    "shared_storage[].ebs_settings.size": (PLAN, "software_volume.size_gb"),
+    "shared_storage[].ebs_settings.size": (PLAN, 'volume["size_gb"]'),
     "shared_storage[].ebs_settings.iops": (RENDER, "ebs.iops"),
     "shared_storage[].ebs_settings.throughput": (RENDER, "ebs.throughput"),
     "shared_storage[].ebs_settings.encrypted": (RENDER, "ebs.encrypted"),
@@ -68,7 +68,7 @@ CONSUMERS = {
     "software.lmod.version": (BUILD, "seed.software.lmod.version"),
     "software.build.instance_type": (AWS_HOST, "seed.software.build.instance_type"),
     "software.build.spot": (AWS_HOST, "seed.software.build.spot"),
-    "software.build.timeout": (PLAN, "snapshots_seed.build_timeout_s"),
+    "software.build.timeout": (PLAN, 'found["build_timeout_s"]'),
     "users[].name": (HOOK, "user.name"),
     "users[].uid": (HOOK, "user.uid"),
     "users[].gid": (HOOK, "user.gid"),
