@@ -91,7 +91,6 @@ def build_fate(
     keep_on_failure: bool = False,
 ) -> dict[str, Any]:
     """See DOCUMENTATION; anything but a result is an error."""
-    # Whoever uses one filter of a collection imports all of them.
     from ansible_collections.petal.hpc.plugins.module_utils._aws.keep import (
         cause_of,
         decide,

@@ -46,7 +46,6 @@ from ansible.errors import AnsibleFilterError
 
 def build_problems(plan: Any, host: Any = None) -> list[str]:
     """See DOCUMENTATION; anything but a plan is an error."""
-    # Whoever uses one filter of a collection imports all of them.
     from ansible_collections.petal.hpc.plugins.plugin_utils import preflight
 
     if not isinstance(plan, Mapping):

@@ -60,6 +60,10 @@ _value:
       description: What the play that installs has as its C(hosts); no host where nothing is to be built.
       type: list
       elements: str
+    play_of_all:
+      description: The same for a play on all hosts that the build has had.
+      type: list
+      elements: str
 """
 
 from collections.abc import Mapping
@@ -81,12 +85,13 @@ def build_state(facts: Any) -> dict[str, Any]:
     if not isinstance(facts, Mapping):
         raise AnsibleFilterError(f"petal.hpc.build_state takes hostvars, got {type(facts).__name__}")
     # get of hostvars gives something undefined for a host that it does not know.
-    mine = {name: facts[name] for name in ("localhost",) if name in facts}.get("localhost", {})
+    mine = facts["localhost"] if "localhost" in facts else {}  # noqa: SIM401
     names, builders = ([str(name) for name in mine.get(fact, [])] for fact in (HOSTS, BUILDERS))
     try:
-        return {**Build.of(names, {name: facts[name] for name in names}).to_dict(), "play": play_of(builders)}
+        build = Build.of(names, {name: facts[name] for name in names})
     except BuildStateError as error:
         raise AnsibleFilterError(str(error)) from error
+    return {**build.to_dict(), "play": play_of(builders), "play_of_all": play_of(names)}
 
 
 class FilterModule:

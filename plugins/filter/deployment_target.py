@@ -61,7 +61,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._core.errors import Peta
 
 def deployment_target(deployed: Any, plan: Any, links: Any, asked: Any) -> dict[str, Any]:
     """The filter; values of templates are converted to plain types at this door."""
-    # Whoever uses one filter of a collection imports all of them.
     from ansible_collections.petal.hpc.plugins.module_utils._volume.target import Asked, There, target
 
     try:

@@ -44,7 +44,6 @@ from ansible.errors import AnsibleFilterError
 
 def junit_xml(results: Any, suite: str) -> str:
     """Write results down (see DOCUMENTATION); anything but results is an error."""
-    # Whoever uses one filter of a collection imports all of them.
     from ansible_collections.petal.hpc.plugins.module_utils._check import junit
 
     try:

@@ -50,7 +50,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._core.errors import Peta
 
 def node_hook_arguments(seed: Any, writable_buckets: Any = ()) -> list[str]:
     """The filter; values of templates are converted to plain types at this door."""
-    # Whoever uses one filter of a collection imports all of them.
     from ansible_collections.petal.hpc.plugins.module_utils._pcluster.hook import arguments
     from ansible_collections.petal.hpc.plugins.module_utils._seed.drafts import judged_before
     from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed

@@ -162,7 +162,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._core.errors import Peta
 
 def pcluster_config(seed: Any, snapshot: Any = None, settings: Any = None) -> dict[str, Any]:
     """The filter; values of templates are converted to plain types at this door."""
-    # Whoever uses one filter of a collection imports all of them.
     from ansible_collections.petal.hpc.plugins.module_utils._pcluster.render import configure
     from ansible_collections.petal.hpc.plugins.module_utils._pcluster.settings import Settings, snapshot_of
     from ansible_collections.petal.hpc.plugins.module_utils._seed.drafts import judged_before

@@ -50,7 +50,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._core.errors import Peta
 
 def provenance(build: Any, host: str) -> str:
     """The filter; values of templates are converted to plain types at this door."""
-    # Whoever uses one filter of a collection imports all of them.
     from ansible_collections.petal.hpc.plugins.module_utils._provenance.model import checked, statement_of_volume
 
     try:

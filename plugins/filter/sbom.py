@@ -46,7 +46,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._core.errors import Peta
 
 def sbom(manifest: Any) -> str:
     """The filter; values of templates are converted to plain types at this door."""
-    # Whoever uses one filter of a collection imports all of them; the library has 70 modules.
+    # The library has 70 modules.
     from ansible_collections.petal.hpc.plugins.plugin_utils.sbom import volume_sbom
 
     if not isinstance(manifest, dict):

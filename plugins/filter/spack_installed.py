@@ -42,7 +42,6 @@ from ansible.errors import AnsibleFilterError
 
 def spack_installed(packages: Any) -> list[dict[str, Any]]:
     """See DOCUMENTATION; values of templates are converted to plain types at this door."""
-    # Whoever uses one filter of a collection imports all of them.
     from ansible_collections.petal.hpc.plugins.module_utils._spack.model import installed
 
     try:

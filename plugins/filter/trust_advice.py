@@ -42,7 +42,6 @@ from ansible.errors import AnsibleFilterError
 
 def trust_advice(target: Any, snapshot_id: str) -> str:
     """The filter."""
-    # Whoever uses one filter of a collection imports all of them.
     from ansible_collections.petal.hpc.plugins.module_utils._volume.target import ways_on
 
     try:

@@ -16,7 +16,7 @@ description:
     That is Spack and the repository of its packages, Lmod and the Lua that runs it, and the interpreters of Python
     environments.
   - What is the operating system's own is named by its package, as C(dpkg-query) or C(rpm) tells.
-  - Gives the digests of the volume's locks too.
+  - Gives the digests of the volume's locks too, and what the volume takes.
 attributes:
   check_mode:
     description: Changes nothing in any mode.
@@ -113,6 +113,17 @@ locks:
   description: Digests (C(sha256:…)) of the volume's locks, by their paths below O(path).
   returned: success
   type: dict
+sizes:
+  description: What the volume takes, as C(du) counts it, without what is mounted below.
+  returned: success
+  type: dict
+  contains:
+    used_bytes:
+      description: Bytes of its file system that are in use.
+      type: int
+    files:
+      description: Files, directories and links.
+      type: int
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -137,12 +148,12 @@ def main() -> None:
     try:
         finder = Finder(Host(module.run_command), given["path"])
         components = finder.components(given["lmod"], given["pythons"], given["spack"])
-        locks = finder.locks()
+        locks, sizes = finder.locks(), finder.sizes()
     except PetalError as error:
         module.fail_json(msg=str(error))
     for one in finder.unknown:
         module.warn(f"the bill of materials will not name {one}")
-    module.exit_json(changed=False, components=components, locks=locks)
+    module.exit_json(changed=False, components=components, locks=locks, sizes=sizes)
 
 
 if __name__ == "__main__":

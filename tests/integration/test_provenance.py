@@ -110,6 +110,9 @@ def test_what_is_on_the_volume_is_told_from_what_the_node_has(tmp_path: Path) ->
     ours = {one["name"]: one for one in found["components"] if one["origin"] == "volume"}
     assert (ours["lmod"]["manager"], ours["python"]["manager"]) == ("source", "uv")
     assert found["locks"] == {".petal/spack.lock": f"sha256:{sha256(b'{}')}"}
+    # Nine directories, three files and a link.
+    assert found["sizes"]["files"] == 13
+    assert found["sizes"]["used_bytes"] > 0
 
 
 def test_a_lua_that_is_not_there_is_said(tmp_path: Path) -> None:

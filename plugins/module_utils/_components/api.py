@@ -63,7 +63,15 @@ class Finder:
                         found[str(path.relative_to(self._mount_dir))] = f"sha256:{sha256_of(stream)}"
         return found
 
+    def sizes(self) -> dict[str, int]:
+        """``used_bytes`` of the volume's disk, and its ``files`` with directories and links. Raises PetalError."""
+        return {"used_bytes": self._usage("--block-size=1"), "files": self._usage("--inodes")}
+
     # Parts
+
+    def _usage(self, unit: str) -> int:
+        ask = ["du", "--one-file-system", "--summarize", unit, str(self._mount_dir)]
+        return int(self._host.run(ask, f"measuring {self._mount_dir}").split()[0])
 
     def _lmod(self, given: Mapping[str, Any]) -> list[Component]:
         packages = model.spack_packages(given.get("packages") or [])

@@ -16,7 +16,6 @@ SCANT = 16 * 1024**2
 #: Commands of a build on the provider local, with the package that brings each (Debian's name; Fedora's is the same).
 COMMANDS = {
     "blkid": "util-linux",
-    "fstrim": "util-linux",
     "losetup": "util-linux",
     "mount": "mount",
     "nsenter": "util-linux",

@@ -23,6 +23,7 @@ def test_the_hosts_are_those_that_localhost_knows() -> None:
         "logs": True,
         "worked": True,
         "play": ["localhost", "i-2"],
+        "play_of_all": ["localhost", "i-1", "i-2"],
     }
 
 
