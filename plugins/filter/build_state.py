@@ -85,7 +85,9 @@ def build_state(facts: Any) -> dict[str, Any]:
     if not isinstance(facts, Mapping):
         raise AnsibleFilterError(f"petal.hpc.build_state takes hostvars, got {type(facts).__name__}")
     # get of hostvars gives something undefined for a host that it does not know.
-    mine = facts["localhost"] if "localhost" in facts else {}  # noqa: SIM401
+    mine: Mapping[str, Any] = {}
+    if "localhost" in facts:
+        mine = facts["localhost"]
     names, builders = ([str(name) for name in mine.get(fact, [])] for fact in (HOSTS, BUILDERS))
     try:
         build = Build.of(names, {name: facts[name] for name in names})

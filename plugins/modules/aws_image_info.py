@@ -17,13 +17,6 @@ description:
   - Owners are AWS for the images of AWS ParallelCluster (Amazon Linux, Ubuntu, Red Hat Enterprise Linux), and Rocky
     Linux and Debian for their own, as ParallelCluster publishes none for them.
   - It takes one call of the API.
-attributes:
-  check_mode:
-    description: Changes nothing in any mode.
-    support: full
-  diff_mode:
-    description: Changes nothing, so there is nothing to show.
-    support: none
 options:
   os:
     description:
@@ -39,6 +32,7 @@ options:
     description: Use this image instead, whoever owns it and however old it is.
     type: str
 extends_documentation_fragment:
+  - petal.hpc.info
   - petal.hpc.aws
   - petal.hpc.aws.boto3
 """

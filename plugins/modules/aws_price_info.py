@@ -16,13 +16,6 @@ description:
   - Prices are those of AWS's Price List. Where it does not answer in a few seconds, or the credentials may not ask it,
     they are those of a dated table of common instance types. The answer says which.
   - What nobody tells is null, with a note that says so. It never fails because a price is not known.
-attributes:
-  check_mode:
-    description: Changes nothing in any mode.
-    support: full
-  diff_mode:
-    description: Changes nothing, so there is nothing to show.
-    support: none
 options:
   instance_type:
     description: Type of the build host.
@@ -60,6 +53,7 @@ options:
     type: int
     default: 3
 extends_documentation_fragment:
+  - petal.hpc.info
   - petal.hpc.aws
   - petal.hpc.aws.boto3
 """

@@ -14,13 +14,8 @@ author:
 description:
   - Gathers what decides whether a build can end well on this host, and changes nothing. The filter
     P(petal.hpc.build_problems#filter) says what of it is wrong.
-attributes:
-  check_mode:
-    description: Changes nothing in any mode.
-    support: full
-  diff_mode:
-    description: Changes nothing, so there is nothing to show.
-    support: none
+extends_documentation_fragment:
+  - petal.hpc.info
 options:
   places:
     description: Directories whose disks are looked at, by what they are for. They need not exist.

@@ -57,8 +57,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
-from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
-from ansible_collections.petal.hpc.plugins.module_utils._lmod.api import Lmod, is_fresh, make_directory
+from ansible_collections.petal.hpc.plugins.module_utils._lmod.api import Lmod, is_fresh
 
 
 def main() -> None:
@@ -75,7 +74,6 @@ def main() -> None:
     try:
         stale = not is_fresh(directory, trees)
         if stale and not module.check_mode:
-            make_directory(Host(module.run_command), directory)
             Lmod(module.run_command, module.params["home"]).write_cache(directory, trees)
     except PetalError as error:
         module.fail_json(msg=str(error))

@@ -13,13 +13,8 @@ author:
   - petal.hpc contributors (@petal-hpc)
 description:
   - Looks for Lmod in a directory, and runs it to ask for its version.
-attributes:
-  check_mode:
-    description: Changes nothing in any mode.
-    support: full
-  diff_mode:
-    description: Changes nothing, so there is nothing to show.
-    support: none
+extends_documentation_fragment:
+  - petal.hpc.info
 options:
   home:
     description: Directory of Lmod, which has C(init) and C(libexec) in it.

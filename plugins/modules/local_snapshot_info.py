@@ -15,14 +15,8 @@ description:
   - What M(petal.hpc.snapshot_info) does where nothing is on AWS, and by the same rules. It needs nothing but
     ansible-core, and takes nothing of AWS to the host.
   - A store C(s3://) among O(sources) is passed over with the reason; M(petal.hpc.snapshot_info) reads it.
-attributes:
-  check_mode:
-    description: Changes nothing in any mode.
-    support: full
-  diff_mode:
-    description: Changes nothing, so there is nothing to show.
-    support: none
 extends_documentation_fragment:
+  - petal.hpc.info
   - petal.hpc.lookup
   - petal.hpc.trust
 seealso:

@@ -14,13 +14,6 @@ author:
 description:
   - Lists the volumes of a store, with where they are mounted now.
   - A volume whose record is damaged is passed over with a warning.
-attributes:
-  check_mode:
-    description: Changes nothing in any mode.
-    support: full
-  diff_mode:
-    description: Changes nothing, so there is nothing to show.
-    support: none
 options:
   store:
     description: Directory that holds the volumes. Need not exist.
@@ -39,7 +32,7 @@ options:
     version_added: "0.2.0"
 seealso:
   - module: petal.hpc.local_volume
-extends_documentation_fragment: [petal.hpc.trust]
+extends_documentation_fragment: [petal.hpc.info, petal.hpc.trust]
 """
 
 EXAMPLES = r"""

@@ -17,14 +17,8 @@ description:
 requirements:
   - aws-parallelcluster >= 3.13
 extends_documentation_fragment:
+  - petal.hpc.info
   - petal.hpc.aws
-attributes:
-  check_mode:
-    description: Changes nothing in any mode.
-    support: full
-  diff_mode:
-    description: Changes nothing, so there is nothing to show.
-    support: none
 options:
   name:
     description: Name of a cluster. Without it all are listed.

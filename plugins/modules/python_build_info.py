@@ -14,13 +14,8 @@ author:
 description:
   - Looks whether the operating system's Python can make a pip, which C(uv) is fetched by, and whether there is an
     account for builds of what others have written.
-attributes:
-  check_mode:
-    description: Changes nothing in any mode.
-    support: full
-  diff_mode:
-    description: Changes nothing, so there is nothing to show.
-    support: none
+extends_documentation_fragment:
+  - petal.hpc.info
 options:
   user:
     description: Name of the account.
@@ -49,20 +44,12 @@ user:
   type: bool
 """
 
-import pwd
-
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._sandbox.api import find_account
+
 ASK_FOR_PIP = ["/usr/bin/python3", "-I", "-c", "import ensurepip"]
-
-
-def has_account(name: str) -> bool:
-    """Whether the name service knows an account of that name."""
-    try:
-        pwd.getpwnam(name)
-    except KeyError:
-        return False
-    return True
 
 
 def main() -> None:
@@ -72,7 +59,11 @@ def main() -> None:
         status, _output, _problem = module.run_command(ASK_FOR_PIP, handle_exceptions=False)
     except OSError:
         status = -1
-    module.exit_json(changed=False, ensurepip=status == 0, user=has_account(module.params["user"]))
+    try:
+        account = find_account(module.params["user"])
+    except PetalError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, ensurepip=status == 0, user=account is not None)
 
 
 if __name__ == "__main__":

@@ -20,13 +20,6 @@ description:
   - With O(sources) it looks further, in the order of their priority, and the first that has a match wins. That takes at
     most one more call for all accounts of the organization, and one for all that a registry names.
   - Where nothing of it is on AWS, M(petal.hpc.local_snapshot_info) looks, which needs nothing but ansible-core.
-attributes:
-  check_mode:
-    description: Changes nothing in any mode.
-    support: full
-  diff_mode:
-    description: Changes nothing, so there is nothing to show.
-    support: none
 options:
   provider:
     description: Where to look.
@@ -50,6 +43,7 @@ options:
     description: Largest size in GiB that is used on a registry's word. Of what is vouched for by an account, any is.
     type: int
 extends_documentation_fragment:
+  - petal.hpc.info
   - petal.hpc.lookup
   - petal.hpc.registry
   - petal.hpc.trust

@@ -22,13 +22,8 @@ description:
     C(install_manifest.json)) has this very file. Python's own tests and those of Spack have no list, there the place
     decides.
   - A find warns, and does not fail. M(petal.hpc.volume_audit) only tells; what is done about it is up to others.
-attributes:
-  check_mode:
-    description: Changes nothing in any mode.
-    support: full
-  diff_mode:
-    description: Changes nothing, so there is nothing to show.
-    support: none
+extends_documentation_fragment:
+  - petal.hpc.info
 options:
   path:
     description: The directory at which the volume is mounted.

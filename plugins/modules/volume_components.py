@@ -17,13 +17,8 @@ description:
     environments.
   - What is the operating system's own is named by its package, as C(dpkg-query) or C(rpm) tells.
   - Gives the digests of the volume's locks too, and what the volume takes.
-attributes:
-  check_mode:
-    description: Changes nothing in any mode.
-    support: full
-  diff_mode:
-    description: Changes nothing, so there is nothing to show.
-    support: none
+extends_documentation_fragment:
+  - petal.hpc.info
 options:
   path:
     description: The directory at which the volume is mounted.

@@ -22,13 +22,8 @@ description:
     of Rocky Linux and AlmaLinux by their own names.
   - What a record names, and has in ranges alone that this does not compare (Git, Debian's own versions), is in
     RV(not_compared). A record that was withdrawn does not count.
-attributes:
-  check_mode:
-    description: Changes nothing in any mode.
-    support: full
-  diff_mode:
-    description: Changes nothing, so there is nothing to show.
-    support: none
+extends_documentation_fragment:
+  - petal.hpc.info
 options:
   sbom:
     description: The bill of materials, CycloneDX in JSON, as text or as what was read of it.

@@ -25,15 +25,16 @@ from typing import Any, BinaryIO, Protocol, TypeVar
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import (
+    FREE_SPACE,
     Loop,
     Mount,
     Process,
     ProcessStat,
+    failure,
     human,
     parse_losetup,
     parse_mountinfo,
     parse_stat,
-    signal_hint,
 )
 
 Taken = TypeVar("Taken")
@@ -57,6 +58,7 @@ PACKAGES = {
     "debugfs": "e2fsprogs",
     "tar": "tar",
     "zstd": "zstd",
+    "du": "coreutils",
     "ssh-keygen": "openssh-client (Debian) or openssh (Fedora)",
 }
 
@@ -206,9 +208,6 @@ def sha256_of(stream: BinaryIO) -> str:
     return total.hexdigest()
 
 
-FREE_SPACE = "Free some space or put the store (option store) on a larger disk, then run again."
-
-
 class Host:
     """The host that a module runs on.
 
@@ -255,9 +254,7 @@ class Host:
         """
         status, output, problem = self.call(argv)
         if status not in accept:
-            said = " ".join((problem.strip() or output.strip() or "no message").split())
-            hint = f" {FREE_SPACE}" if "No space left" in said else signal_hint(status)
-            raise PetalError(f"{doing}: {argv[0]} ended with status {status}: {said[-800:].rstrip('.')}.{hint}")
+            raise PetalError(failure(doing, argv[0], status, problem.strip() or output.strip()))
         return output
 
     def need_root(self, doing: str) -> None:

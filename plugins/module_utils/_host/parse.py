@@ -18,6 +18,7 @@ from typing import Any
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
 DELETED = " (deleted)"
+FREE_SPACE = "Free some space or put the store (option store) on a larger disk, then run again."
 # Flags in the options of a mounted file system that has stopped taking writes by itself.
 DEAD_OPTIONS = frozenset({"shutdown", "emergency_ro"})
 SUPERBLOCK_OFFSET = 1024
@@ -222,6 +223,17 @@ def signal_hint(status: int) -> str:
     if number in (signal.SIGKILL, signal.SIGTERM):
         return f" It was ended by signal {number}, as by a host without memory or one that shuts down: run again."
     return f" It was ended by signal {number}."
+
+
+def failure(doing: str, command: str, status: int, said: str) -> str:
+    """One message for a command that had to succeed.
+
+    :param doing: what it was for, as in "mounting the volume x".
+    :param status: as subprocess gives it. said: its error output, or its output where that is empty.
+    """
+    text = " ".join((said or "no message").split())
+    hint = f" {FREE_SPACE}" if "No space left" in text else signal_hint(status)
+    return f"{doing}: {command} ended with status {status}: {text[-800:].rstrip('.')}.{hint}"
 
 
 def gib_to_bytes(gib: int) -> int:

@@ -13,11 +13,12 @@ from pathlib import Path
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, RunCommand, explained
+from ansible_collections.petal.hpc.plugins.module_utils._host.parse import failure
 
 #: The Lmod users guide, "User Spider Cache": by its time Lmod knows whether the cache is still good.
 TIMESTAMP = "timestamp"
 _VERSION = re.compile(r"Version (\S+)")
-_OF_BEFORE = "*.old.*"
+_OF_BEFORE = "spiderT.old.*"
 
 
 class LmodError(PetalError):
@@ -47,10 +48,16 @@ class Lmod:
         return found[1]
 
     def write_cache(self, directory: Path, trees: Sequence[str]) -> None:
-        """Read every modulefile of the trees into the spider cache in ``directory``. Raises LmodError."""
+        """Read every modulefile of the trees into the spider cache in ``directory``, which everybody reads.
+
+        Raises PetalError.
+        """
+        doing = "writing Lmod's spider cache"
+        with explained(doing):
+            Host(self._run_command).make_directory(directory)
         command = [str(self._libexec / "update_lmod_system_cache_files"), "-d", str(directory)]
         command += ["-t", str(directory / TIMESTAMP), ":".join(trees)]
-        self._said(command, "writing Lmod's spider cache", LMOD_IGNORE_CACHE="yes")
+        self._said(command, doing, LMOD_IGNORE_CACHE="yes")
         # It keeps the one of before beside it, which nobody reads.
         for path in directory.glob(_OF_BEFORE):
             path.unlink()
@@ -61,8 +68,7 @@ class Lmod:
         with explained(doing):
             status, output, problem = self._run_command(argv, **options)
         if status != 0:
-            said = " ".join((problem.strip() or output.strip() or "no message").split())
-            raise LmodError(f"{doing}: {argv[0]} ended with status {status}: {said[-800:].rstrip('.')}.")
+            raise LmodError(failure(doing, argv[0], status, problem.strip() or output.strip()))
         return output + problem
 
 
@@ -83,9 +89,3 @@ def _all_in(tree: Path) -> Iterator[Path]:
             yield from _all_in(Path(entry.path))
         else:
             yield Path(entry.path)
-
-
-def make_directory(host: Host, directory: Path) -> None:
-    """Make the directory of a cache, which everybody reads. Raises PetalError."""
-    with explained("making the directory of Lmod's spider cache"):
-        host.make_directory(directory)

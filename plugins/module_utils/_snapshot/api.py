@@ -29,7 +29,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._core.errors import Peta
 from ansible_collections.petal.hpc.plugins.module_utils._core.fingerprint import check_fingerprint
 from ansible_collections.petal.hpc.plugins.module_utils._core.ids import SNAPSHOT_ID, check_snapshot_id
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
-    FREE_SPACE,
     FULL,
     LOCKS,
     SNAPSHOTS,
@@ -39,7 +38,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
     sha256_of,
     store_directory,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._host.parse import human
+from ansible_collections.petal.hpc.plugins.module_utils._host.parse import FREE_SPACE, human
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Refusal, newest_first
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
     BESIDE,

@@ -11,11 +11,11 @@ import uuid
 from pathlib import Path
 
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
-    FREE_SPACE,
     JSON_LIMIT,
     Host,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import (
+    FREE_SPACE,
     SUPERBLOCK_OFFSET,
     SUPERBLOCK_SIZE,
     Ext4,

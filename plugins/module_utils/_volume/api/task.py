@@ -18,12 +18,12 @@ from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
-    FREE_SPACE,
     UNFINISHED,
     VOLUMES,
     Host,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import (
+    FREE_SPACE,
     Mount,
     gib_to_bytes,
     human,
