@@ -39,7 +39,7 @@ def mirror() -> Path:
         pytest.skip("this kernel has no loop devices")
     found = spack_at_hand.mirror_dir()
     if found is None:
-        pytest.skip(f"no Spack in {spack_at_hand.MIRROR}: playbook mirror fills it")
+        pytest.skip(spack_at_hand.no_mirror())
     return found
 
 

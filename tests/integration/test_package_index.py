@@ -17,7 +17,7 @@ GENERATOR = Path(spack_at_hand.__file__).with_name("package_index.py")
 NAMES = ("zlib", "hdf5", "gcc", "idl", "mpi")
 
 
-@pytest.mark.skipif(not spack_at_hand.mirror_dir(), reason="no mirror of Spack, which the playbook mirror fills")
+@pytest.mark.skipif(not spack_at_hand.mirror_dir(), reason=spack_at_hand.no_mirror())
 def test_lines_of_a_few_packages() -> None:
     made = subprocess.run(
         [sys.executable, "-B", str(GENERATOR), *NAMES],

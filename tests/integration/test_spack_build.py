@@ -68,7 +68,7 @@ def to_be_had() -> list[str]:
     mirror = spack_at_hand.mirror_dir()
     if mirror is None:
         return specs
-    texts = debian_sources.recipes(mirror / "spack-packages.git", "v2026.06.0")
+    texts = debian_sources.recipes(mirror / "spack-packages.git", spack_at_hand.PACKAGES_REF)
     sources = [source for name, text in texts for source in debian_sources.sources_of(name, text)]
     return [
         spec

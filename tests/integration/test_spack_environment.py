@@ -22,7 +22,7 @@ from typing import Any
 import few_recipes
 import pytest
 from modules import result_of, start_module
-from spack_at_hand import mirror_dir
+from spack_at_hand import mirror_dir, no_mirror
 
 SPACK = "9377a7b31dab3cb3880326de764d0ebb4f782d4f"
 TREE = "0160c535bff2b0dc6a830b9944e981e3427380f63e748da96ced7071faebabf6"
@@ -271,7 +271,7 @@ def made_at(root: Path) -> Iterator[Lab]:
     """A lab for a while; skips the test where that cannot be."""
     mirror = mirror_dir()
     if mirror is None:
-        pytest.skip("no Spack at hand: the mirror directory in the user's cache is missing")
+        pytest.skip(no_mirror())
     if not list(mirror.glob(f"sources/_source-cache/archive/{TREE[:2]}/{TREE[:8]}*")):
         pytest.skip("no Spack at hand: the mirror directory lacks the source of tree")
     lab = Lab(root)

@@ -114,7 +114,7 @@ def variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         pytest.skip("the role installs packages of the operating system, which needs root")
     mirror = spack_at_hand.mirror_dir()
     if mirror is None:
-        pytest.skip(f"no mirror directory at {spack_at_hand.MIRROR} to take a few recipes from")
+        pytest.skip(f"{spack_at_hand.no_mirror()}, to take a few recipes from")
     root = tmp_path_factory.mktemp("recipes")
     few_recipes.write(mirror, root / "packages.git", [])
     commit(root / "packages.git")

@@ -92,7 +92,7 @@ def needs_mirror() -> Path:
     if os.geteuid() != 0:
         pytest.skip("the role installs packages of the operating system, which needs root")
     if mirror is None:
-        pytest.skip(f"no mirror directory at {spack_at_hand.MIRROR} to fill another one from")
+        pytest.skip(f"{spack_at_hand.no_mirror()}, to fill another one from")
     return mirror
 
 

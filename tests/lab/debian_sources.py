@@ -29,9 +29,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import spack_at_hand
 import yaml
 
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "petal"
 UPSTREAM = Path(__file__).parents[1] / "integration" / "data" / "upstream.yaml"
 #: Releases that may still have a version which others have replaced.
 SUITES = ("bullseye", "bookworm", "trixie", "sid")
@@ -223,7 +223,7 @@ def fill(mirror: Path, specs: Sequence[str], sources: Sequence[Source]) -> None:
             missing[spec] = fitting
     if not missing:
         return
-    apt = Apt(CACHE / "debian-sources")
+    apt = Apt(spack_at_hand.CACHE / "debian-sources")
     archives = apt.archives()
     failed = [reason for spec, fitting in missing.items() if (reason := fetch(spec, fitting, archives, apt, mirror))]
     if failed:
@@ -249,7 +249,7 @@ def fetch(spec: str, fitting: Sequence[Source], archives: Mapping[str, Archive],
 
 
 def show(sources: Iterable[Source]) -> None:
-    archives = Apt(CACHE / "debian-sources").archives()
+    archives = Apt(spack_at_hand.CACHE / "debian-sources").archives()
     offered = [source for source in sources if source.sha256 in archives]
     for source in offered:
         archive = archives[source.sha256]
@@ -259,8 +259,8 @@ def show(sources: Iterable[Source]) -> None:
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mirror", type=Path, default=CACHE / "mirror", help="default: %(default)s")
-    parser.add_argument("--packages-ref", default="v2026.06.0", help="reference of spack-packages.git")
+    parser.add_argument("--mirror", type=Path, default=spack_at_hand.MIRROR, help="default: %(default)s")
+    parser.add_argument("--packages-ref", default=spack_at_hand.PACKAGES_REF, help="reference of spack-packages.git")
     parser.add_argument("--list", action="store_true", help="show what Debian could provide")
     parser.add_argument("specs", nargs="*", metavar="SPEC")
     given = parser.parse_args(arguments)

@@ -10,11 +10,24 @@ from pathlib import Path
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "petal"
 MIRROR = CACHE / "mirror"
 UPSTREAM = "https://github.com/spack/spack.git"
+#: Spack's packages as the tests take them.
+PACKAGES_REF = "v2026.06.0"
+#: Of the source of compiler-wrapper in it, without which nothing is built.
+WRAPPER_SHA256 = "a07b35081d14b0729090bc1e5790a5dda2d5b997e064c62da39a1224ee249b2a"
+#: What fills the mirror directory.
+FILL = "`make spack-mirror` fills it"
 
 
 def mirror_dir() -> Path | None:
-    """The mirror directory, if it has Spack."""
-    return MIRROR if (MIRROR / "spack.git").is_dir() and (MIRROR / "spack-packages.git").is_dir() else None
+    """The mirror directory, if it has Spack, its packages and what every build needs."""
+    repositories = all((MIRROR / name).is_dir() for name in ("spack.git", "spack-packages.git"))
+    archives = MIRROR / "sources" / "_source-cache" / "archive" / WRAPPER_SHA256[:2]
+    return MIRROR if repositories and any(archives.glob(f"{WRAPPER_SHA256}.*")) else None
+
+
+def no_mirror() -> str:
+    """What a test says that needs the mirror directory itself."""
+    return f"no Spack in {MIRROR} ({FILL})"
 
 
 @functools.cache
@@ -39,7 +52,7 @@ def why_not() -> str:
         reached = found.returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         reached = False
-    return "" if reached else f"no Spack: neither {MIRROR} (playbook mirror fills it) nor {UPSTREAM} can be read"
+    return "" if reached else f"{no_mirror()}, and {UPSTREAM} cannot be read"
 
 
 def variables() -> dict[str, str]:
