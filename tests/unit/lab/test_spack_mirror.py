@@ -37,9 +37,7 @@ def test_an_archive_is_made_the_same_each_time(repository: Path, tmp_path: Path)
 
 def test_a_release_that_is_not_there_is_said(repository: Path, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"no v2\.0 of compiler-wrapper at file://.*/repository: "):
-        spack_mirror.archive_of(
-            spack_mirror.address(str(repository)), Source("compiler-wrapper", "2.0", "?"), tmp_path
-        )
+        spack_mirror.archive_of(spack_mirror.address(str(repository)), Source("compiler-wrapper", "2.0", "?"), tmp_path)
 
 
 @pytest.mark.parametrize("given", ["https://example.org/spack.git", "git@example.org:spack.git"])
