@@ -69,6 +69,12 @@ options:
   fingerprint:
     description: Fingerprint of that seed, noted too.
     type: str
+  own:
+    description:
+      - Directory of the host's own build cache, see O(petal.hpc.spack_environment#module:cache_dir).
+      - What it has, signed by the signing key, is handed on as it is, and nothing is taken from where it is installed.
+    type: path
+    version_added: "0.2.0"
   exclude:
     description: Names of packages that are not pushed.
     type: list
@@ -204,6 +210,7 @@ def main() -> None:
             "seed": {"type": "str"},
             "fingerprint": {"type": "str"},
             "exclude": {"type": "list", "elements": "str", "default": []},
+            "own": {"type": "path"},
             "replace": {"type": "list", "elements": "str", "default": []},
             "max_age": {"type": "str"},
             "keep_locks": {"type": "list", "elements": "path", "default": [], "no_log": False},

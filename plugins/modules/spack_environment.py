@@ -64,6 +64,22 @@ options:
     description: Whether several packages are built at a time. Otherwise one has all jobs, and the next waits for it.
     type: bool
     default: true
+  cache_dir:
+    description:
+      - Directory off the volume of this host's own build cache (C(packages) in it), and of the stores in which packages
+        are built for it.
+      - Each package is pushed as it finishes, signed by the only secret key in the keyring of O(spack), also where the
+        installation fails later or is killed. From there it is brought to its place, without what only built it.
+      - Without it, and with a Spack before 1.2, packages are built in their place.
+    type: path
+    version_added: "0.2.0"
+  padded_length:
+    description:
+      - Length of the prefixes in which packages are built for O(cache_dir), so that they can be moved to any that is
+        not longer.
+    type: int
+    default: 128
+    version_added: "0.2.0"
   build_from_source:
     description: Specs that are wanted too, and never taken from a cache.
     type: list
@@ -259,6 +275,8 @@ def main() -> None:
             "specs": {"type": "list", "elements": "str"},
             "compiler": {"type": "str"},
             "target": {"type": "str"},
+            "cache_dir": {"type": "path"},
+            "padded_length": {"type": "int", "default": 128},
             "build_from_source": {"type": "list", "elements": "str", "default": []},
             "deprecated": {"type": "bool", "default": True},
             "concurrency": {"type": "int", "default": 0},
@@ -284,6 +302,8 @@ def main() -> None:
             fail_fast=given["fail_fast"],
             prune=given["prune"],
             parallel=given["parallel"],
+            cache_dir=given["cache_dir"] or "",
+            padded_length=given["padded_length"],
         )
         result = Environment(module, wanted, options).ensure(given["state"])
     except PetalError as error:

@@ -23,6 +23,8 @@ KNOWN: dict[str, tuple[str, int]] = {
     "module_utils/_aws/console/api.py": (OURS, 1),
     "module_utils/_buildcache/api/cache.py": (OURS, 1),
     "module_utils/_buildcache/api/inspector.py": (OURS, 1),
+    "module_utils/_buildcache/api/own.py": (OURS, 2),
+    "module_utils/_buildcache/scripts/hand_on.py": (OURS, 1),
     "module_utils/_buildcache/api/keyring.py": (OURS, 6),
     "module_utils/_components/api.py": (f"{VOLUME}; the operating system's own", 3),
     "module_utils/_exchange/api/file.py": (f"{NAMED}; {OURS}", 3),

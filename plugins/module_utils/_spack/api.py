@@ -34,6 +34,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import (
     BUILDING,
     DONE,
     FAILED,
+    NO_BINARY,
     Progress,
     read_output,
 )
@@ -46,6 +47,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.session_api impor
     Outcome,
     Session,
 )
+from ansible_collections.petal.hpc.plugins.module_utils._spack.workshop import OLDEST, Workshop
+from ansible_collections.petal.hpc.plugins.module_utils._spack.workshop_api import WorkshopFiles
 
 PRESENT = "present"
 CONCRETIZED = "concretized"
@@ -69,7 +72,8 @@ _LOG_LIMIT = 64 * 1024**2
 class Options:
     """How to work. jobs: 0 for as many as the host carries; timeout, wait: seconds, 0 for none.
 
-    parallel: whether several packages may be built at a time.
+    parallel: whether several packages may be built at a time. cache_dir: directory of the host's own build cache, and
+    of the stores in which packages are built for it; empty to build in their place. padded_length: of prefixes there.
     """
 
     spack: str
@@ -80,6 +84,8 @@ class Options:
     fail_fast: bool = True
     prune: bool = True
     parallel: bool = True
+    cache_dir: str = ""
+    padded_length: int = 128
 
 
 class Environment:
@@ -95,6 +101,7 @@ class Environment:
         self._directory = Path(options.work_dir, "envs", wanted.name)
         self._session = Session(self._host, self._directory / "session", self._directory / "install.log")
         self._state = EnvironmentState(self._host, self._spack, self._directory)
+        self._workshop = Workshop.below(options.cache_dir, str(self._directory), options.padded_length)
         # That of a compiler which had to be built apart.
         self._first: Environment | None = None
         self._changed = False
@@ -255,6 +262,7 @@ class Environment:
             "environment": str(directory),
             "adopt": [] if self._check else self._state.finished,
             "from_source": self._from_source(),
+            "cache": self._workshop.cache if self._builds_apart() else "",
         }
         facts = self._spack.inside(state_script, arguments)
         self._state.enter(facts)
@@ -270,6 +278,13 @@ class Environment:
         """What no cache is asked for: what the user says, and what could not be moved from one to here."""
         return [*self._wanted.from_source, *self._state.unmoved]
 
+    def _builds_apart(self) -> bool:
+        """Whether packages are built off the volume, kept in the host's own cache, and brought over from there."""
+        return bool(self._options.cache_dir) and self._state.version >= OLDEST
+
+    def _workshop_files(self) -> WorkshopFiles:
+        return WorkshopFiles(self._host, self._spack, self._directory, self._workshop)
+
     def _steps(self, facts: Mapping[str, Any]) -> list[list[str]]:
         """The commands of the installation."""
         environment = [self._options.spack, "-e", str(self._directory)]
@@ -278,6 +293,8 @@ class Environment:
         fail_fast = self._options.fail_fast and not self._state.unmoved
         install = ["install", "--only-concrete", *(["--fail-fast"] if fail_fast else [])]
         install += plan.concurrency(jobs, self._state.version, self._options.parallel)
+        if self._builds_apart():
+            return self._workshop_files().steps(facts, self._from_source(), self._state.to_build(), install)
         if facts["mirrors"]:
             # Mirrors that do not show the binaries of what shall be built from source.
             scope = self._directory / "scope"
@@ -322,14 +339,17 @@ class Environment:
         told = self._state.unmoved
         if outcome.status == 0:
             self._state.forget_unmoved()
+            if self._builds_apart():
+                self._workshop_files().clear()
         self._state.save()
         self._session.end()
         self._session.clear()
         if outcome.status != 0 and again and self._start(None):
             return None
         if told:
-            labels = [node.label for node in self._state.nodes.values() if node.name in told and not node.external]
-            self._module.warn(messages.unmoved_message(sorted(labels), max(told.values())))
+            nodes = [node for node in self._state.nodes.values() if not node.external]
+            for message in messages.from_source_messages(told, nodes):
+                self._module.warn(message)
         working = [item.label for item in found.in_state(BUILDING)]
         if outcome.reason == TERMINATED:
             raise self._error(messages.terminated_message(self._wanted.name, working, log))
@@ -456,7 +476,8 @@ class Environment:
                 return earlier
             wanted, probed = plan.with_compiler_built(self._wanted, probed, self._first.compiler())
         with self._spack.scratch() as draft:
-            self._state.preview(draft / "spack.lock", self._solution(draft, wanted, probed))
+            figures = {**self._solution(draft, wanted, probed), "version": list(probed.version)}
+            self._state.preview(draft / "spack.lock", figures)
             self._facts(draft)
         return self._result(False)
 
@@ -469,14 +490,15 @@ class Environment:
         return self._told(False, [])
 
 
-def _unmoved(found: Progress, logs: Sequence[str]) -> dict[str, int]:
-    """What failed for nothing but its place: by name, with the characters by which the prefix here is longer.
+def _unmoved(found: Progress, logs: Sequence[str]) -> dict[str, int | None]:
+    """What failed because of what a cache has of it: by name, with the characters by which the prefix here is longer;
+    None where a cache has nothing that may be used.
 
     :param logs: of what failed, in its order.
     """
     failed = found.in_state(FAILED)
-    differences = [messages.longer_by(log, item.name, found.errors) for item, log in zip(failed, logs)]
-    return {item.name: longer for item, longer in zip(failed, differences) if longer is not None}
+    differences = [(item, messages.longer_by(log, item.name, found.errors)) for item, log in zip(failed, logs)]
+    return {item.name: longer for item, longer in differences if longer is not None or item.phase == NO_BINARY}
 
 
 def _tail_text(path: Path) -> str:

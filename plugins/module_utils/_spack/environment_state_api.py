@@ -129,13 +129,13 @@ class EnvironmentState:
         return [key for key in self._record.get("finished", ()) if key in self.nodes]
 
     @property
-    def unmoved(self) -> dict[str, int]:
+    def unmoved(self) -> dict[str, int | None]:
         """Packages by name that caches have and that could not be moved to this store, with the characters by which
-        its prefixes are longer.
+        its prefixes are longer; None where what a cache has may not be used.
         """
         return dict(self._record.get("unmoved", {}))
 
-    def note_unmoved(self, found: Mapping[str, int]) -> bool:
+    def note_unmoved(self, found: Mapping[str, int | None]) -> bool:
         """Note more of them; True when one is new."""
         known = self.unmoved
         self._record["unmoved"] = {**known, **found}
@@ -169,6 +169,12 @@ class EnvironmentState:
         places = self.places
         installed = [key for key, place in places.items() if place.installed]
         return lockfile.needed(self.nodes, installed, [key for key, place in places.items() if place.cached])
+
+    def to_build(self) -> list[Node]:
+        """What of that no cache has, dependencies first."""
+        needed, places = self.needed(), self.places
+        missing = {key for key in needed if self.nodes[key].external is None and not places[key].cached}
+        return [node for node in lockfile.ordered(self.nodes) if node.hash in missing]
 
     def unmarked(self) -> list[str]:
         """Labels of what specs ask for and the store has as a dependency only."""

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import Failure, Node
 from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import FAILED, Progress
@@ -129,6 +129,28 @@ def longer_by(log: str, name: str, errors: Sequence[str]) -> int | None:
     mine = [error for error in errors if error.startswith(f"Failed to install {name} due to ")]
     found = _NO_ROOM.search("\n".join([log, *mine]))
     return len(found["new"]) - len(found["old"]) if found else None
+
+
+def from_source_messages(told: Mapping[str, int | None], nodes: Iterable[Node]) -> list[str]:
+    """The warnings about packages that were built from source although a cache has them.
+
+    :param told: by name, by how many characters the prefixes here are longer; None for what must not be used.
+    """
+    known = list(nodes)
+    too_long = {name: longer for name, longer in told.items() if longer is not None}
+    names = set(too_long), set(told) - set(too_long)
+    moved, refused = (sorted(node.label for node in known if node.name in part) for part in names)
+    found = [unmoved_message(moved, max(too_long.values()))] if moved else []
+    return [*found, *([unusable_message(refused)] if refused else [])]
+
+
+def unusable_message(labels: Sequence[str]) -> str:
+    """One message for packages of which a cache has what must not be used."""
+    one = len(labels) == 1
+    return (
+        f"{', '.join(labels)} {'was' if one else 'were'} built from source although a cache has "
+        f"{'it' if one else 'them'}: what it has is damaged, or signed by nobody who is trusted here."
+    )
 
 
 def unmoved_message(labels: Sequence[str], longer: int) -> str:

@@ -20,6 +20,8 @@ BUILDING = "building"
 DONE = "done"
 FAILED = "failed"
 
+# The phase of a package that was to come from a cache, where none has it as it must be.
+NO_BINARY = "no binary available"
 _FROM_CACHE = ("fetching from build cache", "relocating")
 
 # [ ] zqnjruo seqtk@1.4 install (1m04s)
@@ -38,7 +40,9 @@ _ERROR = re.compile(r"^==> Error: (?P<text>.*)$")
 
 @dataclass
 class Item:
-    """What is known of one package from the output. hash: seven or more characters; seconds: what it took."""
+    """What is known of one package from the output. hash: seven or more characters; seconds: what it took; moving:
+    it was finished in one place and is brought to another.
+    """
 
     name: str
     version: str
@@ -48,6 +52,7 @@ class Item:
     origin: str = SOURCE
     seconds: float | None = None
     log: str = ""
+    moving: bool = False
 
     @property
     def label(self) -> str:
@@ -110,10 +115,14 @@ def _take(found: Progress, match: re.Match[str]) -> None:
     elif sign == "x":
         item.state = FAILED
         item.log = text.partition("failed: ")[2]
+    elif item.state == DONE:
+        # It was built elsewhere and is brought to its place: where it came from and how long that took is known.
+        item.moving = True
+        return
     else:
         item.state, item.phase = BUILDING, text
         item.origin = CACHE if text in _FROM_CACHE else SOURCE
-    if sign != " " and duration:
+    if sign != " " and duration and not item.moving:
         item.seconds = _seconds(duration)
 
 

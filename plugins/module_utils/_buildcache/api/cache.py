@@ -22,6 +22,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._buildcache.api.inspecto
     read_lock,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache.api.keyring import Keyring
+from ansible_collections.petal.hpc.plugins.module_utils._buildcache.api.own import OwnCache
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache.api.stores import (
     cache_from,
     hand_over,
@@ -91,19 +92,22 @@ class Buildcache:
         if not self._signing_key:
             raise BuildcacheError("nothing is pushed unsigned: name the key that signs (option signing_key)")
         lock = read_lock(given["lock"])
-        installed = set(self._spack("ask about", ["find", "--format", "{hash}"], accept=(0, 1)).split())
+        own = OwnCache(self._module, self._inspector, given["own"]) if given["own"] else None
+        if own is None:
+            had = set(self._spack("ask about", ["find", "--format", "{hash}"], accept=(0, 1)).split())
+        else:
+            had = own.has(lock.wanted)
         contents = self._contents()
         offers = self._inspector.offers(self._store, contents, lock.wanted, False)
         good = {key for key, offer in offers.items() if not offer.reason} - set(given["replace"])
-        wanted = decide.to_push(lock, installed, good, set(given["exclude"]))
+        wanted = decide.to_push(lock, had, good, set(given["exclude"]))
         check_mode = self._module.check_mode
-        parts = [[p for p in wanted if (p.hash in contents.manifests) == force] for force in (True, False)]
-        for part, force in zip(parts, (True, False)):
-            if part and not check_mode:
-                arguments = ["--force"] if force else []
-                arguments += ["--update-index"] if part is parts[1] or not parts[1] else []
-                arguments += ["--only", "package", "--key", self._signing_key, self._cache.name]
-                self._spack("push to", ["buildcache", "push", *arguments, *(f"/{package.hash}" for package in part)])
+        if not check_mode and own is not None and wanted:
+            with own.handing_on(wanted, given["lock"], self._cache.name, Path(given["gnupghome"]).parent) as arguments:
+                self._spack("push to", arguments)
+            self._update_index(True)
+        elif not check_mode:
+            self._push(wanted, contents)
         indexed = self._mend_index(contents) if not wanted else False
         noted = self._note(lock, contents)
         after = contents if check_mode or not wanted else self._contents()
@@ -117,6 +121,16 @@ class Buildcache:
             "replaced": sum(1 for package in arrived if package.hash in contents.manifests),
             "bytes": _size(after) - _size(contents),
         }
+
+    def _push(self, wanted: Sequence[Package], contents: Contents) -> None:
+        """Push what is installed here."""
+        parts = [[p for p in wanted if (p.hash in contents.manifests) == force] for force in (True, False)]
+        for part, force in zip(parts, (True, False)):
+            if part:
+                arguments = ["--force"] if force else []
+                arguments += ["--update-index"] if part is parts[1] or not parts[1] else []
+                arguments += ["--only", "package", "--key", self._signing_key, self._cache.name]
+                self._spack("push to", ["buildcache", "push", *arguments, *(f"/{package.hash}" for package in part)])
 
     def pruned(self) -> dict[str, Any]:
         """Remove what is older than ``max_age`` and needed by no seed that is kept."""

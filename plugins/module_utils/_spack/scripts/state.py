@@ -76,6 +76,7 @@ class Store:
     def __init__(self, store: Any) -> None:
         self.db = Database(store.db)
         self.layout = store.layout
+        self.root = store.root
 
 
 def binary_mirrors() -> Any:
@@ -93,6 +94,19 @@ def cached(specs: list[Any]) -> set[str]:
     except Exception as error:  # a mirror that does not answer: the others count
         sys.stderr.write(f"{error}\n")
     return {spec.dag_hash() for spec in specs if index.find_by_hash(spec.dag_hash())}
+
+
+def held(directory: str, specs: list[Any]) -> set[str]:
+    """The hashes that a build cache in a directory has, by its files: it has no index that is always up to date."""
+    found = set()
+    if directory and specs:
+        layouts = module("url_buildcache")
+        cache = layouts.get_url_buildcache_class(module("binary_distribution").CURRENT_BUILD_CACHE_LAYOUT_VERSION)
+        for spec in specs:
+            url = cache.get_manifest_url(spec, f"file://{directory}")
+            if Path(module("util.url").local_file_path(url)).is_file():
+                found.add(spec.dag_hash())
+    return found
 
 
 def filtered_mirrors(from_source: list[str]) -> dict[str, Any] | None:
@@ -127,7 +141,9 @@ def license_of(spec: Any) -> str:
 
 
 def main(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Answer for ``environment`` (its directory), ``adopt`` (hashes) and ``from_source`` (specs)."""
+    """Answer for ``environment`` (its directory), ``adopt`` (hashes), ``from_source`` (specs) and ``cache`` (directory
+    of a build cache beside the mirrors; empty for none).
+    """
     environment = module("environment").Environment(arguments["environment"])
     roots = {spec.dag_hash() for spec in environment.concrete_roots()}
     specs = list(module("traverse").traverse_nodes(environment.concrete_roots(), order="post", deptype="all"))
@@ -135,7 +151,9 @@ def main(arguments: dict[str, Any]) -> dict[str, Any]:
     adopted = adopt(store, specs, set(arguments.get("adopt", ())), roots) if arguments.get("adopt") else []
     from_source = [module("spec").Spec(text) for text in arguments.get("from_source", ())]
     missing = [spec for spec in specs if not spec.external and not store.db.installed(spec)]
-    hits = cached([spec for spec in missing if not any(spec.satisfies(item) for item in from_source)])
+    takable = [spec for spec in missing if not any(spec.satisfies(item) for item in from_source)]
+    kept = held(arguments.get("cache", ""), takable)
+    hits = kept | cached([spec for spec in takable if spec.dag_hash() not in kept])
     nodes = {}
     for spec in specs:
         record, key = store.db.record(spec), spec.dag_hash()
@@ -153,6 +171,7 @@ def main(arguments: dict[str, Any]) -> dict[str, Any]:
         "nodes": nodes,
         "adopted": adopted,
         "database": str(store.db._index_path),
+        "root": str(store.root),
         "mirrors": filtered_mirrors(arguments["from_source"]) if from_source and binary_mirrors() else {},
     }
 

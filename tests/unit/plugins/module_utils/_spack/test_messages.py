@@ -10,6 +10,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.messages import (
     ended_message,
     failed_message,
     failures,
+    from_source_messages,
     longer_by,
     reason,
     refused_message,
@@ -112,3 +113,11 @@ def test_what_could_not_be_moved() -> None:
     assert one.startswith("a@1 was built from source although a cache has it: ")
     assert "longer by 5 characters" in one
     assert unmoved_message(["a@1", "b@2"], -3).startswith("a@1, b@2 were built from source although a cache has them: ")
+
+
+def test_what_was_built_although_a_cache_has_it_is_said_by_its_reason() -> None:
+    nodes = [Node(name, "1", f"{name}-hash") for name in ("far", "damaged", "fine")]
+    far, damaged = from_source_messages({"far": 5, "damaged": None}, nodes)
+    assert far.startswith("far@1 was built from source although a cache has it: paths in it cannot be changed")
+    assert damaged.startswith("damaged@1 was built from source although a cache has it: what it has is damaged, or ")
+    assert from_source_messages({}, nodes) == []

@@ -69,6 +69,16 @@ def test_a_cache_that_misses_is_followed_by_a_build() -> None:
     assert read_output(lines).items["huweugz"].origin == "source"
 
 
+def test_what_was_built_in_one_place_and_brought_to_another_was_built() -> None:
+    built = ["[ ] huweugz seqtk@1.4 staging (0s)", "[+] huweugz seqtk@1.4 /store/seqtk (1m02s)"]
+    moving = ["[ ] huweugz seqtk@1.4 fetching from build cache (0s)", "[ ] huweugz seqtk@1.4 relocating (0s)"]
+    for lines in (built, [*built, *moving], [*built, *moving, "[+] huweugz seqtk@1.4 /opt/seqtk (1s)"]):
+        item = read_output(lines).items["huweugz"]
+        assert (item.state, item.origin, item.seconds) == (DONE, "source", 62)
+    failed = read_output([*built, *moving, "[x] huweugz seqtk@1.4 failed: /log (1s)"]).items["huweugz"]
+    assert failed.state == FAILED
+
+
 def test_full_hashes() -> None:
     found = read_output(NEW.splitlines())
     nodes = {key: node(name, key) for name, key in (("seqtk", "huweugz" + "a" * 25), ("other", "rowvn6w" + "b" * 25))}

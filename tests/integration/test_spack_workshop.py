@@ -1,0 +1,139 @@
+"""Packages that are built off the volume, kept in the host's own cache, and brought to the volume from there."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from modules import run_module
+from spack_lab import Lab, fail, kill, made_at, members, origins, run, wait_for, warnings
+
+PADDING = "__spack_path_placeholder__"
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    for lab in made_at(tmp_path_factory.mktemp("workshop")):
+        settings = lab.site / "config.yaml"
+        settings.write_text(settings.read_text().replace('"padded_length": 128', '"padded_length": 0'))
+        keyring = lab.work_dir / "gpg"
+        named = f"SPACK_GNUPGHOME={keyring} SPACK_PYTHON="
+        lab.command.write_text(lab.command.read_text().replace("SPACK_PYTHON=", named))
+        run_module("spack_buildcache_keys", gnupghome=keyring, signing_key={"file": lab.root / "key", "create": True})
+        yield lab
+
+
+def arguments(lab: Lab, name: str, *specs: str, **more: Any) -> dict[str, Any]:
+    return lab.arguments(name, *specs, cache_dir=lab.root / "own", **more)
+
+
+def kept(lab: Lab) -> list[str]:
+    """Names of what the host's own cache has."""
+    return sorted(path.parent.name for path in (lab.root / "own").glob("packages/v3/manifests/spec/*/*.json"))
+
+
+def throw_away(lab: Lab, name: str) -> None:
+    """What becomes of a volume whose build failed: it is gone, with the files of its environment."""
+    shutil.rmtree(lab.tree, ignore_errors=True)
+    shutil.rmtree(lab.environment(name), ignore_errors=True)
+
+
+def prefix_of(result: dict[str, Any], name: str) -> Path:
+    return next(Path(item["prefix"]) for item in result["environment"]["packages"] if item["name"] == name)
+
+
+def test_what_is_built_once_is_never_built_again(lab: Lab) -> None:
+    given = arguments(lab, "once", "petal-rooted")
+    built = run(**given)
+    assert set(origins(built).values()) == {"source"}
+    assert "petal-rooted" in kept(lab)
+    prefix = prefix_of(built, "petal-rooted")
+    assert PADDING not in str(prefix)
+    # The path that is compiled in is the one on the volume, not the one where it was built.
+    said = subprocess.run([prefix / "bin" / "petal-rooted"], capture_output=True, text=True, check=True).stdout
+    assert Path("/", said.strip().lstrip("/")) == prefix
+    assert not list((lab.root / "own" / "stores").glob("*"))
+    again = run(**given)
+    assert not again["changed"]
+    assert set(origins(again).values()) == {"source"}
+
+    builds = lab.builds()
+    throw_away(lab, "once")
+    planned = run(check=True, **given)
+    assert set(origins(planned).values()) == {"cache"}
+    taken = run(**given)
+    assert set(origins(taken).values()) == {"cache"}
+    assert lab.builds() == builds
+
+
+def test_what_was_finished_outlives_a_build_that_failed(lab: Lab) -> None:
+    given = arguments(lab, "failing", "petal-slow", "petal-broken", fail_fast=False)
+    told = fail(**given)
+    assert "petal-broken@1.0 did not build" in told["msg"]
+    assert "petal-slow" in kept(lab)
+    assert "petal-broken" not in kept(lab)
+    throw_away(lab, "failing")
+    builds = lab.builds()
+    taken = run(**arguments(lab, "failing", "petal-slow"))
+    assert set(origins(taken).values()) == {"cache"}
+    assert lab.builds() == builds
+
+
+def test_what_was_finished_outlives_a_build_that_was_killed(lab: Lab) -> None:
+    given = arguments(lab, "killed", "petal-side", "petal-endless", wait_s=0)
+    run(**given)
+    wait_for(lambda: "petal-side" in kept(lab))
+    session = lab.session("killed")
+    kill(members(session))
+    wait_for(lambda: not members(session))
+    throw_away(lab, "killed")
+    builds = lab.builds()
+    taken = run(**arguments(lab, "killed", "petal-side"))
+    assert set(origins(taken).values()) == {"cache"}
+    assert lab.builds() == builds
+
+
+def test_what_shall_be_built_is_built_and_the_rest_comes_from_the_cache(lab: Lab) -> None:
+    given = arguments(lab, "source", "petal-quick", build_from_source=["petal-rooted"])
+    run(**arguments(lab, "source", "petal-rooted"))
+    throw_away(lab, "source")
+    before = lab.builds()
+    built = run(**given)
+    assert origins(built)["petal-rooted"] == "source"
+    assert origins(built)["petal-quick"] == "cache"
+    assert lab.builds() == [*before, "rooted"]
+
+
+def test_what_the_cache_has_damaged_is_built_again_and_said(lab: Lab) -> None:
+    given = arguments(lab, "damaged", "petal-rooted")
+    run(**given)
+    throw_away(lab, "damaged")
+    (manifest,) = (lab.root / "own").glob("packages/v3/manifests/spec/petal-rooted/*.json")
+    manifest.write_text(manifest.read_text().replace('"checksum":"', '"checksum":"0'))
+    before = lab.builds()
+    built = run(**given)
+    assert origins(built)["petal-rooted"] == "source"
+    assert origins(built)["petal-quick"] == "cache"
+    assert lab.builds() == [*before, "rooted"]
+    told = [text for text in warnings(built) if "although a cache has it" in text]
+    assert told == [
+        "petal-rooted@1.0 was built from source although a cache has it: what it has is damaged, or signed by nobody "
+        "who is trusted here."
+    ]
+    # What was built has taken its place.
+    throw_away(lab, "damaged")
+    assert set(origins(run(**given)).values()) == {"cache"}
+
+
+def test_without_padding_what_was_built_can_still_be_moved(lab: Lab) -> None:
+    shutil.rmtree(lab.root / "own")
+    throw_away(lab, "short")
+    built = run(**arguments(lab, "short", "petal-rooted", padded_length=0))
+    assert set(origins(built).values()) == {"source"}
+    prefix = prefix_of(built, "petal-rooted")
+    said = subprocess.run([prefix / "bin" / "petal-rooted"], capture_output=True, text=True, check=True).stdout
+    assert Path("/", said.strip().lstrip("/")) == prefix
