@@ -111,6 +111,7 @@ def test_a_build_on_this_host_goes_on_without_its_controller(store: Path, tmp_pa
         "store": str(store),
         "spack_repositories": {package_graph.NAMESPACE: str(package_graph.write(tmp_path / "graph", sleep=SLEEP))},
         "spack_wait": 3,
+        "software_volume_own_cache": str(tmp_path / "own"),
         **spack_at_hand.variables(),
     }
 

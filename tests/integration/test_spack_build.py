@@ -104,6 +104,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         "cache": str(directory / "cache"),
         "spack_repositories": {package_graph.NAMESPACE: str(package_graph.write(directory / "graph"))},
         "spack_os_compilers": "all",
+        "software_volume_own_cache": str(directory / "own"),
         **spack_at_hand.variables(),
     }
     fingerprint = key["signing_key"]["fingerprint"]

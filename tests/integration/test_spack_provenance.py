@@ -179,6 +179,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     variables = {
         "cache": str(tmp_path / "cache"),
         "spack_repositories": {package_graph.NAMESPACE: str(package_graph.write(tmp_path / "graph"))},
+        "software_volume_own_cache": str(tmp_path / "own"),
         **spack_at_hand.variables(),
     }
     yield Site(tmp_path, maker, keys["signing_key"]["fingerprint"], variables)
