@@ -161,7 +161,9 @@ def manifest_of(archive: Path) -> dict[str, Any]:
 
 
 def test_from_the_cache_nothing_is_compiled_at_another_prefix(built: Site) -> None:
-    """The same packages for another mount directory with another padding, by somebody who trusts a key and has none."""
+    """The same packages for another mount directory, in their place and padded, by somebody who trusts a key and has
+    neither one nor a cache of the host's own.
+    """
     (first,) = built.store.glob("snapshots/snap-*/volume.tar.zst")
     seed = yaml.safe_load(built.seed.read_text())
     seed["cluster"]["name"] = "spack-test-again"
@@ -178,6 +180,7 @@ def test_from_the_cache_nothing_is_compiled_at_another_prefix(built: Site) -> No
         store=str(directory / "store-again"),
         spack_buildcache_keys=keys,
         spack_buildcache_signing_key_file="",
+        software_volume_own_cache="",
     )
     print(f"from the cache, at another prefix: {time.monotonic() - began:.0f} s")
     assert done.rc == 0, done.output
@@ -191,7 +194,9 @@ def test_from_the_cache_nothing_is_compiled_at_another_prefix(built: Site) -> No
     # What only builds others is not needed.
     assert set(before) - set(after) <= {"compiler-wrapper"}
     assert {name: each["hash"] for name, each in after.items()} == {name: before[name]["hash"] for name in after}
-    assert {len(each["prefix"]) - len(before[name]["prefix"]) for name, each in after.items()} == {-16}
+    root = f"{MOUNT_DIR}/spack/opt"
+    assert {len(each["prefix"]) - len(before[name]["prefix"]) for name, each in after.items()} == {112 - len(root)}
+    assert all(each["prefix"].startswith(f"{root}/linux-") for each in before.values())
     assert leftovers(directory / "store-again") == []
     shutil.rmtree(directory / "store-again")
     Path(seed["shared_storage"][0]["mount_dir"]).rmdir()
