@@ -305,8 +305,7 @@ class Environment:
         order = []
         if facts["mirrors"] is None:
             order = plan.source_order(self._state.nodes, self._from_source(), self._state.needed())
-        never = ["--use-buildcache", "package:never,dependencies:auto"]
-        return [*([*environment, *install, *never, item] for item in order), [*environment, *install]]
+        return [*([*environment, *install, *plan.FROM_SOURCE, item] for item in order), [*environment, *install]]
 
     def _join(self, wait: float) -> dict[str, Any]:
         """Wait for the running installation, at most so many seconds."""

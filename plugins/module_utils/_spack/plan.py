@@ -45,6 +45,9 @@ NEW_INSTALLER = (1, 2)
 CONCURRENT_PACKAGES = (1, 1)
 HAS_GROUPS = (1, 2)
 
+# What is named is built; what it needs may come from a cache.
+FROM_SOURCE = ("--use-buildcache", "package:never,dependencies:auto")
+
 # Prefixes of the operating system's own packages.
 SYSTEM = ("/", "/usr")
 

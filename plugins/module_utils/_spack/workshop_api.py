@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
+from ansible_collections.petal.hpc.plugins.module_utils._spack import plan
 from ansible_collections.petal.hpc.plugins.module_utils._spack.command_api import Spack
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import Node
 from ansible_collections.petal.hpc.plugins.module_utils._spack.workshop import Workshop
@@ -53,7 +54,7 @@ class WorkshopFiles:
         build, move = (self._scope(name, files) for name, files in (("building", building), ("moving", moving)))
         steps = [[*move, *_all(install), "--use-buildcache", "only"]]
         if missing:
-            steps.insert(0, [*build, *install, *(f"{node.name}/{node.hash}" for node in missing)])
+            steps.insert(0, [*build, *install, *plan.FROM_SOURCE, *(f"{node.name}/{node.hash}" for node in missing)])
         return steps
 
     def _scope(self, name: str, files: Mapping[str, str]) -> list[str]:

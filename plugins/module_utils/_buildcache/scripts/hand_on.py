@@ -39,7 +39,7 @@ def main(arguments: dict[str, Any]) -> None:
             # Its signature was verified before, with the keys that count.
             entry = cache(f"file://{arguments['from']}", spec, allow_unsigned=True)
             entry.read_manifest()
-            layouts.copy_buildcache_entry(entry, mirror.push_url)
+            module("cmd.buildcache").copy_buildcache_entry(entry, mirror.push_url)
 
 
 if __name__ == "__main__":
