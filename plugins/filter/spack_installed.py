@@ -28,8 +28,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - The packages, each with C(name), C(version), C(manager), C(hash), C(origin), C(prefix), C(license) and
-      C(dependencies).
+    - The packages, each with C(name), C(version), C(manager), C(hash), C(origin), C(prefix), C(license),
+      C(dependencies) and C(variants).
   type: list
   elements: dict
 """

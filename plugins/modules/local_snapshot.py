@@ -86,6 +86,10 @@ options:
         description: The volume's bill of materials, which is kept there too, as C(sbom.cdx.json).
         type: str
         default: ""
+      manifest_text:
+        description: The text of O(provenance.manifest) on the volume, which is kept there too, as C(manifest.json).
+        type: str
+        default: ""
       builder:
         description: Who builds, as a URI. By default V(petal.hpc://) and the name of the host.
         type: str
@@ -233,6 +237,7 @@ def main() -> None:
                     "manifest": {"type": "dict", "required": True},
                     "files": {"type": "dict", "default": {}},
                     "sbom": {"type": "str", "default": ""},
+                    "manifest_text": {"type": "str", "default": ""},
                     "builder": {"type": "str", "default": ""},
                     "overrides": {"type": "dict", "default": {}},
                     "inputs": {"type": "dict", "default": {}},

@@ -221,6 +221,10 @@ environment:
           description: Hashes of what it needs to run.
           type: list
           elements: str
+        variants:
+          description: Its variants and flags of compilers, as in a spec, a word for each.
+          type: str
+          sample: +mpi api=v18 build_system=cmake
         explicit:
           description: Whether O(specs) or O(build_from_source) ask for it.
           type: bool

@@ -110,6 +110,23 @@ def test_a_snapshot_of_which_a_cluster_has_a_volume_is_not_deleted_in_silence(
     assert "There was nothing to delete" in play("delete_volume", **one).output
 
 
+def test_what_changed_as_far_as_tags_say_it(lab: Client, volume: tuple[Cloud, str]) -> None:
+    """One call, and what is on the volumes is not said to be the same."""
+    cloud, volume_id = volume
+    old = snap(cloud, volume_id, "7", name="diffed")
+    new = snap(cloud, volume_id, "8", name="diffed", packages="numpy@2.3.5 scipy@1.15.0")
+    lab.clear_calls()
+    told = play("diff_volumes", provider="aws", region=cloud.ec2.meta.region_name, snapshot_id=new, since=old)
+    assert told.rc == 0, told.output
+    assert [call["action"] for call in lab.calls()] == ["DescribeSnapshots"]
+    said = " ".join(told.output.split())
+    for line in ("fingerprint: another one", "packages: 1 changed, 1 the same ~ numpy 2.2.1 → 2.3.5"):
+        assert line in said, said
+    assert "not compared: asked for, modules, what it runs by, locks, built with, builds of packages: AWS keeps" in said
+    for one in (old, new):
+        cloud.ec2.delete_snapshot(SnapshotId=one)
+
+
 def test_a_snapshot_that_is_being_made_is_not_deleted_in_silence(lab: Client, volume: tuple[Cloud, str]) -> None:
     cloud, volume_id = volume
     lab.fault("snapshot-error", after=60)

@@ -40,6 +40,7 @@ PACKAGES = (
     "_snapshot",
     "_lock",
     "_provenance",
+    "_comparison",
     "_volume",
     "_registry",
     "_lookup",

@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, explained
-from ansible_collections.petal.hpc.plugins.module_utils._provenance.model import checked, statement
+from ansible_collections.petal.hpc.plugins.module_utils._provenance.model import MANIFEST, checked, statement
 from ansible_collections.petal.hpc.plugins.module_utils._provenance.reading import read
 from ansible_collections.petal.hpc.plugins.module_utils._provenance.verification import Seen
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import (
@@ -43,16 +43,17 @@ SBOM = "sbom.cdx.json"
 def attest_of(host: Host, given: Any) -> Attest | None:
     """What makes the documents about a snapshot, for ``SnapshotStore.ensure``; None where nothing is given.
 
-    :param given: as ``model.checked`` takes it, and the bill of materials as ``sbom``. Raises PetalError with what is
-        wrong with it, before anything is made.
+    :param given: as ``model.checked`` takes it, and as texts the bill of materials (``sbom``) and the manifest
+        (``manifest_text``). Raises PetalError with what is wrong with it, before anything is made.
     """
     if not given:
         return None
-    build, name, sbom = checked(given), host.identity()["host"], str(given.get("sbom") or "")
+    build, name = checked(given), host.identity()["host"]
+    texts = {SBOM: str(given.get("sbom") or ""), MANIFEST: str(given.get("manifest_text") or "")}
 
     def attest(record: Snapshot, record_sha256: str) -> dict[str, str]:
         found = json.dumps(statement(build, record, record_sha256, name), indent=2, sort_keys=True) + "\n"
-        return {STATEMENT: found, **({SBOM: sbom} if sbom else {})}
+        return {STATEMENT: found, **{document: text for document, text in texts.items() if text}}
 
     return attest
 

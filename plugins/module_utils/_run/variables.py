@@ -52,6 +52,7 @@ EXTRA_VARIABLES = frozenset(
         "petal_osv",
         # snapshots
         "snapshot_id",
+        "since",
         "snapshot_sources",
         "fingerprint",
         "accounts",

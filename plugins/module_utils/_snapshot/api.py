@@ -5,9 +5,9 @@
 """The snapshot store of the local provider: one directory each, complete or not there.
 
 ``snapshots/SNAPSHOT_ID/{snapshot.json,volume.tar.zst}``; of what was built here ``sequence.json`` and what the build
-says of it, ``provenance.json`` and ``sbom.cdx.json``; of what was brought in ``origin.json``; ``snapshot.json.sig``
-where somebody has signed it. A directory ``.tmp-…`` is being written, or removed, as long as somebody holds its flock;
-without one its writer is dead and the next writer removes it.
+says of it, ``provenance.json``, ``manifest.json`` and ``sbom.cdx.json``; of what was brought in ``origin.json``;
+``snapshot.json.sig`` where somebody has signed it. A directory ``.tmp-…`` is being written, or removed, as long as
+somebody holds its flock; without one its writer is dead and the next writer removes it.
 """
 
 from __future__ import annotations
@@ -73,6 +73,8 @@ ORIGIN = "origin.json"
 SEQUENCE = "sequence.json"
 MEMBER = "volume.img"
 SPARE = 16 * 1024**2
+#: Bytes of a file beside a record, whatever it is.
+BESIDE_LIMIT = 64 * 1024**2
 #: Whoever can read an archive can read every file inside, also those that not everybody may.
 MODE, RECORD_MODE = 0o600, 0o444
 #: From a record and the digest of its file to what is said of both: texts of files that stand beside it.
@@ -185,8 +187,16 @@ class SnapshotStore:
         snapshot, entry = self.get(snapshot_id), self._root / snapshot_id
         with explained(f"reading the snapshot {snapshot_id}"):
             record = (entry / RECORD).read_bytes()
-            beside = {name: (entry / name).read_bytes() for name in BESIDE if (entry / name).exists()}
+            found = {name: self.beside(snapshot_id, name) for name in BESIDE}
+            beside = {name: data for name, data in found.items() if data is not None}
             return Parcel(snapshot, record, beside), self._origin(entry)
+
+    def beside(self, snapshot_id: str, name: str) -> bytes | None:
+        """A file that stands beside a record; None where there is none, or one that is too large to be read."""
+        path = self._root / check_snapshot_id(snapshot_id) / name
+        with explained(f"reading {name} of {snapshot_id}"):
+            there = path.is_file() and not path.is_symlink() and path.stat().st_size <= BESIDE_LIMIT
+            return path.read_bytes() if there else None
 
     def sign(self, snapshot_id: str, key: trust.SigningKey, check: bool = False) -> tuple[Parcel, bool]:
         """Put a signature beside a record, unless the key has signed it; whether it changes. Raises PetalError."""

@@ -35,7 +35,20 @@ def _node(key: str, value: Mapping[str, Any], root: str | None) -> Node:
         external=(external.get("path") or "") if external else None,
         root=root,
         dependencies={str(item["hash"]): _kinds(item) for item in value.get("dependencies", [])},
+        variants=_variants(value.get("parameters") or {}),
     )
+
+
+def _variants(parameters: Mapping[str, Any]) -> str:
+    """Variants and flags of compilers as words of a spec, those that have no value left out."""
+    words = []
+    for name, value in sorted(parameters.items()):
+        if isinstance(value, bool):
+            words.append(f"{'+' if value else '~'}{name}")
+        elif value:
+            values = [str(one) for one in value] if isinstance(value, list) else [str(value)]
+            words.append(f"{name}={','.join(values)}".replace(" ", "_"))
+    return " ".join(words)
 
 
 def _kinds(dependency: Mapping[str, Any]) -> frozenset[str]:

@@ -86,7 +86,8 @@ class EnvironmentRequest:
 class Node:
     """One concrete package of a spack.lock.
 
-    dependencies: kinds by hash. root: the spec of the environment that it stands for, None for a dependency.
+    dependencies: kinds by hash. root: the spec of the environment that it stands for, None for a dependency. variants:
+    as in a spec, a word for each, ``+mpi api=v18``.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Node:
     external: str | None = None
     root: str | None = None
     dependencies: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    variants: str = ""
 
     @property
     def label(self) -> str:
@@ -123,7 +125,7 @@ class Package:
     """One package of a finished or planned environment.
 
     seconds: what its installation took, None if not known. license: as in its Place. dependencies: hashes of what it
-    needs to run, externals too.
+    needs to run, externals too. variants: as of its Node.
     """
 
     name: str
@@ -136,6 +138,7 @@ class Package:
     explicit: bool
     license: str = ""
     dependencies: tuple[str, ...] = ()
+    variants: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -206,6 +209,7 @@ def installed(packages: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
             "prefix": package["prefix"],
             "license": package.get("license", ""),
             "dependencies": package.get("dependencies", []),
+            "variants": package.get("variants", ""),
         }
         for package in packages
         if package["origin"] != EXTERNAL

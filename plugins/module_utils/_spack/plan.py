@@ -310,6 +310,7 @@ def _package(node: Node, place: Place, before: Brought | None) -> Package:
         explicit=node.root is not None,
         license=place.license,
         dependencies=tuple(sorted(key for key, kinds in node.dependencies.items() if kinds & RUNTIME)),
+        variants=node.variants,
     )
 
 

@@ -17,6 +17,7 @@ SEEN = {
     "petal_cache_misses",
     "petal_cache_refused",
     "petal_caches",
+    "petal_diff",
     "petal_nodes",
     "petal_registry",
     "petal_seed_valid",

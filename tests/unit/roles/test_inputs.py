@@ -96,7 +96,7 @@ REASONS = {
             *("snapshots_copy_regions", "snapshots_copy_encrypted", "snapshots_copy_kms_key_id"),
             *("snapshots_copy_kms_key_ids", "snapshots_copy_owners", "snapshots_file"),
             *("snapshots_share_store", "snapshots_store_endpoint_url", "snapshots_store_region"),
-            *("snapshots_list_shared", "snapshots_trusted_signers", "snapshots_trusted_stores"),
+            *("snapshots_since", "snapshots_list_shared", "snapshots_trusted_signers", "snapshots_trusted_stores"),
             *("snapshots_trusted_accounts", "snapshots_require_signatures", "snapshots_unsigned"),
             *("snapshots_provider", "volume_build_force", "volume_build_signing_key"),
             *("volume_build_older_than", "volume_build_cleanup_build", "volume_build_cleanup_detached"),

@@ -14,7 +14,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.petal.hpc.plugins.filter.spack_installed import spack_installed
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import Package
 
-ZLIB = Package("zlib", "1.3", "abc", "/shared/spack/opt/zlib", "source", 2.5, "zlib", True, "Zlib", ("def",))
+ZLIB = Package("zlib", "1.3", "abc", "/shared/spack/opt/zlib", "source", 2.5, "zlib", True, "Zlib", ("def",), "+pic")
 
 
 def test_what_a_manifest_says_of_a_package() -> None:
@@ -28,6 +28,7 @@ def test_what_a_manifest_says_of_a_package() -> None:
             "prefix": "/shared/spack/opt/zlib",
             "license": "Zlib",
             "dependencies": ["def"],
+            "variants": "+pic",
         }
     ]
 
@@ -38,9 +39,9 @@ def test_what_is_the_operating_systems_is_not_on_the_volume() -> None:
 
 def test_records_of_earlier_releases_have_neither_licences_nor_dependencies() -> None:
     old: dict[str, Any] = ZLIB.to_dict()
-    del old["license"], old["dependencies"]
+    del old["license"], old["dependencies"], old["variants"]
     (package,) = spack_installed([old])
-    assert (package["license"], package["dependencies"]) == ("", [])
+    assert (package["license"], package["dependencies"], package["variants"]) == ("", [], "")
 
 
 def test_anything_else_is_an_error() -> None:

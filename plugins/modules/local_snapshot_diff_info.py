@@ -1,0 +1,136 @@
+#!/usr/bin/python
+# Copyright (c) 2026, petal.hpc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: local_snapshot_diff_info
+short_description: Say what differs between two snapshots of the local provider, or a seed and one
+version_added: "0.2.0"
+author:
+  - petal.hpc contributors (@petal-hpc)
+description:
+  - Says what changed from one snapshot of a store to another one, or to what a seed asks for. It reads what stands
+    beside their records, changes nothing, and unpacks nothing.
+  - All is known of what was built in the store. Of what came from elsewhere everything but the modules is, by its
+    provenance; of what a release without provenance built, versions of packages and sizes are.
+  - What cannot be compared is in C(not_compared) of RV(difference), with the reason.
+options:
+  snapshot:
+    description: The new one, by its id or its fingerprint. One of this and O(plan) is needed.
+    type: str
+    default: ""
+  since:
+    description: The old one, likewise. By default the one before of the same name, of a seed not yet built the newest.
+    type: str
+    default: ""
+  plan:
+    description:
+      - A seed in place of O(snapshot), as C(plan) of M(petal.hpc.seed_info), with C(resolved_refs) where branches of
+        Spack are in it. Where a snapshot of it is there, what is on that is compared as well.
+    type: dict
+    default: {}
+seealso:
+  - module: petal.hpc.snapshot_info
+  - module: petal.hpc.seed_info
+extends_documentation_fragment:
+  - petal.hpc.info
+  - petal.hpc.store
+"""
+
+EXAMPLES = r"""
+- name: Ask what changed
+  petal.hpc.local_snapshot_diff_info:
+    snapshot: snap-0123456789abcdef0
+    since: snap-0fedcba9876543210
+  register: found
+
+- name: Show the packages that did
+  ansible.builtin.debug:
+    var: found.difference.packages.changed
+"""
+
+RETURN = r"""
+difference:
+  description: What is different on the new side.
+  returned: success
+  type: dict
+  contains:
+    old:
+      description: The old side, C(label) and C(fingerprint), and C(snapshot_id), C(name) and C(created) of a snapshot.
+      type: dict
+    new:
+      description: The new side, as C(old); of a seed that is not built, three of them are null.
+      type: dict
+    different:
+      description: Whether anything differs. Null where nothing does, and not all could be compared.
+      type: bool
+    same_fingerprint:
+      description: Whether all that decides what is on a volume is the same.
+      type: bool
+    asked:
+      description:
+        - What is asked for, by the seed's keys and the site's variables. As each of the following it has C(added),
+          C(removed) and C(changed), lists with C(name), and C(old) and C(new) as texts, and C(same), how many do not
+          differ. It is null where it could not be compared.
+      type: dict
+    packages:
+      description: Packages of Spack and of Python environments, by version, and by hash where that is known.
+      type: dict
+    modules:
+      description: Modules, by what is loaded, with what they say of themselves.
+      type: dict
+    components:
+      description: What the volume runs by, such as Spack and its packages by their commits, Lmod, and interpreters.
+      type: dict
+    locks:
+      description: Locks of Spack and of Python environments, by their digests.
+      type: dict
+    tools:
+      description: What has built it.
+      type: dict
+    sizes:
+      description: Sizes of the volume, of what is on it, and of what is stored.
+      type: dict
+    not_compared:
+      description: What could not be compared, and why, a sentence each.
+      type: list
+      elements: str
+report:
+  description: All of it in lines for people.
+  returned: success
+  type: list
+  elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.petal.hpc.plugins.module_utils._comparison.api import compared
+from ansible_collections.petal.hpc.plugins.module_utils._comparison.choice import Asked
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "store": {"type": "path", "default": "/var/lib/petal"},
+            "snapshot": {"type": "str", "default": ""},
+            "since": {"type": "str", "default": ""},
+            "plan": {"type": "dict", "default": {}},
+        },
+        supports_check_mode=True,
+    )
+    given = module.params
+    try:
+        asked = Asked(given["snapshot"], given["since"], given["plan"])
+        found = compared(Host(module.run_command), given["store"], asked)
+    except PetalError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, difference=found.to_dict(), report=found.report())
+
+
+if __name__ == "__main__":
+    main()
