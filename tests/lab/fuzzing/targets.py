@@ -34,6 +34,8 @@ from ansible_collections.petal.hpc.plugins.filter.sbom import sbom
 from ansible_collections.petal.hpc.plugins.module_utils._audit import api as audit
 from ansible_collections.petal.hpc.plugins.module_utils._audit import place, secrets, spdx
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache import model as buildcache
+from ansible_collections.petal.hpc.plugins.module_utils._comparison.model import compare
+from ansible_collections.petal.hpc.plugins.module_utils._comparison.reading import of_seed, of_snapshot
 from ansible_collections.petal.hpc.plugins.module_utils._core import tags as tag
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._exchange import model as portable
@@ -43,6 +45,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._lock import key_pair as
 from ansible_collections.petal.hpc.plugins.module_utils._lock import model as lock
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster import answers
 from ansible_collections.petal.hpc.plugins.module_utils._pcluster.events import Event
+from ansible_collections.petal.hpc.plugins.module_utils._provenance.model import checked, statement
 from ansible_collections.petal.hpc.plugins.module_utils._python import model as python_model
 from ansible_collections.petal.hpc.plugins.module_utils._python import outcomes as python_outcomes
 from ansible_collections.petal.hpc.plugins.module_utils._python import problems as python_problems
@@ -576,6 +579,47 @@ def _sbom(data: bytes) -> None:
     json.loads(sbom(_json(data)))
 
 
+_STATED = statement(
+    checked(
+        {
+            "manifest": {
+                **_VOLUME_MANIFEST,
+                "started": "2026-01-31T12:00:00Z",
+                "seed": {"cluster": {"os": "debian12"}, "software": {"spack_packages": ["tree@2.1.0"]}},
+                "versions": {"petal": "0.2.0", "uv": "0.9"},
+                "components": [{"name": "spack", "version": "1.2", "manager": "git", "commit": "a" * 40, "url": "x"}],
+                "locks": {".petal/spack.lock": "sha256:" + "e" * 64},
+            },
+            "files": {"manifest.json": "sha256:" + "f" * 64},
+            "inputs": {"lmod_method": "package", "settings": {"lmod_x": [1, {"name": "y"}]}},
+        }
+    ),
+    _SNAPSHOT,
+    hashlib.sha256(b"record").hexdigest(),
+    "host",
+)
+_BESIDE = {
+    "statement": _STATED,
+    "manifest": {**_VOLUME_MANIFEST, "modules": [{"name": "tree/2.1.0", "load": ["tree/2.1.0"], "summary": "x"}]},
+    "plan": {"fingerprints": [_FINGERPRINT], "seed": {"software": {}}, "resolved_refs": {"spack": "b" * 40}},
+}
+
+
+def _beside(data: bytes) -> None:
+    """What stands beside a record, the manifest with the digest that the statement has of it; and a seed's plan."""
+    value = _json(data)
+    said: Any
+    said, manifest, plan = ((value.get(key) if isinstance(value, dict) else None) for key in _BESIDE)
+    text = json.dumps(manifest).encode()
+    with contextlib.suppress(LookupError, TypeError):
+        said["predicate"]["runDetails"]["byproducts"][0]["digest"]["sha256"] = hashlib.sha256(text).hexdigest()
+    old = of_snapshot(_SNAPSHOT, b"record", json.dumps(said).encode(), text)
+    good = of_snapshot(_SNAPSHOT, b"record", json.dumps(_STATED).encode(), None)
+    with contextlib.suppress(PetalError):
+        json.dumps([found := compare(old, of_seed(plan or {}, good)).to_dict(), compare(old, good).report()])
+        assert found["different"] is not False or found["same_fingerprint"]
+
+
 def _content(data: bytes) -> None:
     for name in (".env", ".netrc", "a.pem", "config.json", ".pgpass", "pip.conf", "a.lic", "a.keytab", ".npmrc"):
         secrets.secret_in(name, ".docker", data)
@@ -889,6 +933,7 @@ def _targets() -> Iterator[Target]:
     yield _texts("answer", _answer, [nested, "No such image"], ["[(", "('a',", "{'a':", ")]", "'x'"])
     yield _documents("bom", _bom, [_BOM])
     yield _documents("sbom", _sbom, [_VOLUME_MANIFEST])
+    yield _documents("beside", _beside, [_BESIDE], ["resolvedDependencies", "annotations", "byproducts", "modules"])
     yield _texts("content", _content, _SECRETS, ["PRIVATE KEY-----", "password ", "secret = ", "ghp_", "xoxb-1"])
     yield _texts("licence", _licence, _LICENCES, ["MIT", " AND ", " OR ", " WITH ", "(", ")"])
     yield _texts("python", _python, [_PYLOCK, _COMPILED], ["[[packages]]\n", 'url = "', "hashes = {", "==", "@ "])
