@@ -104,6 +104,11 @@ report:
   returned: success
   type: list
   elements: str
+brief:
+  description: The same in a few lines.
+  returned: success
+  type: list
+  elements: str
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -126,7 +131,7 @@ def main() -> None:
         found = compared(module, Asked(given["snapshot"], given["since"], given["plan"]))
     except PetalError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, difference=found.to_dict(), report=found.report())
+    module.exit_json(changed=False, difference=found.to_dict(), report=found.report(), brief=found.brief())
 
 
 if __name__ == "__main__":

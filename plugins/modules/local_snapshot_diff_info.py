@@ -103,6 +103,11 @@ report:
   returned: success
   type: list
   elements: str
+brief:
+  description: The same in a few lines.
+  returned: success
+  type: list
+  elements: str
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -129,7 +134,7 @@ def main() -> None:
         found = compared(Host(module.run_command), given["store"], asked)
     except PetalError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, difference=found.to_dict(), report=found.report())
+    module.exit_json(changed=False, difference=found.to_dict(), report=found.report(), brief=found.brief())
 
 
 if __name__ == "__main__":

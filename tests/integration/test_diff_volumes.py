@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -48,6 +49,7 @@ def test_what_changed_from_seed_to_seed(store: Path, tmp_path: Path) -> None:
     seed.write_text(SEED.format(packages='["six==1.16.0", "idna==3.10"]'))
     built = play("build_volume", seed=seed, store=store)
     assert built.rc == 0, built.output
+    assert "changed  " not in built.output
     seed.write_text(SEED.format(packages='["six==1.17.0", "packaging==25.0"]'))
     # Before it is built: what it would be made from.
     ahead = play("diff_volumes", "--check", seed=seed, store=store)
@@ -55,8 +57,12 @@ def test_what_changed_from_seed_to_seed(store: Path, tmp_path: Path) -> None:
     for line in ("packages six ==1.16.0 → ==1.17.0", "- python_environments small/1 packages idna ==3.10"):
         assert line in ahead.output
     assert "not compared: packages, modules, " in ahead.output
+    would = play("build_volume", "--check", seed=seed, store=store)
+    assert re.search(r"  changed +since snap-\w+ of diff-test.*\n.*asked for: 1 added", would.output), would.output
     built = play("build_volume", seed=seed, store=store)
     assert built.rc == 0, built.output
+    assert re.search(r"  changed +since snap-\w+ of diff-test", built.output), built.output
+    assert "  ~ six 1.16.0 → 1.17.0" in built.output
     old, new = sorted(
         (entry.name for entry in store.glob("snapshots/snap-*")),
         key=lambda name: json.loads((store / "snapshots" / name / "sequence.json").read_text())["sequence"],

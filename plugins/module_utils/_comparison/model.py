@@ -28,6 +28,9 @@ TITLES = {
 }
 #: Lines of one of them for people; the structure has all.
 MOST = 40
+#: The same where it is said beside other things, and what is said there.
+FEW = 5
+BRIEFLY = (ASKED, PACKAGES, MODULES, COMPONENTS, SIZES)
 
 
 @dataclass(frozen=True, order=True)
@@ -155,15 +158,22 @@ class Difference:
         """Lines for people."""
         return list(self._report())
 
+    def brief(self) -> list[str]:
+        """A few lines for people who have not asked for it."""
+        found = {name: self.sections[name] for name in BRIEFLY if name in self.sections and self.sections[name].rows}
+        lines = [f"since {self.old.label}{'' if found else ': nothing differs of what could be compared'}"]
+        for name, section in found.items():
+            lines.append(f"{TITLES[name]}: {_counted(section)}")
+            lines += _lines(section, FEW)
+        return lines
+
     def _report(self) -> Iterator[str]:
         yield f"{self.old.label} → {self.new.label}"
         yield f"fingerprint: {'the same' if self.same_fingerprint else 'another one'}"
         for name, section in self.sections.items():
             if section.rows or section.same:
                 yield f"{TITLES[name]}: {_counted(section)}"
-            yield from (f"  {row}" for row in section.rows[:MOST])
-            if len(section.rows) > MOST:
-                yield f"  and {len(section.rows) - MOST} more"
+            yield from _lines(section, MOST)
         yield from (f"not compared: {one}" for one in self.not_compared)
         if not self.count:
             compared = "Nothing differs" if not self.not_compared else "Nothing differs of what was compared"
@@ -234,6 +244,11 @@ def _told(value: Value, others: list[Value]) -> str:
     common = {word for other in others if other.text == value.text for word in other.words}
     build = value.build if len(value.build) <= 20 else f"{value.build[: 8 if value.build[0] == '/' else 19]}…"
     return " ".join(word for word in (value.text, *(word for word in value.words if word not in common), build) if word)
+
+
+def _lines(section: Section, most: int) -> list[str]:
+    left = len(section.rows) - most
+    return [*(f"  {row}" for row in section.rows[:most]), *([f"  and {left} more"] if left > 0 else [])]
 
 
 def _counted(section: Section) -> str:

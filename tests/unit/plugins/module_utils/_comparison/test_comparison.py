@@ -140,6 +140,18 @@ def test_people_get_few_lines_and_the_structure_all() -> None:
     assert len(found.to_dict()["packages"]["added"]) == MOST + 5
 
 
+def test_briefly() -> None:
+    old, new = side(), side(OTHER, packages={f"p{number}": frozenset([Value("1")]) for number in range(7)})
+    assert compare(old, new).brief() == [
+        "since side a",
+        "packages: 7 added, 1 removed",
+        "  - one 1",
+        *(f"  + p{number} 1" for number in range(4)),
+        "  and 3 more",
+    ]
+    assert compare(old, old).brief() == ["since side a: nothing differs of what could be compared"]
+
+
 def test_a_snapshot_is_named() -> None:
     snapshot = parse_snapshot(record_of(b"x"))
     assert Side("it", (FINGERPRINT,), snapshot).to_dict() == {
