@@ -50,6 +50,21 @@ def test_a_lock() -> None:
     assert [node.name for node in ordered(nodes)] == ["make", "library", "tool", "app"]
 
 
+def test_variants_as_a_spec_has_them() -> None:
+    lock = json.loads(json.dumps(LOCK))
+    lock["concrete_specs"][A]["parameters"] = {
+        "mpi": True,
+        "shared": False,
+        "api": "v18",
+        "languages": ["c", "fortran"],
+        "cflags": [],
+        "ldflags": ["-O2 -g"],
+    }
+    nodes = parse_lock(json.dumps(lock))
+    assert nodes[A].variants == "api=v18 languages=c,fortran ldflags=-O2_-g +mpi ~shared"
+    assert nodes[B].variants == ""
+
+
 def test_dependencies_as_older_locks_write_them() -> None:
     lock = json.loads(json.dumps(LOCK))
     lock["concrete_specs"][A]["dependencies"] = [{"name": "library", "hash": B, "type": ["link"]}]
