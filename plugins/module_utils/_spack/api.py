@@ -19,6 +19,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, e
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import signal_hint
 from ansible_collections.petal.hpc.plugins.module_utils._spack import lockfile, messages, plan, unify
 from ansible_collections.petal.hpc.plugins.module_utils._spack.command_api import Spack
+from ansible_collections.petal.hpc.plugins.module_utils._spack.ends_api import Ending, memory
 from ansible_collections.petal.hpc.plugins.module_utils._spack.environment_state_api import EnvironmentState
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import (
     CACHE,
@@ -241,18 +242,18 @@ class Environment:
         self._session.end()
         progressed = self._keep()
         if before is not None and self._state.died(progressed) >= DEATHS:
-            working = [item.label for item in self._progress().in_state(BUILDING)]
+            found = self._progress()
             self._state.died(True)
             self._session.clear()
             self._state.save()
-            raise self._error(messages.ended_message(self._wanted.name, working, str(self._session.log), None))
+            raise self._error(self._ending().killed(found, self._session.log))
         facts = self._facts(self._directory)
         self._state.save()
         if not self._state.needed() and not self._state.unmarked():
             self._session.clear()
             return False
         key = f"{self._wanted.name}-{int(time.time() * 1000)}"
-        self._session.start(key, self._steps(facts), self._options.timeout)
+        self._session.start(key, self._steps(facts), self._options.timeout, list(self._ending().watched()))
         self._changed = True
         return True
 
@@ -288,11 +289,10 @@ class Environment:
     def _steps(self, facts: Mapping[str, Any]) -> list[list[str]]:
         """The commands of the installation."""
         environment = [self._options.spack, "-e", str(self._directory)]
-        jobs = plan.jobs(len(os.sched_getaffinity(0)), _memory(), self._options.jobs)
         # There may be more that cannot be moved: none of them shall end the builds that run beside it.
         fail_fast = self._options.fail_fast and not self._state.unmoved
         install = ["install", "--only-concrete", *(["--fail-fast"] if fail_fast else [])]
-        install += plan.concurrency(jobs, self._state.version, self._options.parallel)
+        install += plan.concurrency(self._jobs(), self._state.version, self._options.parallel)
         if self._builds_apart():
             return self._workshop_files().steps(facts, self._from_source(), self._state.to_build(), install)
         if facts["mirrors"]:
@@ -306,6 +306,15 @@ class Environment:
         if facts["mirrors"] is None:
             order = plan.source_order(self._state.nodes, self._from_source(), self._state.needed())
         return [*([*environment, *install, *plan.FROM_SOURCE, item] for item in order), [*environment, *install]]
+
+    def _jobs(self) -> int:
+        return plan.jobs(len(os.sched_getaffinity(0)), memory(), self._options.jobs)
+
+    def _ending(self) -> Ending:
+        others = {self._options.work_dir: "sources and builds"}
+        if self._builds_apart():
+            others[self._options.cache_dir] = "the host's own cache, and what is built for it"
+        return Ending(self._wanted.name, self._state.store, others, self._jobs(), self._state.version)
 
     def _join(self, wait: float) -> dict[str, Any]:
         """Wait for the running installation, at most so many seconds."""
@@ -358,7 +367,7 @@ class Environment:
             self._changed = True
             return self._result(True)
         failed = messages.failures(found, self._state.nodes.values(), logs)
-        message = messages.failed_message(self._wanted.name, failed, found.errors, log, os.uname().nodename)
+        message = self._ending().message(outcome, found, failed, logs, self._session)
         raise self._error(message, [item.to_dict() for item in failed])
 
     def _progress(self) -> Progress:
@@ -508,7 +517,3 @@ def _tail_text(path: Path) -> str:
             return stream.read().decode("utf-8", "replace")
     except OSError:
         return ""
-
-
-def _memory() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -103,6 +103,11 @@ class EnvironmentState:
         return tuple(self._record.get("version", ()))
 
     @property
+    def store(self) -> Path:
+        """Where its packages are installed, once Spack was asked: the directory above that of Spack's database."""
+        return Path(self._record["database"]).parent.parent if self._record.get("database") else self._directory
+
+    @property
     def figures(self) -> dict[str, Any]:
         """concretize_s, pruned, solves, install_s; None for what there was not."""
         return {key: self._record.get(key) for key in ("concretize_s", "pruned", "solves", "install_s")}

@@ -168,17 +168,24 @@ def unmoved_message(labels: Sequence[str], longer: int) -> str:
     )
 
 
-def failed_message(name: str, failed: Sequence[Failure], errors: Sequence[str], log: str, host: str) -> str:
+# Whether it is kept is not this one's to know, and is said by who does.
+_AGAIN = "What was finished is not built again where its store or a cache is kept"
+
+
+def failed_message(
+    name: str, failed: Sequence[Failure], errors: Sequence[str], log: str, host: str, why: Sequence[str] = ()
+) -> str:
     """One message for an installation that failed.
 
     :param errors: Spack's own error lines, for the case that no package is to blame.
     :param log: the log of the whole installation.
+    :param why: what of the circumstances explains it (ends.py).
     """
     if not failed:
         told = "; ".join(dict.fromkeys(without_padding(error) for error in errors)) or "no message"
         return (
-            f"Spack could not install the environment {name} on {host}: {told}. The log is {log}. Everything that was "
-            "finished stays: correct the cause and run again."
+            f"Spack could not install the environment {name} on {host}: {told}. The log is {log}. "
+            f"{_AGAIN}: correct the cause and run again."
         )
     first = failed[0]
     phase = f" in its phase {first.phase}" if first.phase else " before its first phase"
@@ -188,10 +195,23 @@ def failed_message(name: str, failed: Sequence[Failure], errors: Sequence[str], 
         + (f" So did {others}." if others else "")
         + (f" Its log is {first.log}." if first.log else f" The log is {log}."),
     ]
+    lines += why
     if first.tail:
         lines += ["The end of it:", *(f"    {line}" for line in first.tail.splitlines())]
-    lines.append("Everything that was finished stays: correct the spec or the cause and run again.")
+    lines.append(f"{_AGAIN}: correct {'the cause' if why else 'the spec or the cause'} and run again.")
     return "\n".join(lines)
+
+
+def stopped_message(name: str, host: str, working: Sequence[str], log: str, why: Sequence[str]) -> str:
+    """One message for an installation that ended for no fault of a package.
+
+    :param why: as for ``failed_message``.
+    """
+    doing = f" It was at work on {', '.join(working)}." if working else ""
+    return (
+        f"The installation of the environment {name} on {host} ended before it was done. {' '.join(why)}{doing} "
+        f"{_AGAIN}. The log is {log}."
+    )
 
 
 def refused_message(name: str, output: str) -> str:
@@ -231,20 +251,22 @@ def terminated_message(name: str, working: Sequence[str], log: str) -> str:
     doing = f" It was at work on {', '.join(working)}." if working else ""
     return (
         f"The installation of the environment {name} was ended from outside (SIGTERM), as by a host that shuts "
-        f"down.{doing} Everything that was finished stays: run again. The log is {log}."
+        f"down.{doing} {_AGAIN}: run again. The log is {log}."
     )
 
 
-def ended_message(name: str, working: Sequence[str], log: str, seconds: int | None) -> str:
-    """One message for an installation that was ended: by its time-out (``seconds``), or killed (None)."""
+def ended_message(name: str, working: Sequence[str], log: str, seconds: int | None, why: str = "") -> str:
+    """One message for an installation that was ended: by its time-out (``seconds``), or killed (None).
+
+    :param why: what is known of who killed it (ends.memory).
+    """
     doing = f" It was at work on {', '.join(working)}." if working else ""
     if seconds is not None:
         return (
             f"The installation of the environment {name} was ended after its time-out of {seconds} s.{doing} "
-            f"Everything that was finished stays: give it more time (timeout) and run again. The log is {log}."
+            f"{_AGAIN}: give it more time (timeout) and run again. The log is {log}."
         )
     return (
         f"The installation of the environment {name} was killed from outside again and again without finishing "
-        f"anything.{doing} Look for the kernel's out-of-memory killer (dmesg), lower the concurrency, and run again. "
-        f"The log is {log}."
+        f"anything.{doing} {why}{' ' if why else ''}The log is {log}."
     )

@@ -15,8 +15,8 @@ import inspect
 import os
 import signal
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +34,17 @@ KILL_PATIENCE = 10.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a session ended. reason: done, timeout, terminated, or killed (nobody wrote an end)."""
+    """How a session ended. reason: done, timeout, terminated, or killed (nobody wrote an end).
+
+    oom_kills: processes that the kernel ended meanwhile for want of memory, None where nobody knows.
+    lowest: free and all bytes, free and all inodes of what was watched, by path, when there were fewest.
+    """
 
     status: int
     reason: str
     seconds: float
+    oom_kills: int | None = None
+    lowest: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
 KILLED = "killed"
@@ -61,11 +67,12 @@ class Session:
         self._result = directory / "result.json"
         self.log = log
 
-    def start(self, key: str, steps: Sequence[Sequence[str]], timeout: int) -> None:
+    def start(self, key: str, steps: Sequence[Sequence[str]], timeout: int, watch: Sequence[str] = ()) -> None:
         """Start the steps, one after another.
 
         :param key: names this session.
         :param timeout: seconds, 0 for none.
+        :param watch: paths whose file systems are looked at meanwhile.
         """
         self._host.make_directory(self._directory)
         self.clear()
@@ -73,7 +80,7 @@ class Session:
             self.log.replace(self.log.with_name(self.log.name + ".1"))
         script = self._directory / "runner.py"
         self._host.write(script, inspect.getsource(runner))
-        request = {"id": key, "steps": [list(step) for step in steps], "timeout": timeout}
+        request = {"id": key, "steps": [list(step) for step in steps], "timeout": timeout, "watch": list(watch)}
         self._host.write_json(self._request, request)
         python = self._host.interpreter()
         pid = os.posix_spawn(
@@ -101,7 +108,14 @@ class Session:
             return None
         result = self._read(self._result)
         if result.get("id") == self._read(self._session).get("id"):
-            return Outcome(int(result["status"]), str(result["reason"]), float(result["seconds"]))
+            # A session of an earlier release has no more than the first three.
+            return Outcome(
+                status=int(result["status"]),
+                reason=str(result["reason"]),
+                seconds=float(result["seconds"]),
+                oom_kills=result.get("oom_kills"),
+                lowest=result.get("lowest", {}),
+            )
         return Outcome(-1, KILLED, max(0.0, self._log_time() - float(self._read(self._session).get("started", 0))))
 
     def _log_time(self) -> float:

@@ -7,8 +7,8 @@
     python3 runner.py DIRECTORY LOG
 
 This file travels as text, so it imports nothing of the collection. DIRECTORY has ``request.json`` (steps: a list of
-commands; timeout: seconds, 0 for none). ``session.json`` names this process while it runs, ``result.json`` is written
-last. LOG gets all output.
+commands; timeout: seconds, 0 for none; watch: paths whose file systems are looked at). ``session.json`` names this
+process while it runs, ``result.json`` is written last. LOG gets all output.
 """
 
 from __future__ import annotations
@@ -33,6 +33,35 @@ POLL = 0.1
 #: Seconds to wait for the session before this one.
 LOCK_PATIENCE = 1800.0
 PROC = Path("/proc")
+
+
+class Lookout:
+    """How little space there was: what failed for want of it may have given it back by the time somebody asks."""
+
+    def __init__(self, paths: list[str]) -> None:
+        self._paths = paths
+        # Free and all bytes, free and all inodes.
+        self.lowest: dict[str, list[int]] = {}
+
+    def look(self) -> None:
+        for path in self._paths:
+            try:
+                found = os.statvfs(path)
+            except OSError:
+                continue
+            now = [found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize, found.f_favail, found.f_files]
+            before = self.lowest.setdefault(path, now)
+            before[:] = [min(before[0], now[0]), now[1], min(before[2], now[2]), now[3]]
+
+
+def oom_kills() -> int | None:
+    """How many processes the kernel has ended for want of memory since it started; None where it does not tell."""
+    try:
+        lines = (PROC / "vmstat").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    found = [line.split()[1] for line in lines if line.startswith("oom_kill ")]
+    return int(found[0]) if found else None
 
 
 class TerminatedError(Exception):
@@ -97,13 +126,14 @@ def end(pid: int) -> None:
         time.sleep(POLL)
 
 
-def run(step: list[str], deadline: float | None) -> tuple[int, str]:
+def run(step: list[str], deadline: float | None, lookout: Lookout) -> tuple[int, str]:
     """Run one step; gives its status and why it ended."""
     # Whoever started this may have been told to ignore interrupts; Spack must not.
     handled = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
     pid = os.posix_spawn(step[0], step, dict(os.environ), setsigdef=handled)
     try:
         while True:
+            lookout.look()
             status = status_of(pid)
             if status is not None:
                 return status, DONE
@@ -168,14 +198,23 @@ def main(directory: Path) -> None:
     write(directory / "session.json", identity)
     deadline = time.monotonic() + request["timeout"] if request["timeout"] else None
     status, reason = 0, DONE
+    lookout, kills = Lookout(request.get("watch", [])), oom_kills()
     try:
         for step in request["steps"]:
-            status, reason = run(step, deadline)
+            status, reason = run(step, deadline, lookout)
             if status != 0:
                 break
     except TerminatedError:
         status, reason = 143, TERMINATED
-    result = {"id": request["id"], "status": status, "reason": reason, "seconds": round(time.time() - started, 1)}
+    now = oom_kills()
+    result = {
+        "id": request["id"],
+        "status": status,
+        "reason": reason,
+        "seconds": round(time.time() - started, 1),
+        "oom_kills": None if kills is None or now is None else now - kills,
+        "lowest": lookout.lowest,
+    }
     write(directory / "result.json", result)
 
 

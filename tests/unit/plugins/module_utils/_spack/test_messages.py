@@ -82,7 +82,8 @@ def test_the_message_names_package_phase_log_and_its_end() -> None:
         "bad@1.0 did not build on node1: it failed in its phase build. So did worse@2. Its log is /stage/…/bad.log.",
         "The end of it:",
         "    cc: fatal error: x",
-        "Everything that was finished stays: correct the spec or the cause and run again.",
+        "What was finished is not built again where its store or a cache is kept: correct the spec or the cause and "
+        "run again.",
     ]
 
 
