@@ -80,6 +80,15 @@ options:
     type: int
     default: 128
     version_added: "0.2.0"
+  look_for_sources:
+    description:
+      - Whether the sources, resources and patches of all that is to be built are looked for before the first of it is,
+        in the mirrors and then where they come from. Those that are nowhere end the task, all in one message. Nothing
+        is downloaded for it, and what was found is not looked for again.
+      - Where nobody can tell, as of a server in trouble or of a Subversion repository, a warning says so.
+    type: bool
+    default: true
+    version_added: "0.2.0"
   build_from_source:
     description: Specs that are wanted too, and never taken from a cache.
     type: list
@@ -287,6 +296,7 @@ def main() -> None:
             "timeout": {"type": "int", "default": 0},
             "wait_s": {"type": "float", "default": 15},
             "parallel": {"type": "bool", "default": True},
+            "look_for_sources": {"type": "bool", "default": True},
             "fail_fast": {"type": "bool", "default": True},
             "prune": {"type": "bool", "default": True},
             "state": {"type": "str", "choices": list(STATES), "default": PRESENT},
@@ -308,6 +318,7 @@ def main() -> None:
             parallel=given["parallel"],
             cache_dir=given["cache_dir"] or "",
             padded_length=given["padded_length"],
+            look_for_sources=given["look_for_sources"],
         )
         result = Environment(module, wanted, options).ensure(given["state"])
     except PetalError as error:

@@ -48,6 +48,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.session_api impor
     Outcome,
     Session,
 )
+from ansible_collections.petal.hpc.plugins.module_utils._spack.sources_api import look
 from ansible_collections.petal.hpc.plugins.module_utils._spack.workshop import OLDEST, Workshop
 from ansible_collections.petal.hpc.plugins.module_utils._spack.workshop_api import WorkshopFiles
 
@@ -75,6 +76,7 @@ class Options:
 
     parallel: whether several packages may be built at a time. cache_dir: directory of the host's own build cache, and
     of the stores in which packages are built for it; empty to build in their place. padded_length: of prefixes there.
+    look_for_sources: whether to, before the first is built.
     """
 
     spack: str
@@ -87,6 +89,7 @@ class Options:
     parallel: bool = True
     cache_dir: str = ""
     padded_length: int = 128
+    look_for_sources: bool = True
 
 
 class Environment:
@@ -252,6 +255,11 @@ class Environment:
         if not self._state.needed() and not self._state.unmarked():
             self._session.clear()
             return False
+        if self._options.look_for_sources:
+            missing = look(self._spack, self._state, self._directory, self._module.warn)
+            if missing:
+                raise self._error(missing)
+            self._state.save()
         key = f"{self._wanted.name}-{int(time.time() * 1000)}"
         self._session.start(key, self._steps(facts), self._options.timeout, list(self._ending().watched()))
         self._changed = True

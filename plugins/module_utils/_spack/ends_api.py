@@ -31,8 +31,8 @@ def memory() -> int:
 class Ending:
     """What is known beforehand of how an installation can end.
 
-    name: of its environment; store: where packages are installed; others: directories that it writes to beside that, with
-    what is written there; jobs: at once; version: of Spack.
+    name: of its environment; store: where packages are installed; others: directories that it writes to beside that,
+    with what is written there; jobs: at once; version: of Spack.
     """
 
     name: str

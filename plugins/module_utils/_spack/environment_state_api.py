@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -180,6 +180,15 @@ class EnvironmentState:
         needed, places = self.needed(), self.places
         missing = {key for key in needed if self.nodes[key].external is None and not places[key].cached}
         return [node for node in lockfile.ordered(self.nodes) if node.hash in missing]
+
+    def unseen(self) -> list[str]:
+        """Hashes of what is to be built from sources that nobody has looked for yet."""
+        seen = set(self._record.get("seen", ()))
+        return sorted(node.hash for node in self.to_build() if node.hash not in seen)
+
+    def note_seen(self, keys: Iterable[str]) -> None:
+        """Note what sources were looked for and found."""
+        self._record["seen"] = sorted({*self._record.get("seen", ()), *keys})
 
     def unmarked(self) -> list[str]:
         """Labels of what specs ask for and the store has as a dependency only."""

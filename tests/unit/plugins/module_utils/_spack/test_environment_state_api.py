@@ -54,3 +54,23 @@ def test_all_that_spack_says_of_a_package_is_kept(tmp_path: Path) -> None:
     assert again.places == {KEY: Place(**ANSWER)}
     (package,) = again.packages()
     assert (package.prefix, package.license) == ("/shared/spack/opt/bzip2", "bzip2-1.0.6")
+
+
+def test_sources_are_looked_for_once(tmp_path: Path) -> None:
+    (tmp_path / "spack.lock").write_text(json.dumps(LOCK))
+    missing = {"nodes": {KEY: {**ANSWER, "installed": False}}, "database": "/nowhere/index.json"}
+    first = state(tmp_path)
+    first.preview(first.lock, {})
+    first.enter(missing)
+    assert first.unseen() == [KEY]
+    first.note_seen([KEY])
+    first.save()
+    again = state(tmp_path)
+    assert again.read()
+    assert again.unseen() == []
+    # A new solution begins anew, and what a cache has needs no sources.
+    again.preview(again.lock, {})
+    again.enter(missing)
+    assert again.unseen() == [KEY]
+    again.enter({**missing, "nodes": {KEY: {**ANSWER, "installed": False, "cached": True}}})
+    assert again.unseen() == []

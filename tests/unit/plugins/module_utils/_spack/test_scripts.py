@@ -24,11 +24,12 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import (
     modules,
     probe,
     runner,
+    sources,
     state,
 )
 
 
-@pytest.mark.parametrize("script", [missing_packages, modules, probe, runner, state])
+@pytest.mark.parametrize("script", [missing_packages, modules, probe, runner, sources, state])
 def test_a_script_stands_alone(script: Any) -> None:
     """It is handed over as its source, which imports nothing of the collection."""
     source = inspect.getsource(script)
