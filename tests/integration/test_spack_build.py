@@ -24,8 +24,10 @@ from playing import ROOT, Run, leftovers, loop_devices, mounts, play
 
 MOUNT_DIR = Path("/petal-spack-test")
 UPSTREAM = ROOT / "tests" / "integration" / "data" / "upstream.yaml"
-#: Of the lab's graph: an MPI and the chain of MPI programs on it, and one package without.
-LAB = ["lab-mpi", "lab-r4 ^lab-mpi", "lab-r6"]
+#: Of the lab's graph: an MPI and the chain of MPI programs on it, and one package without; another MPI with a program
+#: that both have, and two versions of a library.
+LAB = ["lab-mpi", "lab-r4 ^lab-mpi", "lab-r6", "lab-mpitwo", "lab-r7 ^lab-mpi", "lab-r7 ^lab-mpitwo"]
+LAB += ["lab-b5@1.0", "lab-b5@1.1"]
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,21 @@ def to_be_had() -> list[str]:
     ]
 
 
+def graph(directory: Path) -> Path:
+    """The lab's graph with a second MPI, and a second version of a library."""
+    repository = package_graph.write(directory)
+    packages = repository / "packages"
+    mpi = (packages / "lab_mpi" / "package.py").read_text()
+    (packages / "lab_mpitwo").mkdir()
+    (packages / "lab_mpitwo" / "package.py").write_text(mpi.replace("class LabMpi(", "class LabMpitwo("))
+    library = packages / "lab_b5" / "package.py"
+    (line,) = re.findall(r"^    version\(.*\)$", library.read_text(), re.MULTILINE)
+    (url,) = re.findall(r'^    url = (".*")$', library.read_text(), re.MULTILINE)
+    newer = line.replace('"1.0"', '"1.1"').replace("sha256=", f"url={url}, sha256=")
+    library.write_text(library.read_text().replace(line, f"{line}\n{newer}"))
+    return repository
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     if os.geteuid() != 0:
@@ -102,7 +119,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     key = run_module("spack_buildcache_keys", gnupghome=directory / "gpg", signing_key=signing_key)
     variables = {
         "cache": str(directory / "cache"),
-        "spack_repositories": {package_graph.NAMESPACE: str(package_graph.write(directory / "graph"))},
+        "spack_repositories": {package_graph.NAMESPACE: str(graph(directory / "graph"))},
         "spack_os_compilers": "all",
         "software_volume_own_cache": str(directory / "own"),
         **spack_at_hand.variables(),
@@ -186,16 +203,16 @@ def test_from_the_cache_nothing_is_compiled_at_another_prefix(built: Site) -> No
     assert done.rc == 0, done.output
     (again,) = directory.glob("store-again/snapshots/snap-*/volume.tar.zst")
     before, after = (
-        {each["name"]: each for each in manifest_of(archive)["packages"] if each["manager"] == "spack"}
+        {each["hash"]: each for each in manifest_of(archive)["packages"] if each["manager"] == "spack"}
         for archive in (first, again)
     )
     assert {each["origin"] for each in before.values()} == {"source"}
     assert {each["origin"] for each in after.values()} == {"cache"}
     # What only builds others is not needed.
-    assert set(before) - set(after) <= {"compiler-wrapper"}
-    assert {name: each["hash"] for name, each in after.items()} == {name: before[name]["hash"] for name in after}
+    assert {before[key]["name"] for key in set(before) - set(after)} <= {"compiler-wrapper"}
+    assert set(after) <= set(before)
     root = f"{MOUNT_DIR}/spack/opt"
-    assert {len(each["prefix"]) - len(before[name]["prefix"]) for name, each in after.items()} == {112 - len(root)}
+    assert {len(each["prefix"]) - len(before[key]["prefix"]) for key, each in after.items()} == {112 - len(root)}
     assert all(each["prefix"].startswith(f"{root}/linux-") for each in before.values())
     assert leftovers(directory / "store-again") == []
     shutil.rmtree(directory / "store-again")
@@ -287,6 +304,53 @@ def test_each_level_opens_the_next(deployed: Site) -> None:
     assert {"lab-mpi/1.0", "lab-r6/1.0"} <= below
     assert "lab-r4/1.0" not in below
     assert "lab-r4/1.0" in listed(compiler, "lab-mpi/1.0")
+
+
+def test_one_mpi_takes_the_place_of_the_other_and_of_what_stands_on_it(deployed: Site) -> None:
+    """As an administrator tries it: a family has one member, and what both have is changed with it."""
+    first = " ".join(deployed.load("lab-mpi/1.0", "lab-r7/1.0", "lab-r4/1.0"))
+    for change in ("ml lab-mpitwo", "ml swap lab-mpi lab-mpitwo", "module swap lab-mpi/1.0 lab-mpitwo/1.0"):
+        where = "readlink -f $(command -v lab-r7 mpiexec)"
+        changed = login(f"module load {first} && {where} && {change} && {where} && lab-r7 && module --redirect -t list")
+        assert changed.returncode == 0, changed.stderr
+        before, mpi_before, after, mpi_after, said, *loaded = changed.stdout.splitlines()
+        assert "lab-mpi-" in mpi_before
+        assert "lab-mpitwo-" in mpi_after
+        assert before != after
+        assert said == "lab-r7 2 on 1"
+        assert {"lab-mpitwo/1.0", "lab-r7/1.0"} <= set(loaded)
+        assert not {"lab-mpi/1.0", "lab-r4/1.0"} & set(loaded)
+        # What the other one lacks waits for its return.
+        assert "lab-r4" in changed.stderr.partition("Inactive Modules")[2], changed.stderr
+
+
+def test_the_newest_is_the_default_and_takes_the_place_of_another(deployed: Site) -> None:
+    load = f"module load {' '.join(deployed.load())} && " if deployed.load() else ""
+    assert "lab-b5/1.1" in login(f"{load}module load lab-b5 && module --redirect -t list").stdout.split()
+    listed = login(f"{load}module --redirect avail lab-b5").stdout
+    assert re.search(r"lab-b5/1\.1 +\(D\)", listed), listed
+    assert re.search(r"lab-b5/1\.0(?! +\(D)", listed), listed
+    older = login(f"{load}ml lab-b5 && ml lab-b5/1.0 && module --redirect -t list && command -v lab-b5")
+    assert "lab-b5/1.0" in older.stdout.split(), older.stderr
+    assert "lab-b5/1.1" not in older.stdout.split()
+    assert "lab-b5-1.0-" in older.stdout.split()[-1]
+    # Below the MPIs there is one of that name for each, and none of them is the default of the other's level.
+    assert len(re.findall(r"lab-r7/1\.0", login("module --redirect -t spider lab-r7").stdout)) == 1
+
+
+def test_a_module_says_what_it_is(deployed: Site) -> None:
+    load = f"module load {' '.join(deployed.load('lab-mpi/1.0'))} && "
+    for name in ("lab-b5/1.1", "lab-r4/1.0"):
+        package, _, version = name.partition("/")
+        whatis = login(f"{load}module --redirect whatis {name}").stdout
+        assert re.search(rf"Name : {package}$", whatis, re.MULTILINE), whatis
+        assert re.search(rf"Version : {re.escape(version)}$", whatis, re.MULTILINE)
+        assert "A small C package of petal.hpc's tests." in whatis
+        told = login(f"{load}module --redirect help {name}").stdout
+        assert "A small C package of petal.hpc's tests." in told, told
+    # Also of what cannot be loaded yet, and by its words.
+    assert "A small C package of petal.hpc's tests." in login("module --redirect spider lab-r4/1.0").stdout
+    assert "lab-mpitwo" in login("module --redirect keyword petal.hpc").stdout
 
 
 def test_upstream_programs_run(deployed: Site) -> None:

@@ -49,6 +49,8 @@ install:
 \tmkdir -p $(PREFIX)/bin
 \tcp {name} $(PREFIX)/bin/
 """
+#: Where Debian has it.
+LMOD = Path("/usr/share/lmod/lmod/init/bash")
 MAIN = "#include <stdio.h>\nint main(void) { puts(PREFIX); return 0; }\n"
 
 
@@ -236,6 +238,30 @@ def test_no_module_opens_the_level_in_which_it_is(filled: Lab) -> None:
     assert [path for path, level in levels.items() if str(path.parent.parent) in level] == []
     # Those that lead somewhere do: the older compiler's.
     assert any(levels.values())
+
+
+def test_one_compiler_takes_the_place_of_the_other_and_of_what_it_built(filled: Lab) -> None:
+    """With Lmod as an administrator tries it: compilers are a family, and below each is its own build."""
+    if not LMOD.exists():
+        pytest.skip("no Lmod here: the operating system's package lmod")
+    newer = f"gcc/{host_compiler()}"
+    (core,) = filled.root.glob("volume/modules/spack/**/Core")
+    where = "readlink -f $(command -v gcc petal-rooted)"
+    for change in (f"module load {newer}", f"module swap gcc/9.0 {newer}"):
+        lines = [
+            f"export HOME={filled.root} MODULEPATH={core}",
+            f". {LMOD}",
+            "set -e",
+            "module load gcc/9.0 petal-rooted",
+        ]
+        lines += [where, change, where, "module --redirect -t list"]
+        done = subprocess.run(["bash", "-c", "\n".join(lines)], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        compiler, program, compiler_after, program_after, *loaded = done.stdout.splitlines()
+        assert "/gcc-9.0-" in compiler
+        assert f"/gcc-{host_compiler()}-" in compiler_after
+        assert program != program_after
+        assert sorted(loaded) == [newer, "petal-rooted/1.0"]
 
 
 def test_a_cache_that_lies_stops_a_build_before_anything_is_installed(filled: Lab) -> None:

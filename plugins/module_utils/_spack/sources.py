@@ -41,7 +41,7 @@ def missing_message(answer: Mapping[str, Any], host: str) -> str:
     lines.append(
         f"Put {them} into a mirror (the playbook petal.hpc.mirror fills one where there is a network; then "
         "-e spack_mirror_dir=DIR), name a binary cache that has the packages, or ask for versions whose sources "
-        "there are. look_for_sources: false builds without looking."
+        "there are. The module's look_for_sources: false builds without looking."
     )
     return "\n".join(lines)
 
