@@ -234,9 +234,24 @@ environment:
           description: Its variants and flags of compilers, as in a spec, a word for each.
           type: str
           sample: +mpi api=v18 build_system=cmake
+        build_dependencies:
+          description: Hashes of what only its build needs.
+          type: list
+          elements: str
+        started:
+          description: When its installation began, in seconds since 1970. Null where that is not known.
+          type: float
+        ended:
+          description: When it was done.
+          type: float
         explicit:
           description: Whether O(specs) or O(build_from_source) ask for it.
           type: bool
+    tools:
+      description:
+        - What was installed to build its packages and is not there, in the form of RV(environment.packages).
+      type: list
+      elements: dict
     failed:
       description:
         - The packages that failed, as C(package), C(version), C(hash), C(phase), C(log) (path of its log) and C(tail)

@@ -379,7 +379,7 @@ class Environment:
         raise self._error(message, [item.to_dict() for item in failed])
 
     def _progress(self) -> Progress:
-        return read_output(self._session.text().splitlines())
+        return read_output(*self._session.lines())
 
     def _keep(self, seconds: float = 0.0) -> bool:
         """Note what the last session brought; True when it finished something."""
@@ -412,6 +412,7 @@ class Environment:
             "lock": str(self._state.lock),
             "log": str(self._session.log),
             "packages": [item.to_dict() for item in packages],
+            "tools": [item.to_dict() for item in self._tools()],
             "failed": [],
             **self._state.figures,
         }
@@ -434,6 +435,9 @@ class Environment:
         places = {item.prefix for item in first if item.origin != EXTERNAL}
         mine = [item for item in self._state.packages() if item.hash not in known and item.prefix not in places]
         return [*first, *mine]
+
+    def _tools(self) -> list[Package]:
+        return [*(self._first._tools() if self._first is not None else []), *self._state.tools()]
 
     def _error(self, message: str, failed: Sequence[Mapping[str, Any]] = ()) -> SpackError:
         record = dict(self._told(False, self._packages())["environment"])

@@ -213,8 +213,15 @@ class EnvironmentState:
 
     def packages(self) -> list[Package]:
         """Its packages, dependencies first."""
-        history = {key: Brought(**value) for key, value in self._record.get("history", {}).items()}
-        return plan.packages(self.nodes, self.places, history)
+        return plan.packages(self.nodes, self.places, self._history)
+
+    def tools(self) -> list[Package]:
+        """What was installed to build them and is not there."""
+        return plan.tools(self.nodes, self.places, self._history)
+
+    @property
+    def _history(self) -> dict[str, Brought]:
+        return {key: Brought(**value) for key, value in self._record.get("history", {}).items()}
 
     def deprecated(self) -> list[str]:
         """Labels of what Spack calls deprecated."""

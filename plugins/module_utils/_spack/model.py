@@ -125,7 +125,8 @@ class Package:
     """One package of a finished or planned environment.
 
     seconds: what its installation took, None if not known. license: as in its Place. dependencies: hashes of what it
-    needs to run, externals too. variants: as of its Node.
+    needs to run, externals too; build_dependencies: of what only its build needs. variants: as of its Node. started,
+    ended: when it was installed, in seconds since 1970, None if not known.
     """
 
     name: str
@@ -139,6 +140,9 @@ class Package:
     license: str = ""
     dependencies: tuple[str, ...] = ()
     variants: str = ""
+    build_dependencies: tuple[str, ...] = ()
+    started: float | None = None
+    ended: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed.spec import COMPILERS, LEGACY_COMPILERS, Edge, Spec, parse
@@ -261,16 +261,18 @@ def mirrors(entries: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Brought:
-    """What an earlier installation of a package was: its origin, and the seconds it took."""
+    """What an earlier installation of a package was: its origin, the seconds it took, and when (as in its Item)."""
 
     origin: str
     seconds: float | None
+    started: float | None = None
+    ended: float | None = None
 
 
 def brought(found: Progress, nodes: Mapping[str, Node]) -> dict[str, Brought]:
     """What an installation has brought so far, by hash."""
     return {
-        key: Brought(item.origin, item.seconds)
+        key: Brought(item.origin, item.seconds, item.started, item.ended)
         for key, item in found.by_hash(nodes).items()
         if item.state == DONE and nodes[key].external is None
     }
@@ -306,12 +308,25 @@ def _package(node: Node, place: Place, before: Brought | None) -> Package:
         prefix=place.prefix,
         origin=origin,
         seconds=before.seconds if before and place.installed else None,
+        started=before.started if before and place.installed else None,
+        ended=before.ended if before and place.installed else None,
         spec=node.root or node.label,
         explicit=node.root is not None,
         license=place.license,
         dependencies=tuple(sorted(key for key, kinds in node.dependencies.items() if kinds & RUNTIME)),
         variants=node.variants,
+        build_dependencies=tuple(sorted(key for key, kinds in node.dependencies.items() if not kinds & RUNTIME)),
     )
+
+
+def tools(nodes: Mapping[str, Node], places: Mapping[str, Place], history: Mapping[str, Brought]) -> list[Package]:
+    """What was installed to build others and is not in the store, dependencies first."""
+    gone = [node for node in lockfile.ordered(nodes) if node.hash in history and node.external is None]
+    return [
+        replace(_package(node, places[node.hash], None), **asdict(history[node.hash]))
+        for node in gone
+        if not places[node.hash].installed
+    ]
 
 
 def of_system(nodes: Mapping[str, Node]) -> list[str]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import CACHE, SOURCE, Node
 
@@ -35,13 +36,17 @@ _EXTRACT = re.compile(r"==> Extracting (?P<slug>\S+) (?:/\S+ )?from binary cache
 _SUCCESS = re.compile(r"==> (?P<name>\S+): Successfully installed (?P<slug>\S+)-(?P<hash>[a-z0-9]{32})")
 _TOTAL = re.compile(r"\bTotal: (?:(\d+)h )?(?:(\d+)m )?(\d+(?:\.\d+)?)s")
 _OLD_LOG = re.compile(r"^\s+(?P<log>/\S*spack-build-out\.txt)$")
+_MARK = re.compile(r"^(\d{1,15}) (\d{1,15}\.\d)$", re.MULTILINE)
 _ERROR = re.compile(r"^==> Error: (?P<text>.*)$")
 
 
 @dataclass
 class Item:
-    """What is known of one package from the output. hash: seven or more characters; seconds: what it took; moving:
-    it was finished in one place and is brought to another.
+    """What is known of one package from the output. hash: seven or more characters; seconds: what Spack says it took;
+    moving: it was finished in one place and is brought to another.
+
+    started, ended: when the first line of it was there, but for that no cache has it, and the one that says that it is
+    done, in seconds since 1970; None where nobody noted that.
     """
 
     name: str
@@ -52,6 +57,8 @@ class Item:
     origin: str = SOURCE
     seconds: float | None = None
     log: str = ""
+    started: float | None = None
+    ended: float | None = None
     moving: bool = False
 
     @property
@@ -85,30 +92,53 @@ def _matching(item: Item, nodes: Mapping[str, Node]) -> list[str]:
     return [key for key, node in nodes.items() if key.startswith(item.hash) and node.name == item.name]
 
 
-def read_output(lines: Iterable[str]) -> Progress:
-    """Read the output of ``spack install``, as far as it goes; both formats, told apart line by line."""
+def seen(output: bytes, clock: str) -> tuple[list[str], list[float | None]]:
+    """The lines of an output, and when each was there by the clock of ``scripts/runner.py``; None where it has no time.
+
+    >>> seen(b"one\\ntwo\\n", "4 1700000000.5\\n")
+    (['one', 'two'], [1700000000.5, None])
+    """
+    marks = [(int(size), float(when)) for size, when in _MARK.findall(clock)]
+    lines: list[str] = []
+    times: list[float | None] = []
+    position = index = 0
+    for piece in output.split(b"\n"):
+        position += len(piece) + 1
+        while index < len(marks) and marks[index][0] < position:
+            index += 1
+        found = piece.decode("utf-8", "replace").splitlines()
+        lines += found
+        times += [marks[index][1] if index < len(marks) else None] * len(found)
+    return lines, times
+
+
+def read_output(lines: Iterable[str], times: Iterable[float | None] = ()) -> Progress:
+    """Read the output of ``spack install``, as far as it goes; both formats, told apart line by line.
+
+    :param times: when each line was there, as far as that is known.
+    """
     found = Progress()
     old = _OldInstaller(found)
-    for line in lines:
+    for line, now in zip(lines, chain(times, repeat(None))):
         text = line.rstrip("\n")
         error = _ERROR.match(text)
         if error:
             found.errors.append(error["text"])
         match = _LINE.fullmatch(text)
         if match:
-            _take(found, match)
+            _take(found, match, now)
         else:
-            old.read(text, bool(error))
+            old.read(text, bool(error), now)
     return found
 
 
-def _take(found: Progress, match: re.Match[str]) -> None:
+def _take(found: Progress, match: re.Match[str], now: float | None) -> None:
     text = match["text"] or ""
     duration = _DURATION.search(text)
     if duration:
         text = text[: duration.start()]
-    item = found.items.setdefault(match["hash"], Item(match["name"], match["version"], match["hash"]))
     sign = match["sign"]
+    item = found.items.setdefault(match["hash"], Item(match["name"], match["version"], match["hash"]))
     if sign in "+e":
         item.state = DONE
         # A package that another process installed meanwhile has no phase here; where it came from is not known.
@@ -122,8 +152,13 @@ def _take(found: Progress, match: re.Match[str]) -> None:
     else:
         item.state, item.phase = BUILDING, text
         item.origin = CACHE if text in _FROM_CACHE else SOURCE
+        # What no cache has waits once more, for what it is built with. What begins with its end nobody saw begin.
+        item.started = None if text == NO_BINARY else now if item.started is None else item.started
     if sign != " " and duration and not item.moving:
         item.seconds = _seconds(duration)
+    # To be brought to its place later makes nothing longer.
+    if sign != " " and not item.moving:
+        item.ended = now
 
 
 def _seconds(match: re.Match[str]) -> float:
@@ -150,11 +185,11 @@ class _OldInstaller:
         self._now: Item | None = None
         self._timed: Item | None = None
 
-    def read(self, text: str, error: bool) -> None:
+    def read(self, text: str, error: bool, now: float | None) -> None:
         heading = _HEADING.fullmatch(text)
         name, version = _parted(heading["slug"]) if heading else ("", "")
         if heading and name and version:
-            self._now = Item(name, version, heading["hash"], phase="staging")
+            self._now = Item(name, version, heading["hash"], phase="staging", started=now)
             self._found.items[self._now.hash] = self._now
             return
         success = _SUCCESS.match(text)
@@ -162,22 +197,24 @@ class _OldInstaller:
         if success:
             self._timed = self._found.items.get(success["hash"])
             if self._timed:
-                self._timed.state = DONE
+                self._timed.state, self._timed.ended = DONE, now
         elif total and self._timed:
             self._timed.seconds, self._timed = _seconds(total), None
         elif self._now:
-            self._follow(self._now, text, error)
+            self._follow(self._now, text, error, now)
 
-    def _follow(self, now: Item, text: str, error: bool) -> None:
+    def _follow(self, item: Item, text: str, error: bool, now: float | None) -> None:
         phase = _PHASE.match(text)
         log = _OLD_LOG.match(text)
-        if phase and phase["name"] == now.name:
-            now.phase = phase["phase"]
+        if phase and phase["name"] == item.name:
+            item.phase = phase["phase"]
         elif _EXTRACT.match(text):
-            now.phase, now.origin = "relocating", CACHE
+            item.phase, item.origin = "relocating", CACHE
         elif text.startswith("[+] /"):
-            now.state, self._now = DONE, None
+            item.state, self._now = DONE, None
+            # What comes from a cache has no other end.
+            item.ended = item.ended or now
         elif log:
-            now.log = log["log"]
-        elif error and now.state == BUILDING:
-            now.state = FAILED
+            item.log = log["log"]
+        elif error and item.state == BUILDING:
+            item.state = FAILED

@@ -22,6 +22,7 @@ from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import PROC, Host
+from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import seen
 from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import runner
 
 DETACHED = {"PETAL_DETACHED": "1"}
@@ -65,6 +66,7 @@ class Session:
         self._request = directory / "request.json"
         self._session = directory / "session.json"
         self._result = directory / "result.json"
+        self._clock = directory / "clock"
         self.log = log
 
     def start(self, key: str, steps: Sequence[Sequence[str]], timeout: int, watch: Sequence[str] = ()) -> None:
@@ -76,6 +78,7 @@ class Session:
         """
         self._host.make_directory(self._directory)
         self.clear()
+        self._clock.unlink(missing_ok=True)
         if self.log.exists():
             self.log.replace(self.log.with_name(self.log.name + ".1"))
         script = self._directory / "runner.py"
@@ -126,13 +129,22 @@ class Session:
 
     def text(self) -> str:
         """The log so far."""
+        return "".join(f"{line}\n" for line in self.lines()[0])
+
+    def lines(self) -> tuple[list[str], list[float | None]]:
+        """The lines of the log so far, and when each was there; None for one of which that was not noted."""
         try:
-            return self.log.read_text(encoding="utf-8", errors="replace")
+            output = self.log.read_bytes()
         except OSError:
-            return ""
+            return [], []
+        try:
+            clock = self._clock.read_text(encoding="ascii", errors="replace")
+        except OSError:
+            clock = ""
+        return seen(output, clock)
 
     def clear(self) -> None:
-        """Forget the last session; its log stays."""
+        """Forget the last session; its log stays, with its clock."""
         for path in (self._session, self._result, self._request):
             path.unlink(missing_ok=True)
 

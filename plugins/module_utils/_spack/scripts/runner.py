@@ -8,7 +8,8 @@
 
 This file travels as text, so it imports nothing of the collection. DIRECTORY has ``request.json`` (steps: a list of
 commands; timeout: seconds, 0 for none; watch: paths whose file systems are looked at). ``session.json`` names this
-process while it runs, ``result.json`` is written last. LOG gets all output.
+process while it runs, ``result.json`` is written last. LOG gets all output, and ``clock`` a line ``BYTES SECONDS``
+whenever that has grown: how long it was, and when (since 1970). Spack's own lines have no times.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -33,6 +35,8 @@ POLL = 0.1
 #: Seconds to wait for the session before this one.
 LOCK_PATIENCE = 1800.0
 PROC = Path("/proc")
+#: Lines of the clock: a log that grows all the time has no times behind them.
+CLOCK_LIMIT = 200_000
 
 
 class Lookout:
@@ -103,6 +107,28 @@ def kill(pid: int, number: int) -> None:
         os.kill(pid, number)
 
 
+class Clock:
+    """Notes when the log, which is this process's standard output, has grown.
+
+    By a clock that nobody sets, from the time at which it began.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._stream = path.open("w", encoding="ascii")
+        self._offset = time.time() - time.monotonic()
+        self._size = 0
+        self._left = CLOCK_LIMIT
+
+    def note(self) -> None:
+        size = os.fstat(1).st_size
+        if size != self._size and self._left > 0:
+            self._size, self._left = size, self._left - 1
+            # A full disk ends the build, not its clock.
+            with contextlib.suppress(OSError):
+                self._stream.write(f"{size} {self._offset + time.monotonic():.1f}\n")
+                self._stream.flush()
+
+
 def status_of(pid: int) -> int | None:
     """Exit status of a child, negative for a signal; None while it runs."""
     found, status = os.waitpid(pid, os.WNOHANG)
@@ -126,15 +152,19 @@ def end(pid: int) -> None:
         time.sleep(POLL)
 
 
-def run(step: list[str], deadline: float | None, lookout: Lookout) -> tuple[int, str]:
-    """Run one step; gives its status and why it ended."""
+def run(step: list[str], deadline: float | None, looks: list[Callable[[], None]]) -> tuple[int, str]:
+    """Run one step; gives its status and why it ended.
+
+    :param looks: what is looked at while it runs, and once when it has ended.
+    """
     # Whoever started this may have been told to ignore interrupts; Spack must not.
     handled = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
     pid = os.posix_spawn(step[0], step, dict(os.environ), setsigdef=handled)
     try:
         while True:
-            lookout.look()
             status = status_of(pid)
+            for look in looks:
+                look()
             if status is not None:
                 return status, DONE
             if deadline is not None and time.monotonic() >= deadline:
@@ -198,10 +228,10 @@ def main(directory: Path) -> None:
     write(directory / "session.json", identity)
     deadline = time.monotonic() + request["timeout"] if request["timeout"] else None
     status, reason = 0, DONE
-    lookout, kills = Lookout(request.get("watch", [])), oom_kills()
+    lookout, clock, kills = Lookout(request.get("watch", [])), Clock(directory / "clock"), oom_kills()
     try:
         for step in request["steps"]:
-            status, reason = run(step, deadline, lookout)
+            status, reason = run(step, deadline, [lookout.look, clock.note])
             if status != 0:
                 break
     except TerminatedError:

@@ -37,6 +37,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.plan import (
     source_order,
     spack_yaml,
     split_compiler,
+    tools,
     with_compiler,
     with_compiler_built,
 )
@@ -198,7 +199,7 @@ def test_where_packages_come_from() -> None:
         C: Place("/p/c", False),
         D: Place("/usr", False),
     }
-    found = packages(NODES, places, {B: Brought("source", 3.0)})
+    found = packages(NODES, places, {B: Brought("source", 3.0, 100.0, 103.5)})
     # The tool only builds what a cache has.
     assert [(item.name, item.origin, item.seconds, item.explicit) for item in found] == [
         ("make", "external", None, False),
@@ -207,7 +208,9 @@ def test_where_packages_come_from() -> None:
     ]
     assert listing(found) == "lib@2 /bbbbbbb\napp@1 /aaaaaaa\n"
     # Nor does the package need it later.
-    assert next(item.dependencies for item in found if item.name == "app") == (B,)
+    app = next(item for item in found if item.name == "app")
+    assert (app.dependencies, app.build_dependencies, app.started) == ((B,), (C,), None)
+    assert [(item.started, item.ended) for item in found if item.name == "lib"] == [(100.0, 103.5)]
     nothing = {key: Place(f"/p/{key}", False) for key in NODES}
     assert [(item.name, item.origin) for item in packages(NODES, nothing, {}) if item.origin != "external"] == [
         ("lib", "source"),
@@ -216,6 +219,13 @@ def test_where_packages_come_from() -> None:
     ]
     there = packages(NODES, {**nothing, A: Place("/p/a", True), B: Place("/p/b", True)}, {})
     assert [item.origin for item in there] == ["external", "installed", "installed"]
+
+
+def test_what_only_built_others_is_a_tool() -> None:
+    places = {key: Place(f"/p/{key}", key in (A, B)) for key in NODES}
+    history = {key: Brought("source", 3.0, 100.0, 103.5) for key in (B, C, D)}
+    (tool,) = tools(NODES, places, history)
+    assert (tool.name, tool.origin, tool.seconds, tool.started, tool.ended) == ("tool", "source", 3.0, 100.0, 103.5)
 
 
 def test_what_the_system_has_of_what_was_asked_for() -> None:
@@ -232,6 +242,7 @@ def test_what_a_session_brought() -> None:
     lines = ["[e] ddddddd make@4 /usr (0s)", "[ ] aaaaaaa app@1 staging (0s)", "[+] aaaaaaa app@1 /p/a (3s)"]
     lines += ["[ ] bbbbbbb lib@2 build (1s)"]
     assert brought(read_output(lines), NODES) == {A: Brought("source", 3.0)}
+    assert brought(read_output(lines, (7.0, 8.0, 11.5)), NODES) == {A: Brought("source", 3.0, 8.0, 11.5)}
 
 
 def test_the_order_of_what_is_never_taken_from_a_cache() -> None:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import Node
-from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import BUILDING, DONE, FAILED, read_output
+from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import BUILDING, DONE, FAILED, read_output, seen
 
 NEW = """\
 [e] 4a3hfev gmake@4.3 /usr (0s)
@@ -66,7 +66,10 @@ def test_a_cache_that_misses_is_followed_by_a_build() -> None:
         "[ ] huweugz seqtk@1.4 staging (0s)",
         "[+] huweugz seqtk@1.4 /opt/seqtk (2s)",
     ]
-    assert read_output(lines).items["huweugz"].origin == "source"
+    found = read_output(lines, [1.0, 1.5, 9.0, 11.0]).items["huweugz"]
+    assert found.origin == "source"
+    # It waited once more, for what it is built with.
+    assert (found.started, found.ended) == (9.0, 11.0)
 
 
 def test_what_was_built_in_one_place_and_brought_to_another_was_built() -> None:
@@ -100,3 +103,36 @@ def test_the_old_installer() -> None:
 
 def test_half_a_line_and_anything_else_is_passed_over() -> None:
     assert read_output(["[+] huweu", "make: *** [all] Error 2", "", "\x1b[0m"]).items == {}
+
+
+def test_when_a_package_was_begun_and_done_is_by_the_clock_of_the_log() -> None:
+    lines = [
+        "[ ] huweugz seqtk@1.4 staging (1s)",
+        "[ ] huweugz seqtk@1.4 install (1s)",
+        "[+] rowvn6w lz4@1.10.0 /opt/lz4 (2s)",
+        "[+] huweugz seqtk@1.4 /opt/seqtk (1m04s)",
+        "[ ] vkplr6l argtable@2-13 configure (1s)",
+    ]
+    output = "".join(f"{line}\n" for line in lines).encode()
+    marks = [(len(lines[0]) + 1, 100.0), (sum(map(len, lines[:3])) + 3, 104.5), (sum(map(len, lines[:4])) + 4, 164.0)]
+    found = read_output(*seen(output, "".join(f"{size} {when}\n" for size, when in marks)))
+    assert (found.items["huweugz"].started, found.items["huweugz"].ended) == (100.0, 164.0)
+    # Another process had installed it, so that nobody saw it begin; and the clock had ended before the last line.
+    assert (found.items["rowvn6w"].started, found.items["rowvn6w"].ended) == (None, 104.5)
+    assert (found.items["vkplr6l"].started, found.items["vkplr6l"].ended) == (None, None)
+
+
+def test_the_old_installer_has_times_too() -> None:
+    lines = OLD.splitlines()
+    found = read_output(lines, [float(number) for number in range(len(lines))])
+    assert [(item.name, item.started, item.ended) for item in found.items.values()] == [
+        ("tree", 2.0, 6.0),
+        ("py-x-y", 9.0, None),
+    ]
+
+
+def test_a_clock_that_is_none_gives_no_times() -> None:
+    assert seen(b"one\n\xfftwo\r\nthree", "here is no clock\n99999999999999999999 1.0\n") == (
+        ["one", "\ufffdtwo", "three"],
+        [None, None, None],
+    )

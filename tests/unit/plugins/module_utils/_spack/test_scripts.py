@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import seen
 from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import (
     missing_packages,
     modules,
@@ -227,6 +228,19 @@ def test_steps_run_up_to_the_first_that_fails(tmp_path: Path) -> None:
     assert start(tmp_path, *steps).wait(10) == 0
     assert (tmp_path / "log").read_text() == "one\ntwo\n"
     assert result(tmp_path) == (3, "done")
+
+
+def test_a_clock_says_when_the_log_grew(tmp_path: Path) -> None:
+    begun = time.time()
+    script = "echo one; while [ ! -s clock ]; do sleep 0.02; done; echo two"
+    assert start(tmp_path, ["/bin/sh", "-c", f"cd {tmp_path}; {script}"]).wait(10) == 0
+    output, clock = (tmp_path / "log").read_bytes(), (tmp_path / "clock").read_text()
+    lines, times = seen(output, clock)
+    first, second = times
+    assert lines == ["one", "two"]
+    assert first is not None
+    assert second is not None
+    assert begun - 0.1 <= first < second <= time.time() + 0.1
 
 
 def test_a_session_names_itself(tmp_path: Path) -> None:
