@@ -33,6 +33,13 @@ options:
     type: list
     elements: dict
     default: []
+  packages:
+    description:
+      - The packages of the manifest, each with its C(prefix), where it has one. What each takes is among
+        RV(sizes.parts), as are RV(components).
+    type: list
+    elements: dict
+    default: []
   spack:
     description:
       - Spack as C(version), C(commit), C(url) and C(root), and the repository of its packages as the same with
@@ -119,6 +126,11 @@ sizes:
     files:
       description: Files, directories and links.
       type: int
+    parts:
+      description:
+        - Bytes by paths below O(path). Packages, Python environments, and what is directly on the volume; each is
+          without those of its parts that stand here themselves, and V(.) is the rest.
+      type: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -135,6 +147,7 @@ def main() -> None:
             "path": {"type": "path", "required": True},
             "lmod": {"type": "dict", "default": {}},
             "pythons": {"type": "list", "elements": "dict", "default": []},
+            "packages": {"type": "list", "elements": "dict", "default": []},
             "spack": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
@@ -143,7 +156,8 @@ def main() -> None:
     try:
         finder = Finder(Host(module.run_command), given["path"])
         components = finder.components(given["lmod"], given["pythons"], given["spack"])
-        locks, sizes = finder.locks(), finder.sizes()
+        places = [one.get("prefix") or one.get("path") for one in (*given["packages"], *components)]
+        locks, sizes = finder.locks(), finder.sizes([str(place) for place in places if place])
     except PetalError as error:
         module.fail_json(msg=str(error))
     for one in finder.unknown:

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +22,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._components.model import
     SystemPackage,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, explained, sha256_of
+from ansible_collections.petal.hpc.plugins.module_utils._host.parse import failure
 
 OS_RELEASE = Path("/etc/os-release")
 #: Where the locks of a volume are: Spack's, and one for each Python environment.
@@ -63,15 +66,35 @@ class Finder:
                         found[str(path.relative_to(self._mount_dir))] = f"sha256:{sha256_of(stream)}"
         return found
 
-    def sizes(self) -> dict[str, int]:
-        """``used_bytes`` of the volume's disk, and its ``files`` with directories and links. Raises PetalError."""
-        return {"used_bytes": self._usage("--block-size=1"), "files": self._usage("--inodes")}
+    def sizes(self, prefixes: Sequence[str] = ()) -> dict[str, Any]:
+        """``used_bytes`` of the volume's disk, its ``files`` with directories and links, and its ``parts``.
+
+        Parts are bytes by paths below the mount directory, each without those that are parts themselves; ``.`` is the
+        rest. Raises PetalError.
+
+        :param prefixes: of packages, or whatever else is to be a part. What of them is not on the volume is left out.
+        """
+        doing = f"measuring {self._mount_dir}"
+        with explained(doing):
+            places = self._places(prefixes)
+        # What du has counted it does not count again: in one walk each part is without those before it.
+        ask = ["du", "--one-file-system", "--summarize", "--block-size=1", "--null", "--files0-from=-"]
+        status, output, problem = self._host.call(ask, data="\0".join(map(str, places)).encode())
+        if status != 0:
+            raise ComponentsError(failure(doing, "du", status, problem.strip()))
+        found = model.parse_usage(output, str(self._mount_dir))
+        files = self._host.run(["du", "--one-file-system", "--summarize", "--inodes", str(self._mount_dir)], doing)
+        return {"used_bytes": sum(found.values()), "files": int(files.split()[0]), "parts": found}
 
     # Parts
 
-    def _usage(self, unit: str) -> int:
-        ask = ["du", "--one-file-system", "--summarize", unit, str(self._mount_dir)]
-        return int(self._host.run(ask, f"measuring {self._mount_dir}").split()[0])
+    def _places(self, prefixes: Sequence[str]) -> list[Path]:
+        """What is measured apart, the innermost first: packages, Python environments, what is right on the volume."""
+        root = self._mount_dir
+        device = os.lstat(root).st_dev
+        top = [Path(entry) for entry in os.scandir(root)]
+        places = {Path(prefix) for prefix in prefixes} | set(root.glob("envs/*/*")) | set(top)
+        return [*sorted((one for one in places if _is_part(one, root, device)), key=_innermost_first), root]
 
     def _lmod(self, given: Mapping[str, Any]) -> list[Component]:
         packages = model.spack_packages(given.get("packages") or [])
@@ -150,6 +173,22 @@ class Finder:
         show = ["rpm", "--query", "--queryformat", model.RPM_FORMAT, "--file", path]
         status, output, _problem = self._host.call(show)
         return model.parse_rpm(output) if status == 0 else None
+
+
+def _is_part(path: Path, root: Path, device: int) -> bool:
+    """Whether a path is a directory of the volume itself, and no link leads to it."""
+    if root not in path.parents:
+        return False
+    try:
+        seen = os.lstat(path)
+        real = path.parent.resolve() == root.resolve() / path.parent.relative_to(root)
+    except OSError:
+        return False
+    return real and stat.S_ISDIR(seen.st_mode) and seen.st_dev == device
+
+
+def _innermost_first(path: Path) -> tuple[int, str]:
+    return -len(path.parts), str(path)
 
 
 def _nobody(_path: str) -> SystemPackage | None:

@@ -104,6 +104,16 @@ def purl(kind: str, namespace: str, name: str, version: str, **qualifiers: str) 
     return f"pkg:{kind}/{path}@{quote(version, safe='')}{'?' if query else ''}{query}"
 
 
+def parse_usage(text: str, mount_dir: str) -> dict[str, int]:
+    """What ``du --null`` says, as bytes by paths below the mount directory, which is ``.``, without what takes none."""
+    found = {}
+    for line in text.split("\0"):
+        size, separator, path = line.partition("\t")
+        if separator and int(size):
+            found["." if path == mount_dir else path[len(mount_dir.rstrip("/")) + 1 :]] = int(size)
+    return dict(sorted(found.items()))
+
+
 # --- the operating system -------------------------------------------------------------------------------------------
 
 

@@ -147,3 +147,8 @@ def test_what_is_not_known_is_left_out() -> None:
         "kind": "application",
         "origin": "volume",
     }
+
+
+def test_what_parts_take_as_du_tells() -> None:
+    said = "4096\t/shared/spack/opt/zlib-1\x008192\t/shared/odd\nname\t2\x000\t/shared/empty\x00512\t/shared\x00"
+    assert model.parse_usage(said, "/shared") == {".": 512, "odd\nname\t2": 8192, "spack/opt/zlib-1": 4096}
