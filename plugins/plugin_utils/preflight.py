@@ -17,9 +17,9 @@ from ansible_collections.petal.hpc.plugins.plugin_utils.installed import there
 
 #: What the controller needs by provider: Python libraries, collections, commands.
 NEEDS: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
-    "local": (("cyclonedx",), (), ()),
+    "local": (("cyclonedx", "squarify"), (), ()),
     "aws": (
-        ("boto3", "botocore", "cyclonedx"),
+        ("boto3", "botocore", "cyclonedx", "squarify"),
         ("amazon.aws", "ansible.posix", "community.general"),
         ("ssh", "ssh-keygen"),
     ),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +67,31 @@ def test_a_build_says_what_it_is_made_of_and_from(store: Path, seed: Path, tmp_p
     assert definition["externalParameters"]["seed"]["cluster"]["name"] == "kill-test"
     assert run["builder"]["id"] == BUILDER
     assert run["metadata"]["invocationId"] == json.loads(manifest)["build_id"]
+    report = on_volume(image, "report.html")
+    kept = Path(re.findall(r"^  report +(\S+) \(/petal-test/\.petal/report\.html\)$", built.output, re.MULTILINE)[0])
+    the_report_is_of_this_build(report.decode(), json.loads(manifest))
+    assert kept.read_bytes() == report
+    assert f"{sha256(report)}  report.html\n" in on_volume(image, "SHA256SUMS").decode()
+    written = kept.stat().st_mtime_ns
     # A hit makes nothing new, and what goes takes its statement along.
     assert "Found: snap-" in play("build_volume", seed=seed, store=store, name="proven").output
+    assert kept.stat().st_mtime_ns == written
+    kept.unlink()
     assert play("delete_volume", seed=seed, store=store).rc == 0
     assert list(store.glob("snapshots/*")) == []
+
+
+def the_report_is_of_this_build(page: str, manifest: dict[str, Any]) -> None:
+    for word in (
+        manifest["build_id"],
+        manifest["fingerprint"],
+        "taken from a package index",
+        "Python small/1",
+        "everybody",
+    ):
+        assert word in page, word
+    assert all(f"{one['name']}@{one['version']}" in page for one in manifest["packages"])
+    assert sum(manifest["sizes"]["parts"].values()) == manifest["sizes"]["used_bytes"]
 
 
 def the_bill_is_valid_and_complete(text: str, manifest: dict[str, Any]) -> None:
@@ -113,6 +136,25 @@ def test_what_is_on_the_volume_is_told_from_what_the_node_has(tmp_path: Path) ->
     # Nine directories, three files and a link.
     assert found["sizes"]["files"] == 13
     assert found["sizes"]["used_bytes"] > 0
+
+
+def test_each_part_of_a_volume_is_measured_once(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/large").write_bytes(b"x" * 200_000)
+    root = tmp_path / "shared"
+    for name in ("spack/opt/zlib-1.3", "spack/opt/gcc-14", "envs/small/1"):
+        (root / name).mkdir(parents=True)
+        (root / name / "file").write_bytes(b"x" * 100_000)
+    # A file that two have counts for one of them; what is outside, or behind a link, is none of the volume's.
+    (root / "envs/small/1/again").hardlink_to(root / "spack/opt/zlib-1.3/file")
+    (root / "spack/opt/link").symlink_to(tmp_path / "out")
+    paths = [f"{root}/{name}" for name in ("spack/opt/zlib-1.3", "spack/opt/gcc-14", "spack/opt/link", "nowhere")]
+    packages = [{"name": "x", "prefix": path} for path in (*paths, f"{tmp_path}/out", f"{root}/../out", "/usr")]
+    sizes = run_module("volume_components", path=root, packages=[*packages, {"name": "six"}])["sizes"]
+    assert set(sizes["parts"]) == {".", "envs", "envs/small/1", "spack", "spack/opt/gcc-14", "spack/opt/zlib-1.3"}
+    whole = subprocess.run(["du", "--summarize", "--block-size=1", root], capture_output=True, text=True, check=True)
+    assert sizes["used_bytes"] == sum(sizes["parts"].values()) == int(whole.stdout.split()[0])
+    assert 100_000 <= sizes["parts"]["spack/opt/gcc-14"] < 200_000
 
 
 def test_a_lua_that_is_not_there_is_said(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ import spack_at_hand
 import yaml
 from modules import run_module
 from playing import ROOT, Run, leftovers, loop_devices, mounts, play
+from volume_image import on_volume, unpacked
 
 MOUNT_DIR = Path("/petal-spack-test")
 UPSTREAM = ROOT / "tests" / "integration" / "data" / "upstream.yaml"
@@ -165,16 +166,20 @@ def test_a_second_build_finds_the_first(built: Site) -> None:
     assert leftovers(built.store) == []
 
 
-def manifest_of(archive: Path) -> dict[str, Any]:
-    """The manifest in a snapshot."""
+def kept_of(archive: Path) -> tuple[dict[str, Any], str]:
+    """The manifest in a snapshot, and the report of its build."""
     with tempfile.TemporaryDirectory(dir=archive.parent) as scratch:
-        unpack = ["tar", "--extract", "--zstd", "--sparse", f"--file={archive}", f"--directory={scratch}"]
-        subprocess.run(unpack, check=True)
-        image = next(path for path in Path(scratch).rglob("*") if path.is_file())
-        command = ["debugfs", "-R", "cat /.petal/manifest.json", str(image)]
-        shown = subprocess.run(command, capture_output=True, text=True, check=True)
-    found: dict[str, Any] = json.loads(shown.stdout)
-    return found
+        image = unpacked(archive.parent, Path(scratch))
+        return json.loads(on_volume(image, "manifest.json")), on_volume(image, "report.html").decode()
+
+
+def the_timeline_is_of_all(page: str, packages: dict[str, Any], origin: str) -> None:
+    """That of each package it was noted when it was installed, and what it takes."""
+    assert len(re.findall(rf'<rect class="{origin}(?: critical)?"', page)) == len(packages)
+    assert "The longest chain" in page
+    assert "Without known times" not in page
+    for package in packages.values():
+        assert f"<title>{package['name']}@{package['version']}: " in page
 
 
 def test_from_the_cache_nothing_is_compiled_at_another_prefix(built: Site) -> None:
@@ -202,10 +207,13 @@ def test_from_the_cache_nothing_is_compiled_at_another_prefix(built: Site) -> No
     print(f"from the cache, at another prefix: {time.monotonic() - began:.0f} s")
     assert done.rc == 0, done.output
     (again,) = directory.glob("store-again/snapshots/snap-*/volume.tar.zst")
+    kept = [kept_of(archive) for archive in (first, again)]
     before, after = (
-        {each["hash"]: each for each in manifest_of(archive)["packages"] if each["manager"] == "spack"}
-        for archive in (first, again)
+        {each["hash"]: each for each in manifest["packages"] if each["manager"] == "spack"}
+        for manifest, _report in kept
     )
+    the_timeline_is_of_all(kept[0][1], before, "source")
+    the_timeline_is_of_all(kept[1][1], after, "cache")
     assert {each["origin"] for each in before.values()} == {"source"}
     assert {each["origin"] for each in after.values()} == {"cache"}
     # What only builds others is not needed.

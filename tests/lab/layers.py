@@ -50,6 +50,7 @@ PACKAGES = (
     "_buildcache",
     "_python",
     "_spack",
+    "_report",
     "_pcluster",
 )
 

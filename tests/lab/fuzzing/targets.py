@@ -72,7 +72,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
     parse_signatures,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._volume import model as volume
-from ansible_collections.petal.hpc.plugins.plugin_utils import instance_types, package_index, seed_file
+from ansible_collections.petal.hpc.plugins.plugin_utils import build_report, instance_types, package_index, seed_file
 from ansible_collections.petal.hpc.plugins.plugin_utils.progress import Tracker
 from fuzzing import finds
 from fuzzing import inputs as inputs_of
@@ -571,6 +571,32 @@ _VOLUME_MANIFEST = {
 }
 
 
+_REPORTED = {
+    **_VOLUME_MANIFEST,
+    "mount_dir": "/shared",
+    "sizes": {"used_bytes": 9000, "files": 7, "parts": {"spack/opt/tree": 8000, ".": 1000}},
+    "sharing": {"level": "accounts", "reasons": ["six has no known licence"], "sensitive": []},
+    "requires": [{"path": "/usr/bin/lua", "reason": "Lmod"}],
+    "environment": {
+        "install_s": 4.0,
+        "packages": [
+            {
+                "name": "tree",
+                "version": "2.1.0",
+                "hash": _HASH,
+                "origin": "source",
+                "prefix": "/shared/spack/opt/tree",
+                "seconds": 3.0,
+                "started": 1767225600.0,
+                "ended": 1767225603.5,
+                "dependencies": [_HASH],
+                "build_dependencies": [],
+            }
+        ],
+    },
+}
+
+
 def _bom(data: bytes) -> None:
     audit._licences(_file(data), {"tree": "MIT"})
 
@@ -618,6 +644,14 @@ def _beside(data: bytes) -> None:
     with contextlib.suppress(PetalError):
         json.dumps([found := compare(old, of_seed(plan or {}, good)).to_dict(), compare(old, good).report()])
         assert found["different"] is not False or found["same_fingerprint"]
+
+
+def _build_report(data: bytes) -> None:
+    manifest = _json(data)
+    environment = manifest.pop("environment", {}) if isinstance(manifest, dict) else None
+    if isinstance(environment, dict):
+        page = build_report.render(manifest, environment)
+        assert "<script" not in page
 
 
 def _content(data: bytes) -> None:
@@ -934,6 +968,7 @@ def _targets() -> Iterator[Target]:
     yield _documents("bom", _bom, [_BOM])
     yield _documents("sbom", _sbom, [_VOLUME_MANIFEST])
     yield _documents("beside", _beside, [_BESIDE], ["resolvedDependencies", "annotations", "byproducts", "modules"])
+    yield _documents("report", _build_report, [_REPORTED])
     yield _texts("content", _content, _SECRETS, ["PRIVATE KEY-----", "password ", "secret = ", "ghp_", "xoxb-1"])
     yield _texts("licence", _licence, _LICENCES, ["MIT", " AND ", " OR ", " WITH ", "(", ")"])
     yield _texts("python", _python, [_PYLOCK, _COMPILED], ["[[packages]]\n", 'url = "', "hashes = {", "==", "@ "])
