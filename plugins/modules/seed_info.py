@@ -16,7 +16,7 @@ description:
     fingerprint under which its software volume is found again.
   - All problems of a seed are reported together, each with its place, its value, what was expected and, for a
     misspelt key, the nearest known one.
-  - A seed is data. Nothing in it is evaluated as a template.
+  - A seed is data. Nothing in it is evaluated as a template, nor is anything in the files that it names.
 options:
   path:
     description:
@@ -160,6 +160,21 @@ inputs:
     settings:
       description: The other variables that are not at their defaults.
       type: dict
+    files:
+      description: Digests of the files beside the seed that it names, by their paths.
+      type: dict
+modulefiles:
+  description: The site's own modulefiles, C(software.modules) of the seed, as they come onto the volume.
+  returned: success
+  type: dict
+  contains:
+    layout:
+      description: The plan of M(petal.hpc.volume_layout) that writes them.
+      type: dict
+    modules:
+      description: What the volume's manifest says of them.
+      type: list
+      elements: dict
 fingerprint_input:
   description: What the fingerprint is the digest of.
   returned: success

@@ -251,6 +251,7 @@ def _own(site: Mapping[str, Any], os_name: str) -> str:
     told = [*site["settings"], *(["spack_repositories"] if site["recipes"] else [])]
     told += ["lmod_method"] if site["lmod_method"] != default_lmod_method(os_name) else []
     told += ["lmod_source_url"] if site["lmod_source"] else []
+    told += site["files"]
     return f"it was built with {', '.join(told)}, which no seed carries to others: build without" if told else ""
 
 

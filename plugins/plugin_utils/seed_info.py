@@ -18,7 +18,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed import fingerprint
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import Problem, SeedError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed, Storage
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import Host, compatible_os, mismatch
-from ansible_collections.petal.hpc.plugins.plugin_utils import instance_types, package_index
+from ansible_collections.petal.hpc.plugins.plugin_utils import instance_types, package_index, site_files
 from ansible_collections.petal.hpc.plugins.plugin_utils.controller import process_identity, this_host
 from ansible_collections.petal.hpc.plugins.plugin_utils.seed_file import Document, read_seed_file
 
@@ -88,7 +88,8 @@ def describe(arguments: Mapping[str, Any], playbook_dir: str, extra: Mapping[str
     mirror_dir = options.get("mirror_dir") or ""
     compared, doubts = package_index.compare(document.data, seed, document.source, mirror_dir)
     refs = {name: commit for name, commit in (options.get("resolved_refs") or {}).items() if commit}
-    decided = inputs.resolve(options.get("inputs") or {}, seed)
+    files = site_files.read(seed, document.source)
+    decided = inputs.resolve(options.get("inputs") or {}, seed, files.digests)
     wanted = Host(seed.cluster.os, seed.cluster.architecture)
     again = {name: value for name, value in (extra or {}).items() if name in (*inputs.NAMES, *PLACES)}
     found = {
@@ -100,6 +101,7 @@ def describe(arguments: Mapping[str, Any], playbook_dir: str, extra: Mapping[str
         "fingerprint_input": fingerprint.content(seed, refs, decided),
         "unresolved": fingerprint.unresolved(seed, refs, decided),
         "inputs": decided.to_dict(),
+        "modulefiles": files.modulefiles(),
         # A build host on AWS is made for the seed, and shows what it is when it answers.
         "host_mismatch": mismatch(wanted, host) if seed.cluster.provider == "local" else "",
         "compatible_os": list(compatible_os(wanted.os)),
@@ -122,7 +124,7 @@ def plan_of(found: Mapping[str, Any]) -> dict[str, Any]:
     found: the action's result.
     """
     seed, volume = found["seed"], found["software_volume"]
-    same = ("seed", "inputs", "host_mismatch", "compatible_os", "controller")
+    same = ("seed", "inputs", "modulefiles", "host_mismatch", "compatible_os", "controller")
     return {
         **{key: found[key] for key in same},
         # Under all of these the same bytes may lie.

@@ -64,6 +64,7 @@ FULL: dict[str, Any] = {
                 "build": [],
             }
         ],
+        "modules": [],
         "lmod": {"version": "8.7.37"},
         "build": {"instance_type": "c6a.4xlarge", "spot": True, "timeout": "12h"},
     },

@@ -13,7 +13,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.fingerprint import digest
-from ansible_collections.petal.hpc.plugins.module_utils._seed import grammar, inputs, platforms, software_rules
+from ansible_collections.petal.hpc.plugins.module_utils._seed import (
+    grammar,
+    inputs,
+    modulefiles,
+    platforms,
+    software_rules,
+)
 from ansible_collections.petal.hpc.plugins.module_utils._seed.inputs import Inputs
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed, Spack
 
@@ -50,19 +56,20 @@ def content(seed: Seed, resolved_refs: Mapping[str, str] | None = None, site: In
             "method": site.lmod_method,
             **_asked(source=site.lmod_source, settings=site.of("lmod")),
         },
-        **_asked(containers=_containers(seed)),
+        **_asked(containers=_containers(seed), modules=_modules(seed, site)),
     }
 
 
 def unresolved(seed: Seed, resolved_refs: Mapping[str, str] | None = None, site: Inputs | None = None) -> list[str]:
-    """What has to be looked up before there is a fingerprint: names of branches, and of a site's own recipes."""
+    """What has to be looked up before there is a fingerprint: names of branches, of a site's own recipes, and files."""
     site = site or inputs.resolve({}, seed)
+    files = [path for path, digest_of_it in site.files.items() if digest_of_it is None]
     if _spack(seed, {}, site) is None:
-        return []
+        return files
     refs = {"spack": seed.software.spack.version, "packages": seed.software.spack.packages}
     known = resolved_refs or {}
     branches = [ref for name, ref in refs.items() if ref and not software_rules.is_pinned(ref) and not known.get(name)]
-    return branches + [name for name, digest_of_it in site.recipes.items() if digest_of_it is None]
+    return branches + [name for name, digest_of_it in site.recipes.items() if digest_of_it is None] + files
 
 
 def _spack(seed: Seed, resolved_refs: Mapping[str, str], site: Inputs) -> dict[str, Any] | None:
@@ -107,6 +114,12 @@ def _environment(entry: Mapping[str, Any], *more: str) -> dict[str, Any]:
 def _containers(seed: Seed) -> list[dict[str, Any]]:
     found = [{"name": c.name, "image": c.image, "modules": sorted(set(c.modules))} for c in seed.software.containers]
     return sorted(found, key=_by_name)
+
+
+def _modules(seed: Seed, site: Inputs) -> dict[str, str | None]:
+    """A site's own modulefiles count by where they come to lie and by what they hold."""
+    named = {path: modulefiles.named(path) for path in seed.software.modules}
+    return {name.file: site.files.get(path) for path, name in named.items() if name}
 
 
 def _by_name(entry: Mapping[str, Any]) -> tuple[str, str]:
@@ -157,12 +170,14 @@ def older(seed: Seed, resolved_refs: Mapping[str, str] | None = None, site: Inpu
     """Fingerprints of older versions under which the very same bytes may lie; empty where nobody can know that.
 
     Version 1 did not digest what those releases did not do (containers, packages of an image, builds from source
-    alone), nor what variables of a site decide, nor days of Python environments and what is built from source in them:
-    a seed with any of these has no older fingerprint, and a site that has built with such variables has to build anew.
+    alone, a site's own modulefiles), nor what variables of a site decide, nor days of Python environments and what is
+    built from source in them: a seed with any of these has no older fingerprint, and a site that has built with such
+    variables has to build anew.
     """
     site = site or inputs.resolve({}, seed)
     software = seed.software
     undone = software.containers or software.in_ami or software.use_custom_ami or software.build_from_source
+    undone = undone or software.modules
     dated = any(environment.as_of or environment.build for environment in software.python_environments)
     usual = content(seed, resolved_refs, site) == content(seed, resolved_refs)
     # Lmod by Spack alone: version 1 left out which Spack.

@@ -93,6 +93,17 @@ def snapshot_store(text: str) -> str | None:
     return None if _MOUNT_DIR.fullmatch(text) else "it is neither an absolute directory nor s3://BUCKET/PREFIX"
 
 
+def below_seed(text: str) -> str | None:
+    """A file or directory beside the seed or below it: no link is followed, and nothing leads up."""
+    if text.startswith("/"):
+        return "it is an absolute path: files of a seed lie beside it or below"
+    if {".", "..", ""} & set(text.split("/")):
+        return "it holds an empty, '.' or '..' part: files of a seed lie beside it or below"
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*", text, re.ASCII):
+        return "its parts may hold letters, digits and . _ + -, a letter or digit first"
+    return None
+
+
 def git_ref(text: str) -> str | None:
     """A branch, tag or commit (source: git-check-ref-format, without the exotic characters)."""
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_./+-]*", text, re.ASCII):

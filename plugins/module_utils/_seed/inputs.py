@@ -1,7 +1,8 @@
 # Copyright (c) 2026, petal.hpc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What decides bytes on the volume and stands in no seed: variables of the roles that write there.
+"""What decides bytes on the volume and stands in no seed: variables of the roles that write there, and what the files
+hold that a seed names.
 
 A variable that is left at its default says nothing: its value enters the fingerprint only where it is another one.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed.addresses import without_credentials
@@ -86,13 +87,15 @@ class Inputs:
 
     lmod_method: as resolved. lmod_source: the digest of Lmod's archive where the site names it. recipes: digests of
     the site's own repositories of recipes, by name; None where nobody has looked. settings: the other variables
-    that are not at their defaults.
+    that are not at their defaults. files: digests of what the seed names beside it, by its paths; None where nobody
+    has looked.
     """
 
     lmod_method: str
     lmod_source: str | None
     recipes: Mapping[str, str | None]
     settings: Mapping[str, Any]
+    files: Mapping[str, str | None] = field(default_factory=dict)
 
     def of(self, role: str) -> dict[str, Any]:
         """The settings of one role."""
@@ -105,6 +108,7 @@ class Inputs:
             "lmod_source": self.lmod_source,
             "recipes": dict(self.recipes),
             "settings": dict(self.settings),
+            "files": dict(self.files),
         }
 
 
@@ -132,10 +136,15 @@ def refuse_overruling(extra: Iterable[str]) -> None:
         )
 
 
-def resolve(given: Mapping[str, Any], seed: Seed) -> Inputs:
+def files_of(seed: Seed) -> list[str]:
+    """What a seed names beside it, by its paths."""
+    return list(seed.software.modules)
+
+
+def resolve(given: Mapping[str, Any], seed: Seed, files: Mapping[str, str] | None = None) -> Inputs:
     """Variables by their names, as far as a site has set them, in the canonical form of what they lead to.
 
-    Raises SeedError for what nobody can resolve.
+    files: digests of what the seed names beside it, by its paths. Raises SeedError for what nobody can resolve.
     """
     problems: list[Problem] = []
     method = given.get("lmod_method") or default_lmod_method(seed.cluster.os)
@@ -169,6 +178,7 @@ def resolve(given: Mapping[str, Any], seed: Seed) -> Inputs:
         lmod_source=source,
         recipes={name: digests.get(name) for name in sorted(given.get("spack_repositories") or {})},
         settings={n: value for n, value in settings.items() if value != _canonical(n, VARIABLES[n])},
+        files={path: (files or {}).get(path) for path in files_of(seed)},
     )
 
 

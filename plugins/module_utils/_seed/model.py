@@ -160,6 +160,7 @@ class Software:
     binary_cache: BinaryCache | None
     containers: tuple[Container, ...]
     python_environments: tuple[PythonEnvironment, ...]
+    modules: tuple[str, ...]
     lmod: Lmod
     build: Build
 
@@ -332,6 +333,7 @@ def _software(entry: Mapping[str, Any], draft: drafts.Draft) -> Software:
         binary_cache=cache and _cache(cache, draft.get("cluster", "region")),
         containers=tuple(Container(**_frozen(container)) for container in entry.get("containers", ())),
         python_environments=tuple(_environment(environment) for environment in entry.get("python_environments", ())),
+        modules=tuple(entry.get("modules", ())),
         lmod=Lmod(**entry.get("lmod", {})),
         build=Build(**{"instance_type": instance_type, **entry.get("build", {})}),
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed import grammar, platforms, requirements, spec
+from ansible_collections.petal.hpc.plugins.module_utils._seed import grammar, modulefiles, platforms, requirements, spec
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import (
     Array,
     Choice,
@@ -278,6 +278,13 @@ SOFTWARE = Record(
         ),
         "containers": Key(Array(CONTAINER, "containers")),
         "python_environments": Key(Array(PYTHON_ENVIRONMENT, "Python environments")),
+        "modules": Key(
+            Array(
+                Text("a modulefile, as a path from the seed's directory: site/tool-1.0.lua", modulefiles.path),
+                "modulefiles",
+                most=modulefiles.COUNT_LIMIT,
+            )
+        ),
         "lmod": Key(
             Record(
                 {

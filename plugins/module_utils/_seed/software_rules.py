@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed import grammar, platforms, spec
+from ansible_collections.petal.hpc.plugins.module_utils._seed import grammar, modulefiles, platforms, spec
 from ansible_collections.petal.hpc.plugins.module_utils._seed.drafts import Draft, Finding
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Path
 from ansible_collections.petal.hpc.plugins.module_utils._seed.versions import GitRef
@@ -31,7 +31,7 @@ def something_to_install(seed: Draft) -> Iterator[Finding]:
     software = seed.get("software")
     if seed.lacks("software") or (
         software is not None
-        and not any(seed.get("software", key) for key in (*_INSTALLED, "containers", "python_environments"))
+        and not any(seed.get("software", key) for key in (*_INSTALLED, "containers", "python_environments", "modules"))
         and not any(seed.report.is_wrong(("software", key)) for key in _INSTALLED)
     ):
         yield Finding(("software",), "there is nothing to install: the volume will be empty")
@@ -155,6 +155,35 @@ def modules_do_not_collide(seed: Draft) -> Iterator[Finding]:
     for path, entry in seed.entries("software", "containers"):
         if entry.get("name") and entry["name"] in environments:
             yield Finding((*path, "name"), "a Python environment has this name: their modules collide", entry["name"])
+
+
+def modulefiles_have_names_of_their_own(seed: Draft) -> Iterator[Finding]:
+    """All these stand in one directory, and ``module load NAME`` would take either."""
+    others = {
+        entry.get("name"): what
+        for key, what in (("python_environments", "a Python environment"), ("containers", "a container"))
+        for _path, entry in seed.entries("software", key)
+    }
+    seen: dict[str, str] = {}
+    for path, text in seed.entries("software", "modules"):
+        found = modulefiles.named(text)
+        if found is None:
+            continue
+        if found.module in seen:
+            yield Finding(path, f"{seen[found.module]} is the module {found.module} too", text)
+        elif found.name in others:
+            message = f"{others[found.name]} has the name {found.name}: their modules collide"
+            yield Finding(path, message, text, hint="give one of them another name")
+        seen.setdefault(found.module, text)
+
+
+def modulefiles_hide_packages(seed: Draft) -> Iterator[Finding]:
+    installed = {spec.parse(text).name for key in _INSTALLED for _path, text in seed.entries("software", key)}
+    for path, text in seed.entries("software", "modules"):
+        found = modulefiles.named(text)
+        if found and found.name in installed:
+            message = f"a Spack package has the name {found.name}: module load {found.name} may take either"
+            yield Finding(path, message, text)
 
 
 def images_are_pinned(seed: Draft) -> Iterator[Finding]:

@@ -321,6 +321,14 @@ def test_what_a_site_alone_knows_is_not_offered(case: Case, inputs: dict[str, An
         case.submit(case.snapshot(fingerprint=fingerprint), inputs=inputs)
 
 
+def test_a_sites_own_modulefile_is_not_offered(case: Case) -> None:
+    (case.seed.parent / "tool-1.0.lua").write_text("help([[A tool]])\n")
+    case.seed.write_text(case.seed.read_text().replace("software:\n", "software:\n  modules: [tool-1.0.lua]\n"))
+    fingerprint = seed_info.describe({"path": str(case.seed)}, "/")["fingerprint"]
+    with pytest.raises(RegistryError, match=r"it was built with tool-1\.0\.lua, which no seed carries"):
+        case.submit(case.snapshot(fingerprint=fingerprint))
+
+
 def test_a_seed_of_another_fingerprint(case: Case) -> None:
     case.submit()
     path = case.clone / "seeds" / "bio.yaml"

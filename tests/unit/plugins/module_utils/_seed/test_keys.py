@@ -19,6 +19,7 @@ PLAN = "plugins/plugin_utils/seed_info.py"
 ENVIRONMENTS = "roles/python_environments/tasks/install.yml"
 SPACK = "roles/software_volume/tasks/spack.yml"
 CACHE = "roles/spack_buildcache/vars/main.yml"
+SITE_FILES = "plugins/plugin_utils/site_files.py"
 LOOK_UP = "plugins/module_utils/_lookup/sources.py"
 LOCAL_LOOK_UP = "roles/snapshots/tasks/local/lookup.yml"
 AWS_LOOK_UP = "roles/snapshots/tasks/aws/lookup.yml"
@@ -65,6 +66,7 @@ CONSUMERS = {
     "software.python_environments[].packages[]": (ENVIRONMENTS, "item.packages"),
     "software.python_environments[].as_of": (ENVIRONMENTS, "item.as_of"),
     "software.python_environments[].build[]": (ENVIRONMENTS, "item.build"),
+    "software.modules[]": (SITE_FILES, "seed.software.modules"),
     "software.lmod.version": (BUILD, "seed.software.lmod.version"),
     "software.build.instance_type": (AWS_HOST, "seed.software.build.instance_type"),
     "software.build.spot": (AWS_HOST, "seed.software.build.spot"),
