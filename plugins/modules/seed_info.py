@@ -163,6 +163,12 @@ inputs:
     files:
       description: Digests of the files beside the seed that it names, by their paths.
       type: dict
+spack_settings:
+  description:
+    - What the role spack is to be given of C(spack_config), C(spack_concretizer), C(spack_packages_config) and
+      C(spack_modules_config), the site's own with C(software.spack.config) of the seed in front.
+  returned: success
+  type: dict
 modulefiles:
   description: The site's own modulefiles, C(software.modules) of the seed, as they come onto the volume.
   returned: success

@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.names import build_names
 from ansible_collections.petal.hpc.plugins.module_utils._run.variables import command_line
-from ansible_collections.petal.hpc.plugins.module_utils._seed import fingerprint, inputs, site
+from ansible_collections.petal.hpc.plugins.module_utils._seed import fingerprint, inputs, site, spack_settings
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import Problem, SeedError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed, Storage
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import Host, compatible_os, mismatch
@@ -85,6 +85,7 @@ def describe(arguments: Mapping[str, Any], playbook_dir: str, extra: Mapping[str
         raise SeedError([*problems, *error.problems], error.source) from error
     if problems:
         raise SeedError(problems, document.source.file)
+    _refuse_overruled_settings(seed, extra or {})
     mirror_dir = options.get("mirror_dir") or ""
     compared, doubts = package_index.compare(document.data, seed, document.source, mirror_dir)
     refs = {name: commit for name, commit in (options.get("resolved_refs") or {}).items() if commit}
@@ -102,6 +103,7 @@ def describe(arguments: Mapping[str, Any], playbook_dir: str, extra: Mapping[str
         "unresolved": fingerprint.unresolved(seed, refs, decided),
         "inputs": decided.to_dict(),
         "modulefiles": files.modulefiles(),
+        "spack_settings": spack_settings.variables(seed.software.spack.config, decided.settings),
         # A build host on AWS is made for the seed, and shows what it is when it answers.
         "host_mismatch": mismatch(wanted, host) if seed.cluster.provider == "local" else "",
         "compatible_os": list(compatible_os(wanted.os)),
@@ -118,13 +120,29 @@ def describe(arguments: Mapping[str, Any], playbook_dir: str, extra: Mapping[str
     return {**found, "plan": plan_of(found)}
 
 
+def _refuse_overruled_settings(seed: Seed, extra: Mapping[str, Any]) -> None:
+    """Raises SeedError for extra variables in whose place the seed's settings cannot come."""
+    given = [(section, name) for section, name in spack_settings.VARIABLES.items() if name in extra]
+    problems = [
+        Problem(
+            name,
+            f"an extra variable overrules all others, and software.spack.config.{section} of the seed would be lost",
+            hint="set it for the site, in group_vars/all, where the seed's settings join it; or write it into the seed",
+        )
+        for section, name in given
+        if seed.software.spack.config.get(section)
+    ]
+    if problems:
+        raise SeedError(problems)
+
+
 def plan_of(found: Mapping[str, Any]) -> dict[str, Any]:
     """What the roles go by, as far as the seed says it: ``snapshots_plan`` before anything is looked up.
 
     found: the action's result.
     """
     seed, volume = found["seed"], found["software_volume"]
-    same = ("seed", "inputs", "modulefiles", "host_mismatch", "compatible_os", "controller")
+    same = ("seed", "inputs", "modulefiles", "spack_settings", "host_mismatch", "compatible_os", "controller")
     return {
         **{key: found[key] for key in same},
         # Under all of these the same bytes may lie.

@@ -45,7 +45,13 @@ FULL: dict[str, Any] = {
     ],
     "software": {
         "spack_packages": ["gcc@11.3.0", "openmpi@4.1.4", "samtools@1.17 ^htslib+libcurl", "hdf5@1.14 +mpi api=v18"],
-        "spack": {"version": "v1.1.0", "packages": "v2025.11.0", "target": "x86_64_v3", "padded_length": 128},
+        "spack": {
+            "version": "v1.1.0",
+            "packages": "v2025.11.0",
+            "target": "x86_64_v3",
+            "padded_length": 128,
+            "config": {},
+        },
         "compiler": "gcc@11.3.0",
         "build_from_source": ["lab-pipeline@develop"],
         "in_ami": [],

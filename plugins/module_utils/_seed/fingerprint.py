@@ -85,6 +85,7 @@ def _spack(seed: Seed, resolved_refs: Mapping[str, str], site: Inputs) -> dict[s
             in_ami=sorted(software.in_ami),
             recipes=dict(site.recipes),
             settings=site.of("spack"),
+            config=dict(software.spack.config),
         ),
     }
 
@@ -170,20 +171,20 @@ def older(seed: Seed, resolved_refs: Mapping[str, str] | None = None, site: Inpu
     """Fingerprints of older versions under which the very same bytes may lie; empty where nobody can know that.
 
     Version 1 did not digest what those releases did not do (containers, packages of an image, builds from source
-    alone, a site's own modulefiles), nor what variables of a site decide, nor days of Python environments and what is
-    built from source in them: a seed with any of these has no older fingerprint, and a site that has built with such
-    variables has to build anew.
+    alone, a site's own modulefiles and settings), nor what variables of a site decide, nor days of Python
+    environments and what is built from source in them: a seed with any of these has no older fingerprint, and a site
+    that has built with such variables has to build anew.
     """
     site = site or inputs.resolve({}, seed)
     software = seed.software
     undone = software.containers or software.in_ami or software.use_custom_ami or software.build_from_source
-    undone = undone or software.modules
+    of_site = software.modules or software.spack.config
     dated = any(environment.as_of or environment.build for environment in software.python_environments)
     usual = content(seed, resolved_refs, site) == content(seed, resolved_refs)
     # Lmod by Spack alone: version 1 left out which Spack.
     for_lmod = site.lmod_method == "spack" and not software.spack_packages
     target = platforms.DEFAULT_TARGETS.get(seed.cluster.architecture, software.spack.target)
     of_default_spack = software.spack == Spack(target=target) and software.compiler is None
-    if undone or dated or not usual or (for_lmod and not of_default_spack):
+    if undone or of_site or dated or not usual or (for_lmod and not of_default_spack):
         return []
     return [fingerprint_1(seed, resolved_refs)]

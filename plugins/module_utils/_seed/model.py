@@ -96,6 +96,7 @@ class Spack:
     packages: str = DEFAULT_SPACK_PACKAGES_REF
     target: str = platforms.DEFAULT_TARGETS[platforms.X86_64]
     padded_length: int = DEFAULT_PADDED_LENGTH
+    config: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import (
     Record,
     Text,
 )
+from ansible_collections.petal.hpc.plugins.module_utils._seed.spack_settings import Settings
 
 PROVIDERS = ("aws", "local")
 
@@ -255,6 +256,7 @@ SOFTWARE = Record(
                         )
                     ),
                     "padded_length": Key(Integer(0, 512, "characters")),
+                    "config": Key(Settings(), null=True),
                 },
                 "Spack",
             )

@@ -78,6 +78,16 @@ def test_an_extra_variable_does_not_overrule_the_seed(path: Path) -> None:
         seed_info.with_inputs({"path": str(path)}, {}, str, {"spack_target": "zen3", "seed": "x"})
 
 
+def test_an_extra_variable_does_not_overrule_the_seeds_settings(path: Path) -> None:
+    path.write_text(SEED.replace("develop}", "develop, config: {packages: {zlib: {variants: +pic}}}}"))
+    extra: dict[str, Any] = {"spack_packages_config": {"all": {}}}
+    with pytest.raises(SeedError, match=r"spack_packages_config: an extra variable overrules all others"):
+        seed_info.describe({"path": str(path), "inputs": extra}, "/", extra)
+    # Those of group_vars join it, and one about something else is welcome.
+    found = seed_info.describe({"path": str(path), "inputs": extra}, "/", {"spack_config": {"deprecated": True}})
+    assert found["plan"]["spack_settings"]["spack_packages_config"] == {"all": {}, "zlib": {"variants": "+pic"}}
+
+
 def test_sources_from_outside_take_the_place_of_the_seeds_own(path: Path) -> None:
     sources = [{"type": "organization", "priority": 5, "account": "123456789012"}]
     whole = [{**sources[0], "enabled": True, "store": None}]

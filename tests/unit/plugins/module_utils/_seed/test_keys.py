@@ -53,6 +53,7 @@ CONSUMERS = {
     "software.spack.packages": (BUILD, "seed.software.spack.packages"),
     "software.spack.target": (BUILD, "seed.software.spack.target"),
     "software.spack.padded_length": (BUILD, "seed.software.spack.padded_length"),
+    "software.spack.config": (PLAN, "seed.software.spack.config"),
     "software.compiler": (BUILD, "seed.software.compiler"),
     "software.build_from_source[]": (SPACK, "seed.software.build_from_source"),
     "software.build_parallel": (SPACK, "seed.software.build_parallel"),
