@@ -50,13 +50,6 @@ options:
   resolved_refs:
     description: Commits at which the branches of Spack stood that the seed names, as C(resolved_refs) of the build.
     type: dict
-    suboptions:
-      spack:
-        description: Commit of Spack.
-        type: str
-      packages:
-        description: Commit of Spack's package repository.
-        type: str
   overrides:
     description: What counts in place of the seed's own, as for M(petal.hpc.seed_info).
     type: raw

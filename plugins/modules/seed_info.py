@@ -60,15 +60,11 @@ options:
     version_added: "0.1.0"
   resolved_refs:
     description:
-      - Commits at which the branches named in C(software.spack) stand. Tags of releases and commits need none.
+      - Commits at which the branches named in C(software.spack) stand, as C(spack) and C(packages). Tags of releases
+        and commits need none.
+      - Those of C(software.spack.repos) by addresses and references, C(https://git.example.org/recipes.git@main), of
+        tags too.
     type: dict
-    suboptions:
-      spack:
-        description: Commit of Spack.
-        type: str
-      packages:
-        description: Commit of its package repository.
-        type: str
   inputs:
     description:
       - What a site decides of a volume beyond the seed, by the names of the variables of the roles that write on it,
@@ -169,6 +165,39 @@ spack_settings:
       C(spack_modules_config), the site's own with C(software.spack.config) of the seed in front.
   returned: success
   type: dict
+recipes:
+  description: The site's own repositories of recipes, C(software.spack.repos) of the seed, in its order.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: A name by what it holds, the commit or the digits of the digest.
+      type: str
+    source:
+      description: The path, or the address and the reference, GIT@REF.
+      type: str
+    directory:
+      description: Where a path is on the controller.
+      type: str
+    digest:
+      description: What it holds there.
+      type: str
+    url:
+      description: The address of a Git repository.
+      type: str
+    ref:
+      description: Its reference.
+      type: str
+    moving:
+      description: Whether somebody has to ask at which commit that stands.
+      type: bool
+    commit:
+      description: The commit, once it is known.
+      type: str
+    key:
+      description: The key of the seed.
+      type: str
 modulefiles:
   description: The site's own modulefiles, C(software.modules) of the seed, as they come onto the volume.
   returned: success

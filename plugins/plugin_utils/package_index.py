@@ -9,7 +9,7 @@ Spack itself.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +36,12 @@ def load(ref: str | None, mirror_dir: str = "") -> packages.Index | None:
 
 
 def compare(
-    data: Mapping[str, Any], seed: Seed, source: SourceMap, mirror_dir: str = ""
+    data: Mapping[str, Any], seed: Seed, source: SourceMap, mirror_dir: str = "", own: Collection[str] = ()
 ) -> tuple[str | None, list[Problem]]:
     """What an index does not have of a valid seed's specs, as warnings: a site may have recipes of its own.
 
-    mirror_dir: a mirror directory on this machine, or empty. Returns the release of the repository that was compared,
+    mirror_dir: a mirror directory on this machine, or empty. own: packages for which the seed brings recipes.
+    Returns the release of the repository that was compared,
     or None where the seed has no specs or takes a release of which nothing is known here.
     """
     found = list(of_shape(schema.SPEC, schema.SEED, data))
@@ -49,6 +50,6 @@ def compare(
         return None, []
     report = Report(source)
     for path, text in found:
-        for doubt in packages.doubts(spec.parse(text), index):
+        for doubt in packages.doubts(spec.parse(text), index, own):
             report.add(path, doubt.message, text, hint=doubt.hint, level=WARNING)
     return index.ref, report.problems

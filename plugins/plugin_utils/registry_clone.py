@@ -38,10 +38,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "path": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["present", "validated"], "default": "present"},
     "seed": {"type": "str"},
-    "resolved_refs": {
-        "type": "dict",
-        "options": {"spack": {"type": "str"}, "packages": {"type": "str"}},
-    },
+    "resolved_refs": {"type": "dict"},
     "snapshots": {"type": "list", "elements": "dict", "default": []},
     # As seed_info has them.
     "overrides": {"type": "raw"},

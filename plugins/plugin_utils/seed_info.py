@@ -33,10 +33,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "snapshot_sources": {"type": "raw"},
     "registry": {"type": "raw"},
     "mirror_dir": {"type": "str"},
-    "resolved_refs": {
-        "type": "dict",
-        "options": {"spack": {"type": "str"}, "packages": {"type": "str"}},
-    },
+    "resolved_refs": {"type": "dict"},
     "inputs": {"type": "dict"},
 }
 
@@ -46,6 +43,9 @@ PLACES = (
     *("subnet_id", "subnet_ids", "controller_cidr", "private_address", "build_connection", "ssm_bucket"),
     *("ami_id", "iam_instance_profile", "ssh_key_dir"),
 )
+
+
+_SETTINGS = tuple(spack_settings.VARIABLES.items())
 
 
 def with_inputs(
@@ -86,10 +86,10 @@ def describe(arguments: Mapping[str, Any], playbook_dir: str, extra: Mapping[str
     if problems:
         raise SeedError(problems, document.source.file)
     _refuse_overruled_settings(seed, extra or {})
-    mirror_dir = options.get("mirror_dir") or ""
-    compared, doubts = package_index.compare(document.data, seed, document.source, mirror_dir)
-    refs = {name: commit for name, commit in (options.get("resolved_refs") or {}).items() if commit}
     files = site_files.read(seed, document.source)
+    mirror_dir = options.get("mirror_dir") or ""
+    compared, doubts = package_index.compare(document.data, seed, document.source, mirror_dir, files.packages)
+    refs = {name: commit for name, commit in (options.get("resolved_refs") or {}).items() if commit}
     decided = inputs.resolve(options.get("inputs") or {}, seed, files.digests)
     wanted = Host(seed.cluster.os, seed.cluster.architecture)
     again = {name: value for name, value in (extra or {}).items() if name in (*inputs.NAMES, *PLACES)}
@@ -103,6 +103,7 @@ def describe(arguments: Mapping[str, Any], playbook_dir: str, extra: Mapping[str
         "unresolved": fingerprint.unresolved(seed, refs, decided),
         "inputs": decided.to_dict(),
         "modulefiles": files.modulefiles(),
+        "recipes": _recipes(seed, document.source.file, files.digests, refs),
         "spack_settings": spack_settings.variables(seed.software.spack.config, decided.settings),
         # A build host on AWS is made for the seed, and shows what it is when it answers.
         "host_mismatch": mismatch(wanted, host) if seed.cluster.provider == "local" else "",
@@ -120,17 +121,40 @@ def describe(arguments: Mapping[str, Any], playbook_dir: str, extra: Mapping[str
     return {**found, "plan": plan_of(found)}
 
 
+def _recipes(seed: Seed, file: str, digests: Mapping[str, str], refs: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Where the seed's repositories of recipes come from, in its order, with the commits that are known of them."""
+    moving = fingerprint.moving_repositories(seed)
+    commits = [refs.get(one.source, "") if one in moving else one.ref or "" for one in seed.software.spack.repos]
+    return [
+        {
+            # By what it holds, so that what lies under that name is never another one.
+            "name": commit or digests.get(one.path or "", "").partition(":")[2],
+            "source": one.source if one.git else one.path,
+            "directory": str(Path(file).parent.absolute() / one.path) if one.path else "",
+            "digest": digests.get(one.path or "", ""),
+            "url": one.git or "",
+            "ref": one.ref or "",
+            "moving": one in moving,
+            "commit": commit,
+            "key": f"software.spack.repos[{index}].git",
+        }
+        for index, (one, commit) in enumerate(zip(seed.software.spack.repos, commits))
+    ]
+
+
 def _refuse_overruled_settings(seed: Seed, extra: Mapping[str, Any]) -> None:
     """Raises SeedError for extra variables in whose place the seed's settings cannot come."""
-    given = [(section, name) for section, name in spack_settings.VARIABLES.items() if name in extra]
+    spack = seed.software.spack
+    of_seed = {name: (f"config.{section}", spack.config.get(section)) for section, name in _SETTINGS}
+    of_seed["spack_repositories"] = ("repos", spack.repos)
     problems = [
         Problem(
             name,
-            f"an extra variable overrules all others, and software.spack.config.{section} of the seed would be lost",
-            hint="set it for the site, in group_vars/all, where the seed's settings join it; or write it into the seed",
+            f"an extra variable overrules all others, and software.spack.{key} of the seed would be lost",
+            hint="set it for the site, in group_vars/all, where the seed's own joins it; or write it into the seed",
         )
-        for section, name in given
-        if seed.software.spack.config.get(section)
+        for name, (key, value) in of_seed.items()
+        if value and name in extra
     ]
     if problems:
         raise SeedError(problems)
@@ -142,7 +166,16 @@ def plan_of(found: Mapping[str, Any]) -> dict[str, Any]:
     found: the action's result.
     """
     seed, volume = found["seed"], found["software_volume"]
-    same = ("seed", "inputs", "modulefiles", "spack_settings", "host_mismatch", "compatible_os", "controller")
+    same = (
+        "seed",
+        "inputs",
+        "modulefiles",
+        "recipes",
+        "spack_settings",
+        "host_mismatch",
+        "compatible_os",
+        "controller",
+    )
     return {
         **{key: found[key] for key in same},
         # Under all of these the same bytes may lie.

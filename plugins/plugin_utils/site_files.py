@@ -1,7 +1,7 @@
 # Copyright (c) 2026, petal.hpc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a seed names beside it, on the controller: a site's own modulefiles.
+"""What a seed names beside it, on the controller: a site's own modulefiles and recipes.
 
 Whoever wrote the seed need not be whoever builds it: nothing outside of the seed's directory is read, through no link.
 """
@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import posixpath
+import stat
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,17 +23,25 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed import modulefiles
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import SeedError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Report, SourceMap
+from ansible_collections.petal.hpc.plugins.module_utils._spack import recipes
 
 #: Where modules lie on a volume that Spack has not made.
 MODULES = "modules/Core"
+#: Most that a directory of recipes may hold: Spack's own has a hundred times as much, a site's a hundredth.
+RECIPES_FILES = 2000
+RECIPES_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class SiteFiles:
-    """modules: names and texts of modulefiles, in the seed's order. digests: by paths in the seed."""
+    """modules: names and texts of modulefiles, in the seed's order. digests: by paths in the seed.
+
+    packages: names of those for which there are recipes.
+    """
 
     modules: list[tuple[modulefiles.Name, str]] = field(default_factory=list)
     digests: dict[str, str] = field(default_factory=dict)
+    packages: set[str] = field(default_factory=set)
 
     def modulefiles(self) -> dict[str, Any]:
         """For the volume: what volume_layout writes there, and what its manifest says of the modules."""
@@ -68,9 +79,84 @@ def read(seed: Seed, source: SourceMap) -> SiteFiles:
         else:
             found.modules.append((name, content.decode()))
             found.digests[path] = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    for index, repository in enumerate(seed.software.spack.repos):
+        if not repository.path:
+            continue
+        try:
+            files = read_recipes(directory, repository.path)
+        except PetalError as error:
+            report.add(("software", "spack", "repos", index, "path"), str(error), repository.path)
+        else:
+            found.digests[repository.path] = digest_of(files)
+            found.packages.update(_packages(files))
     if report.problems:
         raise SeedError(report.problems, source.file)
     return found
+
+
+def layout(directory: str, digest: str) -> dict[str, Any]:
+    """What volume_layout writes of a directory of recipes. Raises PetalError where it holds something else by now."""
+    path = Path(directory)
+    files = read_recipes(path.parent, path.name)
+    if digest_of(files) != digest:
+        raise PetalError(f"{directory} has been changed since the seed was read: run again")
+    return {name: {"content": text} for name, text in files.items()}
+
+
+def read_recipes(directory: Path, path: str) -> dict[str, str]:
+    """The texts of recipes, by their paths in a directory below another one. Raises PetalError."""
+    found: dict[str, str] = {}
+    left = RECIPES_BYTES
+    try:
+        with below.above(directory, f"{path}/{recipes.MARK}") as (at, _name):
+            for name, content in _files(at, ""):
+                left -= len(content)
+                if len(found) == RECIPES_FILES or left < 0:
+                    raise PetalError(
+                        f"it holds more than {RECIPES_FILES} files, or {RECIPES_BYTES >> 20} MiB: sources of packages "
+                        "are better where their recipes name them, with a checksum"
+                    )
+                found[name] = content.decode()
+    except UnicodeDecodeError as error:
+        raise PetalError(f"{name} is not UTF-8 text: name binary files in the recipe, with url and sha256") from error
+    except FileNotFoundError as error:
+        raise PetalError(f"there is no such directory in {directory}") from error
+    except OSError as error:
+        raise PetalError(f"it cannot be read: {os.strerror(error.errno or 0)}") from error
+    marks = [(f"{path}/{name}", text) for name, text in found.items() if posixpath.basename(name) == recipes.MARK]
+    recipes.repositories(marks, path)
+    return found
+
+
+def digest_of(texts: Mapping[str, str]) -> str:
+    """What recipes hold, as the role spack digests those of a directory on a host."""
+    sums = {path: hashlib.sha256(text.encode()).hexdigest() for path, text in texts.items()}
+    return recipes.digest([{"path": f"/{path}", "checksum": sums[path]} for path in sums], "/")
+
+
+def _files(at: int, above: str) -> Iterator[tuple[str, bytes]]:
+    """Files below an open directory, without what Git and Python put beside them. Raises PetalError for a link."""
+    for name in below.names(at):
+        path = f"{above}{name}"
+        mode = os.stat(name, dir_fd=at, follow_symlinks=False).st_mode
+        if stat.S_ISLNK(mode):
+            raise PetalError(f"{path} is a link: recipes are copied as they are, so put the file itself there")
+        if recipes.beside(f"/{path}/"):
+            continue
+        if stat.S_ISDIR(mode):
+            with below.inside(at, name) as inner:
+                yield from _files(inner, f"{path}/")
+        else:
+            with below.reading(at, name) as stream:
+                yield path, stream.read(RECIPES_BYTES + 1)
+
+
+def _packages(files: Mapping[str, str]) -> Iterator[str]:
+    for path in files:
+        parts = path.split("/")
+        if parts[-1] == "package.py" and len(parts) > 1:
+            # Directories of today are modules of Python: py_numpy, _7zip.
+            yield parts[-2].replace("_", "-").lstrip("-")
 
 
 def _content(directory: Path, path: str) -> bytes:

@@ -51,6 +51,7 @@ FULL: dict[str, Any] = {
             "target": "x86_64_v3",
             "padded_length": 128,
             "config": {},
+            "repos": [],
         },
         "compiler": "gcc@11.3.0",
         "build_from_source": ["lab-pipeline@develop"],

@@ -21,7 +21,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed import (
     software_rules,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._seed.inputs import Inputs
-from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed, Spack
+from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Repository, Seed, Spack
 
 #: Version of the fingerprint itself; part of what is digested.
 VERSION = 2
@@ -69,6 +69,8 @@ def unresolved(seed: Seed, resolved_refs: Mapping[str, str] | None = None, site:
     refs = {"spack": seed.software.spack.version, "packages": seed.software.spack.packages}
     known = resolved_refs or {}
     branches = [ref for name, ref in refs.items() if ref and not software_rules.is_pinned(ref) and not known.get(name)]
+    for one in moving_repositories(seed):
+        branches += [one.source] if not known.get(one.source) else []
     return branches + [name for name, digest_of_it in site.recipes.items() if digest_of_it is None] + files
 
 
@@ -86,8 +88,25 @@ def _spack(seed: Seed, resolved_refs: Mapping[str, str], site: Inputs) -> dict[s
             recipes=dict(site.recipes),
             settings=site.of("spack"),
             config=dict(software.spack.config),
+            repositories=_repositories(seed, resolved_refs, site),
         ),
     }
+
+
+def moving_repositories(seed: Seed) -> list[Repository]:
+    """The Git repositories of recipes of which somebody has to ask at which commit they stand.
+
+    Even a tag: nobody knows how those of a site are kept.
+    """
+    return [one for one in seed.software.spack.repos if one.git and not grammar.is_commit(one.ref or "")]
+
+
+def _repositories(seed: Seed, resolved_refs: Mapping[str, str], site: Inputs) -> list[dict[str, str | None]]:
+    """A site's own recipes by what they hold, in their order: the first that has a package gives it."""
+    return [
+        {"commit": resolved_refs.get(one.source, one.ref)} if one.git else {"content": site.files.get(one.path or "")}
+        for one in seed.software.spack.repos
+    ]
 
 
 def _spack_itself(seed: Seed, resolved_refs: Mapping[str, str]) -> dict[str, Any]:
@@ -171,14 +190,14 @@ def older(seed: Seed, resolved_refs: Mapping[str, str] | None = None, site: Inpu
     """Fingerprints of older versions under which the very same bytes may lie; empty where nobody can know that.
 
     Version 1 did not digest what those releases did not do (containers, packages of an image, builds from source
-    alone, a site's own modulefiles and settings), nor what variables of a site decide, nor days of Python
+    alone, a site's own modulefiles, settings and recipes), nor what variables of a site decide, nor days of Python
     environments and what is built from source in them: a seed with any of these has no older fingerprint, and a site
     that has built with such variables has to build anew.
     """
     site = site or inputs.resolve({}, seed)
     software = seed.software
     undone = software.containers or software.in_ami or software.use_custom_ami or software.build_from_source
-    of_site = software.modules or software.spack.config
+    of_site = software.modules or software.spack.config or software.spack.repos
     dated = any(environment.as_of or environment.build for environment in software.python_environments)
     usual = content(seed, resolved_refs, site) == content(seed, resolved_refs)
     # Lmod by Spack alone: version 1 left out which Spack.

@@ -113,6 +113,23 @@ def git_ref(text: str) -> str | None:
     return None
 
 
+_GIT_PATH = r"(?:/[A-Za-z0-9_~+-][A-Za-z0-9_.~+-]*)+"
+_GIT_URL = re.compile(
+    rf"https://[A-Za-z0-9.-]+(?::[0-9]{{1,5}})?{_GIT_PATH}/?"
+    rf"|ssh://(?:[a-z_][a-z0-9_-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]{{1,5}})?{_GIT_PATH}/?"
+    r"|[a-z_][a-z0-9_-]*@[A-Za-z0-9][A-Za-z0-9.-]*:[A-Za-z0-9_~][A-Za-z0-9_.~+/-]*"
+    rf"|file://{_GIT_PATH}/?",
+    re.ASCII,
+)
+
+
+def git_url(text: str) -> str | None:
+    """Address of a Git repository: https, SSH in both forms, or file:///…; no password, and for https no user."""
+    if text.startswith("https://") and "@" in text.split("/")[2]:
+        return "an address in a seed may not hold a user name or password"
+    return None if _GIT_URL.fullmatch(text) else "this is no https://, ssh://, USER@HOST:PATH or file:///… address"
+
+
 def is_commit(text: str) -> bool:
     """Whether a Git reference is a commit in full."""
     return len(text) == 40 and set(text) <= set("0123456789abcdef")

@@ -138,7 +138,7 @@ def refuse_overruling(extra: Iterable[str]) -> None:
 
 def files_of(seed: Seed) -> list[str]:
     """What a seed names beside it, by its paths."""
-    return list(seed.software.modules)
+    return [*seed.software.modules, *(entry.path for entry in seed.software.spack.repos if entry.path)]
 
 
 def resolve(given: Mapping[str, Any], seed: Seed, files: Mapping[str, str] | None = None) -> Inputs:

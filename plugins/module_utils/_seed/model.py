@@ -91,12 +91,27 @@ class Storage:
 
 
 @dataclass(frozen=True)
+class Repository:
+    """Recipes of a site's own: a directory beside the seed, or a Git repository at a reference."""
+
+    path: str | None = None
+    git: str | None = None
+    ref: str | None = None
+
+    @property
+    def source(self) -> str:
+        """By what the commit of its reference is known once that was looked up."""
+        return f"{self.git}@{self.ref}"
+
+
+@dataclass(frozen=True)
 class Spack:
     version: str = DEFAULT_SPACK_REF
     packages: str = DEFAULT_SPACK_PACKAGES_REF
     target: str = platforms.DEFAULT_TARGETS[platforms.X86_64]
     padded_length: int = DEFAULT_PADDED_LENGTH
     config: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    repos: tuple[Repository, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -321,11 +336,12 @@ def _software(entry: Mapping[str, Any], draft: drafts.Draft) -> Software:
     cache = entry.get("binary_cache")
     target = platforms.DEFAULT_TARGETS[draft.architecture]
     instance_type = platforms.DEFAULT_BUILD_INSTANCES[draft.architecture]
-    given = entry.get("spack", {})
+    given = dict(entry.get("spack", {}))
+    repos = tuple(Repository(**repository) for repository in given.pop("repos", ()))
     packages_ref = given.get("packages") or _packages_ref(given.get("version"))
     return Software(
         spack_packages=packages,
-        spack=Spack(**{"target": target, **given, "packages": packages_ref}),
+        spack=Spack(**{"target": target, **given, "packages": packages_ref}, repos=repos),
         compiler=compiler,
         build_from_source=_specs(entry, "build_from_source"),
         in_ami=_specs(entry, "in_ami"),

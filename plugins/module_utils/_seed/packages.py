@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
@@ -143,14 +143,17 @@ class Doubt:
     hint: str = ""
 
 
-def doubts(spec: Spec, index: Index) -> Iterator[Doubt]:
-    """What of a spec, and of the dependencies that it names, the index does not have."""
+def doubts(spec: Spec, index: Index, own: Collection[str] = ()) -> Iterator[Doubt]:
+    """What of a spec, and of the dependencies that it names, the index does not have.
+
+    own: packages with recipes of somebody's own, which decide what there is of them.
+    """
     for edge in spec.dependencies:
         for virtual in edge.virtuals:
             if not index.is_virtual(virtual):
                 hint = did_you_mean(virtual, index.virtuals)
                 yield Doubt(f"no package of {index} provides {virtual}", hint)
-    if spec.name and spec.namespace in ("", _NAMESPACE):
+    if spec.name and spec.namespace in ("", _NAMESPACE) and spec.name not in own:
         package = index.find(spec.name)
         if package is None:
             yield Doubt(f"{index} has no package {spec.name}", index.nearest(spec.name))
@@ -159,7 +162,7 @@ def doubts(spec: Spec, index: Index) -> Iterator[Doubt]:
             for variant in spec.variants:
                 yield from _variant(variant, package, str(index))
     for edge in spec.dependencies:
-        yield from doubts(edge.spec, index)
+        yield from doubts(edge.spec, index, own)
 
 
 def _versions(wanted: Versions, package: Package, repository: str) -> Iterator[Doubt]:

@@ -240,6 +240,16 @@ PYTHON_ENVIRONMENT = Record(
     "a Python environment",
 )
 
+REPOSITORY = Record(
+    {
+        "path": Key(Text("a directory, as a path from the seed's: site/recipes", grammar.below_seed), null=True),
+        "git": Key(Text("the address of a Git repository", grammar.git_url, limit=500), null=True),
+        "ref": Key(GIT_REF, null=True),
+    },
+    "a repository of recipes",
+    {"url": "write git", "branch": "write ref", "tag": "write ref", "commit": "write ref", "dir": "write path"},
+)
+
 SOFTWARE = Record(
     {
         "spack_packages": Key(SPECS),
@@ -257,6 +267,7 @@ SOFTWARE = Record(
                     ),
                     "padded_length": Key(Integer(0, 512, "characters")),
                     "config": Key(Settings(), null=True),
+                    "repos": Key(Array(REPOSITORY, "repositories of recipes", most=20)),
                 },
                 "Spack",
             )

@@ -157,6 +157,28 @@ def modules_do_not_collide(seed: Draft) -> Iterator[Finding]:
             yield Finding((*path, "name"), "a Python environment has this name: their modules collide", entry["name"])
 
 
+def recipes_are_somewhere(seed: Draft) -> Iterator[Finding]:
+    """Each repository is one thing, and all are different."""
+    seen: list[Any] = []
+    for path, entry in seed.entries("software", "spack", "repos"):
+        if any(seed.report.is_wrong((*path, key)) for key in ("path", "git", "ref")):
+            continue
+        if ("path" in entry) == ("git" in entry):
+            yield Finding(
+                path, "it is one of both: a path beside the seed, or a Git repository", expected="path or git"
+            )
+        elif "git" in entry and "ref" not in entry:
+            hint = "name a commit, or a tag or branch, which the fingerprint takes for the commit at which it stands"
+            yield Finding((*path, "ref"), "it is missing", hint=hint)
+        elif "path" in entry and "ref" in entry:
+            yield Finding(
+                (*path, "ref"), "what lies beside the seed is taken as it is", entry["ref"], hint="leave it out"
+            )
+        elif entry in seen:
+            yield Finding(path, "the same repository is there twice")
+        seen.append(entry)
+
+
 def modulefiles_have_names_of_their_own(seed: Draft) -> Iterator[Finding]:
     """All these stand in one directory, and ``module load NAME`` would take either."""
     others = {
@@ -304,12 +326,13 @@ def spack_is_of_today(seed: Draft) -> Iterator[Finding]:
 
 
 def refs_are_pinned(seed: Draft) -> Iterator[Finding]:
-    for key in ("version", "packages"):
-        ref = seed.get("software", "spack", key)
+    refs: list[tuple[Path, Any]] = [
+        (("software", "spack", key), seed.get("software", "spack", key)) for key in ("version", "packages")
+    ]
+    refs += [((*path, "ref"), entry.get("ref")) for path, entry in seed.entries("software", "spack", "repos")]
+    for path, ref in refs:
         if ref and not is_pinned(ref):
-            yield Finding(
-                ("software", "spack", key), "this looks like a branch: it moves, and so will the fingerprint", ref
-            )
+            yield Finding(path, "this looks like a branch: it moves, and so will the fingerprint", ref)
 
 
 def is_pinned(ref: str) -> bool:

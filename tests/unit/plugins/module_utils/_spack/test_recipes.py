@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 
 import pytest
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.petal.hpc.plugins.filter.recipe_repositories import recipe_repositories
 from ansible_collections.petal.hpc.plugins.filter.recipes_digest import recipes_digest
-from ansible_collections.petal.hpc.plugins.module_utils._spack.recipes import digest
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._spack.recipes import digest, found_in
 
 ONE, TWO = "1" * 64, "2" * 64
 
@@ -57,3 +60,39 @@ def test_the_filter_takes_what_find_returns() -> None:
     assert recipes_digest([{**one, "mode": "0644"} for one in FILES], "/r") == digest(FILES, "/r")
     with pytest.raises(AnsibleFilterError, match="takes files with path and checksum: 'checksum'"):
         recipes_digest([{"path": "/r/x"}], "/r")
+
+
+LAB = "repo:\n  namespace: lab\n  api: v2.0\n"
+
+
+def test_repositories_are_found_where_spack_wants_them() -> None:
+    texts = {
+        "/w/b/spack_repo/two/repo.yaml": "repo: {namespace: 'two', api: v2.0}",
+        "/w/b/src/spack_repo/three/repo.yaml": 'repo: {api: v2.0, namespace: "three"}',
+        "/w/b/docs/examples/repo.yaml": "repo: {namespace: none}",
+        "/w/a/repo.yaml": LAB,
+    }
+    assert found_in(["/w/b", "/w/a"], texts) == {
+        "two": "/w/b/spack_repo/two",
+        "three": "/w/b/src/spack_repo/three",
+        "lab": "/w/a",
+    }
+
+
+def test_no_name_is_taken_twice() -> None:
+    texts = {"/w/a/repo.yaml": LAB, "/w/b/repo.yaml": LAB}
+    with pytest.raises(PetalError, match="two repositories of recipes have the namespace lab"):
+        found_in(["/w/a", "/w/b"], texts)
+    with pytest.raises(PetalError, match="two repositories of recipes have the namespace lab"):
+        found_in(["/w/a"], texts, ["lab"])
+    with pytest.raises(PetalError, match="has no repository of Spack's recipes"):
+        found_in(["/w/c"], texts)
+
+
+def test_the_filter_takes_what_slurp_returns() -> None:
+    marks = [{"source": "/w/a/repo.yaml", "content": base64.b64encode(LAB.encode()).decode()}]
+    assert recipe_repositories(marks, ["/w/a"]) == {"lab": "/w/a"}
+    with pytest.raises(AnsibleFilterError, match="takes results of slurp"):
+        recipe_repositories([{"source": "/w/a"}], ["/w/a"])
+    with pytest.raises(AnsibleFilterError, match="has no repository"):
+        recipe_repositories([], ["/w/a"])
