@@ -91,7 +91,7 @@ class Account:
         book.write_text(text)
         (mounted / ".petal" / "logs").mkdir(parents=True)
         (mounted / ".petal" / "logs" / "push.log").write_text("reset")
-        variables |= {"volume_build_logs_dir": self.directory / "logs", "volume_build_ssh_key_dir": self.directory}
+        variables |= {"build_host_logs_dir": self.directory / "logs", "volume_build_ssh_key_dir": self.directory}
         return play(str(book), host=self.host, mount_dir=mounted, **variables)
 
     def volumes(self) -> list[str]:
@@ -156,6 +156,7 @@ def test_what_was_finished_is_kept_and_the_logs_come_home(account: Account) -> N
     assert account.volumes() == [account.volume]
     assert (account.states(), account.holders()) == (["terminated"], ["kept"])
     assert account.logs() == ["push.log"]
+    assert f"Its logs are on the controller, in {account.directory}/logs/{BUILD}/" in done.output
 
 
 def test_a_volume_without_work_on_it_is_not_paid_for(account: Account) -> None:

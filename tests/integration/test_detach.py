@@ -69,12 +69,26 @@ def left_to_itself(run: Callable[..., Run]) -> None:
     assert "the install runs on its own" in asked.output, asked.output
     assert re.search(r"packages  \d+ of \d+", asked.output), asked.output
     assert "Built: " not in asked.output
+    assert "  log  " not in asked.output
+    assert "lab-mpi@1.0" in log_of(run), "the log of a build that runs"
     finished = run("build_status", watch="true")
     assert finished.rc == 0, finished.output
     assert "Built: snap-" in finished.output, finished.output
     again = run("build_status")
     assert again.rc == 0, again.output
     assert "built, snap-" in again.output
+    assert "lab-r4@1.0" in log_of(run), "the log of a build that has succeeded"
+
+
+def log_of(run: Callable[..., Run]) -> str:
+    """The text of the log that build_status shows the end of, where it says that it is."""
+    shown = run("build_status", log="true")
+    assert shown.rc == 0, shown.output
+    files = re.findall(r"(?m)  log       (/\S+)", shown.output)
+    assert files, shown.output
+    text = Path(files[0]).read_text()
+    assert text.strip(), files[0]
+    return text
 
 
 def left_to_itself_anew(run: Callable[..., Run]) -> None:
@@ -112,6 +126,7 @@ def test_a_build_on_this_host_goes_on_without_its_controller(store: Path, tmp_pa
         "spack_repositories": {package_graph.NAMESPACE: str(package_graph.write(tmp_path / "graph", sleep=SLEEP))},
         "spack_wait": 3,
         "software_volume_own_cache": str(tmp_path / "own"),
+        "logs_dir": str(tmp_path / "logs"),
         **spack_at_hand.variables(),
     }
 

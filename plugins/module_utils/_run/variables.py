@@ -26,6 +26,7 @@ EXTRA_VARIABLES = frozenset(
         "keep_on_failure",
         "detach",
         "watch",
+        "log",
         "provider",
         "region",
         # in place of the seed's own, and for all seeds of a site
