@@ -61,6 +61,19 @@ options:
     description: Look only at these of the lock's packages.
     type: list
     elements: str
+  packages:
+    description:
+      - Return what the caches say they have, as RV(packages). Signatures are not looked at for that.
+      - Caches from before Spack 1.0 can be listed too, but not used.
+    type: bool
+    default: false
+    version_added: "0.2.0"
+  text:
+    description:
+      - For O(packages), only those that have this in their names; with C(*) or C(?), whose whole name is like it.
+    type: str
+    default: ""
+    version_added: "0.2.0"
   verify_archives:
     description: Read every archive and compare its SHA-256 with the one that was signed, not only its size.
     type: bool
@@ -122,6 +135,45 @@ caches:
       description: Names of the seeds whose packages C(clear) keeps.
       type: list
       elements: str
+packages:
+  description: What the caches say they have, by name, the newest version first, at most 10000.
+  returned: with O(packages)
+  type: list
+  elements: dict
+  version_added: "0.2.0"
+  contains:
+    cache:
+      description: Name of the cache.
+      type: str
+    name:
+      description: Name of the package.
+      type: str
+    version:
+      description: Its version.
+      type: str
+    hash:
+      description: Spack's hash of it, 32 characters.
+      type: str
+    os:
+      description: The operating system that it is for; empty where it is not known, as in a cache without an index.
+      type: str
+    target:
+      description: The microarchitecture that it is for.
+      type: str
+    compiler:
+      description: Who compiled it, as C(NAME@VERSION); empty for what is not compiled.
+      type: str
+    pushed:
+      description: When it was pushed, ISO 8601 in UTC; null in a cache that cannot be listed.
+      type: str
+    size:
+      description: What its archive weighs, in bytes; null where the listing does not say.
+      type: int
+left_out:
+  description: How many there are beyond those that are returned.
+  returned: with O(packages)
+  type: int
+  version_added: "0.2.0"
 hits:
   description: What the caches have of the lock, as C(name), C(version), C(hash), C(cache) and C(size) of the archive.
   returned: with O(lock)
@@ -179,6 +231,8 @@ def main() -> None:
             "spack": {"type": "path"},
             "lock": {"type": "path"},
             "hashes": {"type": "list", "elements": "str"},
+            "packages": {"type": "bool", "default": False},
+            "text": {"type": "str", "default": ""},
             "verify_archives": {"type": "bool", "default": False},
         },
         supports_check_mode=True,

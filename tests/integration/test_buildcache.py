@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 import yaml
 from modules import fail_module, run_module
-from playing import play
+from playing import ROOT, play
 from s3_server import serve
 
 MIRROR = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "petal", "mirror")
@@ -493,6 +493,10 @@ def test_a_cache_in_s3(lab: Lab, s3: str) -> None:
     assert names(found["hits"]) == EVERYTHING
     assert found["caches"][0]["packages"] == len(EVERYTHING)
     assert found["caches"][0]["keys"] == [lab.fingerprint]
+    listed = look(lab, lab.first, caches=[cache], lock=None, packages=True)
+    assert names(listed["packages"]) == EVERYTHING
+    tree = next(one for one in listed["packages"] if one["name"] == "tree")
+    assert (tree["hash"], tree["compiler"][:4]) == (hashes(lab.lock)["tree"], "gcc@")
 
     second = lab.second
     second.mirrors(site={"url": cache["url"], "endpoint_url": s3})
@@ -533,7 +537,36 @@ def test_the_playbook(lab: Lab, tmp_path: Path) -> None:
     assert "0 packages older than 0h would be removed; 4 stay, 4 of them for seeds" in cleared.output
     wrong = play("cache", *extra, action="sweep", cache=cache)
     assert wrong.rc != 0
-    assert "expected -e action=status, init, build or clear" in wrong.output
+    assert "expected -e action=status, list, init, build or clear" in wrong.output
+    listed = play("cache", *extra, action="list", cache=cache, text="t*e")
+    assert listed.rc == 0, listed.output
+    assert re.search(r"(?m)^tree +2\.1\.0 +[a-z2-7]{7} +\S+ +\S+ +\S+ +20\d\d-\d\d-\d\d +- +site$", listed.output)
+    assert "packages are in the caches" not in listed.output, "nothing is asked of the seed"
     mirrors = yaml.safe_load((lab.first.site / "mirrors.yaml").read_text())
     assert mirrors["mirrors:"]["site"] == {"url": f"file://{cache}", "source": False, "binary": True, "signed": True}
     assert mirrors["mirrors:"]["sources"]["binary"] is False
+
+
+def test_a_public_cache_by_name_and_its_pinned_key(lab: Lab, filled: Path, tmp_path: Path) -> None:
+    public = tmp_path / "public"
+    shutil.copytree(filled, public / "develop")
+    given = {
+        "spack_instance": lab.second.facts(),
+        "spack_buildcache_signing_key_file": "",
+        "spack_buildcache_lock": str(lab.lock),
+        "spack_buildcache_public": ["spack-develop"],
+        "spack_buildcache_public_url": str(public),
+    }
+    right = json.dumps({**given, "spack_buildcache_public_fingerprint": lab.fingerprint})
+    found = play("cache", "-e", right, action="status")
+    assert found.rc == 0, found.output
+    assert f"spack-develop: file://{public}/develop" in found.output
+    assert "4 of 4 packages are in the caches" in found.output
+    # Somebody's own key in the place of the one that is pinned.
+    keys = public / "develop" / "v3" / "manifests" / "key"
+    pinned = yaml.safe_load((ROOT / "roles/spack_buildcache/defaults/main.yml").read_text())
+    wanted = pinned["spack_buildcache_public_fingerprint"]
+    shutil.copy(keys / f"{lab.fingerprint}.key.manifest.json", keys / f"{wanted}.key.manifest.json")
+    wrong = play("cache", "-e", json.dumps(given), action="status")
+    assert wrong.rc != 0
+    assert f"holds {lab.fingerprint}; expected exactly {wanted}. Nothing was imported" in wrong.output

@@ -5,21 +5,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache.model import (
-    BuildcacheError,
     Cache,
     Contents,
     Lock,
     Package,
+    iso,
 )
-
-_UNITS = {"h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 @dataclass(frozen=True)
@@ -97,24 +93,12 @@ def summary(cache: Cache, contents: Contents, now: float) -> dict[str, Any]:
         "packages": len(contents.manifests),
         "objects": len(contents.items),
         "bytes": sum(item.size for item in contents.items.values()),
-        "oldest": _iso(dates[0]) if dates else None,
-        "newest": _iso(dates[-1]) if dates else None,
+        "oldest": iso(dates[0]) if dates else None,
+        "newest": iso(dates[-1]) if dates else None,
         "oldest_days": round((now - dates[0]) / 86400, 1) if dates else None,
         "keys": sorted(contents.keys),
         "seeds": sorted(contents.seeds),
     }
-
-
-def _iso(moment: float) -> str:
-    return datetime.fromtimestamp(moment, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def parse_age(text: str) -> int:
-    """Seconds of ``90d``, ``12h`` or ``2w``. Raises BuildcacheError for anything else."""
-    found = re.fullmatch(r"(\d{1,6})([hdw])", text.strip())
-    if not found:
-        raise BuildcacheError(f"max_age is {text!r}; expected a number and its unit, such as 90d, 12h or 2w")
-    return int(found.group(1)) * _UNITS[found.group(2)]
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
@@ -316,3 +317,8 @@ def parse_seed(text: str, where: str) -> frozenset[str]:
     if not all(isinstance(key, str) and _HASH.fullmatch(key) for key in hashes):
         raise BuildcacheError(f"{where} holds what is no hash of a package: repair or remove it")
     return hashes
+
+
+def iso(moment: float) -> str:
+    """A moment, in seconds since 1970, as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(moment, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

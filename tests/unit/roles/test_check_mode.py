@@ -15,6 +15,7 @@ SEEN = {
     "petal_cache_action",
     "petal_cache_hits",
     "petal_cache_misses",
+    "petal_cache_packages",
     "petal_cache_refused",
     "petal_caches",
     "petal_diff",

@@ -19,6 +19,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._buildcache.api.inspecto
     Inspector,
     fingerprints,
     nothing_there,
+    read_index,
     read_lock,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache.api.keyring import Keyring
@@ -35,8 +36,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._buildcache.model import
     Lock,
     Package,
 )
-
-_INDEX = 1 << 29
+from ansible_collections.petal.hpc.plugins.module_utils._core.ages import parse_age
 
 
 class Buildcache:
@@ -142,7 +142,7 @@ class Buildcache:
         kept = {package.hash for path in given["keep_locks"] for package in read_lock(path).wanted}
         for path, text in texts.items():
             kept |= model.parse_seed(text.decode("utf-8", "replace"), f"{self._cache.url}/{path}")
-        plan = decide.pruning(contents, decide.parse_age(given["max_age"]), time.time(), kept, self._index(contents))
+        plan = decide.pruning(contents, parse_age(given["max_age"]), time.time(), kept, self._index(contents))
         after = contents
         if not self._module.check_mode:
             self._store.remove([contents.seeds[name].path for name in forgotten])
@@ -178,9 +178,7 @@ class Buildcache:
     def _index(self, contents: Contents) -> dict[str, Package]:
         if model.INDEX not in contents.items:
             return {}
-        text = self._store.read([model.INDEX]).get(model.INDEX, b"")
-        path = model.single_blob(text.decode("utf-8", "replace"))
-        data = self._store.read([path], _INDEX).get(path)
+        data = read_index(self._store)
         return model.parse_index(data.decode("utf-8", "replace")) if data else {}
 
     def _mend_index(self, contents: Contents) -> bool:

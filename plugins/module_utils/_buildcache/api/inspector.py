@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.petal.hpc.plugins.module_utils._buildcache import decide, keys, model
+from ansible_collections.petal.hpc.plugins.module_utils._buildcache import decide, keys, listing, model
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache.api.keyring import Keyring
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache.api.stores import Store, Web, cache_from, open_store
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache.decide import Offer, Survey
@@ -29,6 +29,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._buildcache.model import
 )
 
 _UNPACKED = 64 << 20
+#: What an index may have, in bytes.
+INDEX_LIMIT = 1 << 29
 
 
 class Inspector:
@@ -111,6 +113,44 @@ class Inspector:
         return decide.survey(lock.wanted, offers)
 
 
+def packages_of(store: Store, contents: Contents | None) -> list[listing.Listed]:
+    """What a cache says it has; nothing of it is verified. Raises BuildcacheError where it has no index to be read.
+
+    :param contents: its listing; None where it cannot be listed.
+    """
+    name = store.cache.name
+    data = read_index(store)
+    old = store.read([listing.OLD_INDEX], INDEX_LIMIT).get(listing.OLD_INDEX)
+    if data is None and old is None:
+        if contents is None:
+            raise BuildcacheError(f"build cache {name} has no index, so what it has cannot be listed")
+        return listing.dated(listing.of_names(name, contents), contents.items, contents.manifests)
+    texts = [_plain_text(one) for one in (data, old) if one is not None]
+    found = {one.hash: one for text in reversed(texts) for one in listing.of_index(name, text)}
+    if contents is not None and data is not None:
+        # What was pushed after the index was written.
+        found = {**{one.hash: one for one in listing.of_names(name, contents)}, **found}
+    return listing.dated(found.values(), contents.items if contents else {}, contents.manifests if contents else {})
+
+
+def read_index(store: Store) -> bytes | None:
+    """The index of a cache; None where it has none. Raises BuildcacheError."""
+    text = store.read([model.INDEX]).get(model.INDEX)
+    if text is None:
+        return None
+    path = model.single_blob(text.decode("utf-8", "replace"))
+    return store.read([path], INDEX_LIMIT).get(path)
+
+
+def _plain_text(data: bytes) -> str:
+    if not data.startswith(b"\x1f\x8b"):
+        return data.decode("utf-8", "replace")
+    try:
+        return zlib.decompressobj(wbits=31).decompress(data, INDEX_LIMIT).decode("utf-8", "replace")
+    except zlib.error as error:
+        raise BuildcacheError("the index of the cache cannot be unpacked") from error
+
+
 def _refusal(cache: str, error: BuildcacheError) -> Offer:
     return Offer(cache, str(error), 0, not isinstance(error, DisguisedError))
 
@@ -172,6 +212,7 @@ def inspect(module: AnsibleModule) -> dict[str, Any]:
     now = time.time()
     caches: list[dict[str, Any]] = []
     usable: list[tuple[Store, Contents | None]] = []
+    packages: list[listing.Listed] = []
     for options in given["caches"]:
         cache = cache_from(options)
         store = open_store(module, cache, given["spack"] or "")
@@ -179,6 +220,7 @@ def inspect(module: AnsibleModule) -> dict[str, Any]:
             if not store.exists():
                 raise nothing_there(cache)
             contents = inspector.contents(store)
+            packages += packages_of(store, contents) if given["packages"] else []
             usable.append((store, contents))
             counted = {"name": cache.name, "url": cache.url}
             if contents is not None:
@@ -188,6 +230,9 @@ def inspect(module: AnsibleModule) -> dict[str, Any]:
             caches.append({"name": cache.name, "url": cache.url, "listed": False, "problem": str(error)})
             module.warn(str(error))
     result: dict[str, Any] = {"changed": False, "caches": caches}
+    if given["packages"]:
+        chosen, more = listing.chosen(packages, given["text"])
+        result.update(packages=[one.to_dict() for one in chosen], left_out=more)
     if given["lock"]:
         lock = read_lock(given["lock"])
         if given["hashes"] is not None:

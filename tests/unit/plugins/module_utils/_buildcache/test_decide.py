@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache import decide
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache.decide import Offer
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache.model import (
-    BuildcacheError,
     Cache,
     Contents,
     Lock,
@@ -54,17 +52,6 @@ def test_summary() -> None:
     assert (said["packages"], said["bytes"], said["oldest_days"]) == (2, 20, 10.0)
     assert said["oldest"] == "1972-09-17T00:00:00Z"
     assert decide.summary(Cache("site", "file:///x"), Contents(), NOW)["oldest"] is None
-
-
-@pytest.mark.parametrize(("text", "seconds"), [("90d", 90 * DAY), ("12h", 43200), ("2w", 14 * DAY), ("0d", 0)])
-def test_ages(text: str, seconds: int) -> None:
-    assert decide.parse_age(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "90", "d", "-1d", "1.5d", "90 d", "1y"])
-def test_no_ages(text: str) -> None:
-    with pytest.raises(BuildcacheError, match="expected a number and its unit"):
-        decide.parse_age(text)
 
 
 def test_pruning_keeps_what_is_needed() -> None:
