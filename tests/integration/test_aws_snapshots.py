@@ -102,7 +102,14 @@ def test_a_snapshot_of_which_a_cluster_has_a_volume_is_not_deleted_in_silence(
     would = play("delete_volume", "--check", **one, force="true")
     assert f"Would delete {made}  used  1 GiB" in would.output, would.output
     assert cloud.snapshot_now(made)["State"] == "completed"
+    # Retention takes no snapshot that is in use either.
+    spared = play("cleanup", "--check", **given, unused_for="0h")
+    assert spared.rc == 0, spared.output
+    assert f"Would delete {made}" not in spared.output
     cloud.ec2.delete_volume(VolumeId=used)
+    due = play("cleanup", "--check", **given, unused_for="0h")
+    assert due.rc == 0, due.output
+    assert f"Would delete {made}  used, of " in due.output, due.output
     with allowed_by(lab, "builder"):
         deleted = play("delete_volume", **one)
     assert f"Deleted {made}  used  1 GiB" in deleted.output, deleted.output

@@ -89,6 +89,8 @@ EXTRA_VARIABLES = frozenset(
         "build_id",
         "detached",
         "kept",
+        "keep_last",
+        "unused_for",
         # build caches
         "action",
         "cache_action",

@@ -98,7 +98,7 @@ REASONS = {
             *("snapshots_share_store", "snapshots_store_endpoint_url", "snapshots_store_region"),
             *("snapshots_since", "snapshots_list_shared", "snapshots_trusted_signers", "snapshots_trusted_stores"),
             *("snapshots_trusted_accounts", "snapshots_require_signatures", "snapshots_unsigned"),
-            *("snapshots_provider", "volume_build_force", "volume_build_signing_key"),
+            *("snapshots_retention", "snapshots_provider", "volume_build_force", "volume_build_signing_key"),
             *("volume_build_older_than", "volume_build_cleanup_build", "volume_build_cleanup_detached"),
             *("volume_build_cleanup_kept", "volume_build_kept_days", "volume_build_cleanup_provider"),
             *("volume_build_store_region", "build_host_watch", "build_host_log"),
