@@ -155,7 +155,8 @@ def test_what_was_finished_is_kept_and_the_logs_come_home(account: Account) -> N
     assert "localhost is aborted" in done.output
     assert account.volumes() == [account.volume]
     assert (account.states(), account.holders()) == (["terminated"], ["kept"])
-    assert account.logs() == ["push.log"]
+    # This host is the build host too, and may have logs of other builds.
+    assert "push.log" in account.logs()
     assert f"Its logs are on the controller, in {account.directory}/logs/{BUILD}/" in done.output
 
 
