@@ -27,6 +27,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.parse import failu
 OS_RELEASE = Path("/etc/os-release")
 #: Where the locks of a volume are: Spack's, and one for each Python environment.
 LOCKS = ("spack.lock", "locks/*")
+#: The environment in which Spack runs for all users, below Spack's root.
+SOLVER = Path("var/petal/python")
 _HEAD = 4096
 
 
@@ -51,7 +53,7 @@ class Finder:
             them. spack: as the role spack describes it. What is empty is not there.
         """
         with explained(f"looking at what {self._mount_dir} needs"):
-            found = [*model.spack(spack), *(self._lmod(lmod) if lmod else [])]
+            found = [*model.spack(spack), *self._solver(spack), *(self._lmod(lmod) if lmod else [])]
             found += [self._python(str(one["path"]), str(one["version"])) for one in pythons]
         every = {(one.name, one.version, one.hash, one.path): one for one in found}
         return [every[key].to_dict() for key in sorted(every)]
@@ -95,6 +97,13 @@ class Finder:
         top = [Path(entry) for entry in os.scandir(root)]
         places = {Path(prefix) for prefix in prefixes} | set(root.glob("envs/*/*")) | set(top)
         return [*sorted((one for one in places if _is_part(one, root, device)), key=_innermost_first), root]
+
+    def _solver(self, spack: Mapping[str, Any]) -> list[Component]:
+        directory = Path(str(spack.get("root") or "")) / SOLVER
+        mark = directory / "petal.json"
+        if not spack.get("root") or not mark.is_file():
+            return []
+        return model.carried(mark.read_text(encoding="utf-8"), str(directory))
 
     def _lmod(self, given: Mapping[str, Any]) -> list[Component]:
         packages = model.spack_packages(given.get("packages") or [])

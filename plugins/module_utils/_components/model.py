@@ -10,6 +10,7 @@ is not on the volume, but what is there runs by it: its origin is ``system``.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -258,6 +259,22 @@ def spack(given: Mapping[str, Any]) -> list[Component]:
     if not given.get("commit"):
         return []
     return [_repository("spack", APPLICATION, given), _repository("spack-packages", LIBRARY, given, "packages_")]
+
+
+def carried(text: str, path: str) -> list[Component]:
+    """The packages that the solver needs, as _spack/scripts/carry.py notes them."""
+    return [
+        Component(
+            name=str(item["name"]),
+            version=str(item["version"]),
+            manager="pypi",
+            license=str(item["license"]),
+            kind=LIBRARY,
+            path=path,
+            purl=purl("pypi", "", str(item["name"]), str(item["version"])),
+        )
+        for item in json.loads(text)["packages"]
+    ]
 
 
 def _repository(name: str, kind: str, given: Mapping[str, Any], prefix: str = "") -> Component:

@@ -57,8 +57,8 @@ def volume(tmp_path: Path) -> Volume:
         text = f"LMOD_CMD=here; export LMOD_CMD\nmodule() {{ {says}; }}\n"
         Path(file).write_text("alias module 'echo module of csh: \\!*'\n" if name == "csh" else text)
     loader = FileSystemLoader(ROOT / "roles" / "software_volume" / "templates")
-    # A shell script is no web page.
-    templates = Environment(loader=loader, trim_blocks=True, undefined=StrictUndefined, keep_trailing_newline=True)
+    # As Ansible does: what is included ends without its last newline. A shell script is no web page.
+    templates = Environment(loader=loader, trim_blocks=True, undefined=StrictUndefined)
     for name in TEMPLATES:
         text = templates.get_template(f"{name}.j2").render(
             software_volume_mount_dir=str(tmp_path),
@@ -128,3 +128,78 @@ def test_korn_shells_do_not_use_the_functions_of_others(volume: Volume, shell: s
     profile = f". {volume.path}/etc/profile.d/petal.sh"
     said = volume.run(shell, "module() { local x; echo of the system; }", profile, "module load tool")
     assert said == ["module of sh: load tool"]
+
+
+# -- Spack
+
+
+SETUP = """echo set up
+_spack_shell_wrapper() { echo "spack $*"; }
+spack() { _spack_shell_wrapper "$@"; }
+"""
+
+
+@pytest.fixture
+def with_spack(volume: Volume) -> Volume:
+    """A volume with a Spack that says what it is asked, and when it was set up."""
+    for name, text in {
+        "bin/spack": "#!/bin/sh\necho bin $*\n",
+        "var/petal/python/bin/python3": "#!/bin/sh\n",
+        "share/spack/setup-env.sh": SETUP,
+        "share/spack/setup-env.csh": "echo set up\n",
+        "share/spack/csh/spack.csh": "echo spack $_sp_args\n",
+    }.items():
+        path = volume.path / "spack" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o755)
+    return volume
+
+
+@pytest.mark.parametrize("shell", (*SH, *CSH))
+def test_spack_is_a_command_and_gets_ready_when_it_is_called(with_spack: Volume, shell: str) -> None:
+    root = with_spack.path / "spack"
+    again = (
+        f"{'source' if shell in CSH else '.'} {with_spack.path}/etc/profile.d/petal.{'csh' if shell in CSH else 'sh'}"
+    )
+    said = with_spack.run(shell, again, "echo $SPACK_ROOT $SPACK_PYTHON", "spack find -l zlib")
+    assert said == [f"{root} {root}/var/petal/python/bin/python3", "set up", "spack find -l zlib"]
+
+
+@pytest.mark.parametrize("shell", SH)
+def test_spack_is_set_up_once_in_a_shell(with_spack: Volume, shell: str) -> None:
+    assert with_spack.run(shell, "spack find", "spack arch") == ["set up", "spack find", "spack arch"]
+
+
+@pytest.mark.parametrize("shell", (*SH, *CSH))
+def test_a_bash_script_has_spack_whatever_shell_starts_it(with_spack: Volume, shell: str) -> None:
+    (with_spack.path / "job").write_text("#!/bin/bash\nset -eu\nspack find\n")
+    expected = ["set up", "spack find"]
+    assert with_spack.run(shell, f"{with_spack.path}/job") == expected
+    # Whose path has it already, as of a shell in which it was used.
+    path = f"{with_spack.path}/spack/bin:/usr/bin:/bin"
+    assert with_spack.run(shell, f"{with_spack.path}/job", PATH=path) == expected
+
+
+@pytest.mark.parametrize("shell", (*SH, *CSH))
+def test_a_spack_of_ones_own_is_left_alone(with_spack: Volume, shell: str) -> None:
+    own = with_spack.path / "own"
+    (own / "bin").mkdir(parents=True)
+    (own / "bin" / "spack").write_text("#!/bin/sh\necho own $*\n")
+    (own / "bin" / "spack").chmod(0o755)
+    environment = {"PATH": f"{own}/bin:/usr/bin:/bin", "SPACK_ROOT": str(own)}
+    lines = ["spack find", "echo $SPACK_ROOT", f"{with_spack.path}/job"]
+    (with_spack.path / "job").write_text("#!/bin/bash\nspack arch\n")
+    assert with_spack.run(shell, *lines, **environment) == ["own find", str(own), "own arch"]
+
+
+def test_what_cannot_be_set_up_is_not_tried_for_ever(with_spack: Volume) -> None:
+    (with_spack.path / "spack" / "share" / "spack" / "setup-env.sh").write_text("return 0\n")
+    said = with_spack.run("bash", "spack find")
+    assert len(said) == 1
+    assert "command not found" in said[0]
+
+
+@pytest.mark.parametrize("shell", (*SH, *CSH))
+def test_without_spack_on_the_volume_there_is_none(volume: Volume, shell: str) -> None:
+    assert "not found" in volume.run(shell, "spack find")[-1]

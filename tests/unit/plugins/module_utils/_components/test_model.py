@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from packageurl import PackageURL
 
@@ -115,6 +117,15 @@ def test_spack_is_named_by_its_commits_and_without_credentials() -> None:
     assert PackageURL.from_string(packages.purl).qualifiers == {
         "vcs_url": f"git+file:///srv/mirror/spack-packages.git@{'b' * 40}"
     }
+
+
+def test_what_the_solver_needs_is_on_the_volume() -> None:
+    noted = {"python": "3.11", "packages": [{"name": "clingo", "version": "5.8.3", "license": "MIT"}]}
+    (found,) = model.carried(json.dumps(noted), "/shared/spack/var/petal/python")
+    assert (found.name, found.manager, found.license, found.origin, found.purl) == (
+        *("clingo", "pypi", "MIT", "volume"),
+        "pkg:pypi/clingo@5.8.3",
+    )
 
 
 @pytest.mark.parametrize("given", [{}, {"packages_version": ""}, {"version": None, "commit": None}])

@@ -21,6 +21,7 @@ import pytest
 
 from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import seen
 from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import (
+    carry,
     missing_packages,
     modules,
     probe,
@@ -30,7 +31,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import (
 )
 
 
-@pytest.mark.parametrize("script", [missing_packages, modules, probe, runner, sources, state])
+@pytest.mark.parametrize("script", [carry, missing_packages, modules, probe, runner, sources, state])
 def test_a_script_stands_alone(script: Any) -> None:
     """It is handed over as its source, which imports nothing of the collection."""
     source = inspect.getsource(script)
@@ -55,6 +56,40 @@ def test_a_python_tells_what_it_lacks() -> None:
     argv = [sys.executable, "-I", "-c", source, json.dumps(["PyYAML", "no-such-package", "pytest==0"])]
     done = subprocess.run(argv, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == ["no-such-package", "pytest"]
+
+
+def test_what_is_carried_along_is_needed_and_there() -> None:
+    requires = {
+        "clingo": ["cffi"],
+        "cffi": ['pycparser; implementation_name != "PyPy"', "other>=2"],
+        "pycparser": [],
+        "boto3": ["botocore<2,>=1"],
+        "extra-of": ['boto3; extra == "s3"'],
+    }
+    assert carry.needed(["Clingo"], requires) == ["cffi", "clingo", "pycparser"]
+    assert carry.needed(["extra_of", "not-there"], requires) == ["extra-of"]
+
+
+def test_a_package_is_carried_to_a_python_of_its_own_once(tmp_path: Path) -> None:
+    target = tmp_path / "var" / "python"
+    argv = [sys.executable, "-I", "-c", inspect.getsource(carry), str(target), "jinja2"]
+
+    def run(*command: str | Path) -> str:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    assert [run(*argv), run(*argv)] == ["changed", "unchanged"]
+    python = target / "bin" / "python3"
+    shown = run(python, "-c", "import jinja2, markupsafe; print(jinja2.__file__, markupsafe.__file__)")
+    assert all(path.startswith(str(target)) for path in shown.split())
+    for absent in ("pip", "yaml"):
+        assert subprocess.run([python, "-c", f"import {absent}"], capture_output=True, check=False).returncode == 1
+    noted = json.loads((target / "petal.json").read_text())["packages"]
+    assert [item["name"] for item in noted] == ["jinja2", "markupsafe"]
+    # Whoever reads a volume cannot keep what is compiled.
+    assert list(target.rglob("jinja2/__pycache__/*.pyc"))
+    # What is there without its mark was broken off.
+    (target / "petal.json").unlink()
+    assert run(*argv) == "changed"
 
 
 # -- a small world of packages in the words of Spack's classes ---------------------------------------------------
