@@ -78,7 +78,7 @@ class Site:
     def __init__(self, directory: Path) -> None:
         """directory: all users can look into it."""
         self._directory = directory
-        self.home = directory / "home"
+        self.home = directory / USER
         self._image = directory / "none"
 
     def build(self) -> None:
@@ -98,16 +98,17 @@ class Site:
             raise UserError(f"build_volume failed:\n{done.output[-4000:]}")
         (entry,) = store.glob("snapshots/snap-*")
         self._image = unpacked(entry, self._directory / "image")
-        shutil.rmtree(self.home, ignore_errors=True)
-        self.home.mkdir()
-        shutil.chown(self.home, USER, GROUP)
+        for user, group in ((USER, GROUP), ("root", "root")):
+            home = self._directory / user
+            home.mkdir()
+            shutil.chown(home, user, group)
 
     def run(self, script: str, user: str = USER, shell: str = "bash") -> Said:
         """Run a script where the volume is mounted read-only and there is no network."""
         mount = f"mount -o ro,loop {shlex.quote(str(self._image))} {MOUNT_DIR}"
         become = [] if user == "root" else ["setpriv", f"--reuid={user}", f"--regid={GROUP}", "--clear-groups"]
-        home = self.home if user == USER else self._directory / user
-        clean = ["env", "-i", f"HOME={home}", f"USER={user}", "PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8"]
+        settings = {"HOME": self._directory / user, "USER": user, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+        clean = ["env", "-i", *(f"{name}={value}" for name, value in settings.items())]
         MOUNT_DIR.mkdir(exist_ok=True)
         done = subprocess.run(
             [
