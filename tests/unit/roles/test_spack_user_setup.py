@@ -24,7 +24,7 @@ def volume(tmp_path: Path) -> Path:
     spack = path / "spack"
     for name in ("bin/spack", "share/spack/setup-env.sh", "etc/spack/defaults/config.yaml"):
         (spack / name).parent.mkdir(parents=True, exist_ok=True)
-        (spack / name).write_text(f"# {name}\n")
+        (spack / name).write_text(f"#!/bin/sh\n# {name}\n")
     (spack / "bin" / "spack").chmod(0o755)
     commit(spack, "first")
     database = spack / "opt" / "__spack_path_placeholder__" / "__spack_path_pla" / ".spack-db"
@@ -96,14 +96,14 @@ def test_it_may_be_run_again_and_follows_the_volume(volume: Path) -> None:
     before = {path: path.read_text() for path in (own / "etc").rglob("*") if path.is_file()}
     assert setup(volume, own).returncode == 0
     assert {path: path.read_text() for path in (own / "etc").rglob("*") if path.is_file()} == before
-    (volume / "spack" / "bin" / "spack").write_text("# newer\n")
+    (volume / "spack" / "bin" / "spack").write_text("#!/bin/sh\n# newer\n")
     commit(volume / "spack", "second")
     # A volume without padding is another way to its packages.
     shutil.move(
         volume / "spack" / "opt" / "__spack_path_placeholder__/__spack_path_pla/.spack-db", volume / "spack/opt"
     )
     assert setup(volume, "mine/").returncode == 0
-    assert (own / "bin" / "spack").read_text() == "# newer\n"
+    assert (own / "bin" / "spack").read_text() == "#!/bin/sh\n# newer\n"
     assert f"install_tree: '{volume}/spack/opt'\n" in (own / "etc/spack/site/upstreams.yaml").read_text()
     assert (own / "opt" / "built").exists()
 
@@ -155,6 +155,16 @@ def test_what_is_no_directory_is_said(volume: Path, arguments: list[str], status
     done = setup(volume, *arguments)
     assert (done.returncode, done.stdout) == (status, "")
     assert said in done.stderr
+
+
+def test_a_spack_that_does_not_run_is_said(volume: Path) -> None:
+    (volume / "spack" / "bin" / "spack").write_text("#!/bin/sh\necho $SPACK_PYTHON $1: wrong >&2\nexit 1\n")
+    commit(volume / "spack", "broken")
+    done = setup(volume)
+    assert (done.returncode, done.stdout) == (1, "")
+    first, second = done.stderr.splitlines()
+    assert first == f"{volume}/spack/var/petal/python/bin/python3 python: wrong"
+    assert "home/spack does not run. If it is your own settings in ~/.spack, correct them" in second
 
 
 def test_a_volume_without_packages_is_said(volume: Path) -> None:
