@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -36,6 +37,18 @@ def kept(lab: Lab) -> list[str]:
     return sorted(path.parent.name for path in (lab.root / "own").glob("packages/v3/manifests/spec/*/*.json"))
 
 
+def left(lab: Lab) -> list[str]:
+    """What still runs of a session that has ended."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            marked = b"PETAL_DETACHED=1" in (entry / "environ").read_bytes().split(b"\0")
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if marked and str(lab.root) in command:
+                found.append(command)
+    return found
+
+
 def throw_away(lab: Lab, name: str) -> None:
     """What becomes of a volume whose build failed: it is gone, with the files of its environment."""
     shutil.rmtree(lab.tree, ignore_errors=True)
@@ -57,6 +70,8 @@ def test_what_is_built_once_is_never_built_again(lab: Lab) -> None:
     said = subprocess.run([prefix / "bin" / "petal-rooted"], capture_output=True, text=True, check=True).stdout
     assert Path("/", said.strip().lstrip("/")) == prefix
     assert not list((lab.root / "own" / "stores").glob("*"))
+    # GnuPG's agent would hold the volume.
+    assert left(lab) == []
     again = run(**given)
     assert not again["changed"]
     assert set(origins(again).values()) == {"source"}
@@ -76,6 +91,7 @@ def test_what_was_finished_outlives_a_build_that_failed(lab: Lab) -> None:
     assert "petal-broken@1.0 did not build" in told["msg"]
     assert "petal-slow" in kept(lab)
     assert "petal-broken" not in kept(lab)
+    assert left(lab) == []
     throw_away(lab, "failing")
     builds = lab.builds()
     taken = run(**arguments(lab, "failing", "petal-slow"))

@@ -249,7 +249,7 @@ def write_settings(lab: Lab, packages: Path, programs: Path) -> None:
     lab.command.parent.mkdir()
     lab.command.write_text(
         f'#!/bin/sh\necho "$*" >>{lab.root}/calls\n'
-        "exec env -i ${PETAL_DETACHED:+PETAL_DETACHED=$PETAL_DETACHED} "
+        "exec env -i ${PETAL_DETACHED:+PETAL_DETACHED=$PETAL_DETACHED} ${PETAL_SESSION:+PETAL_SESSION=$PETAL_SESSION} "
         f"LANG=C.UTF-8 HOME={lab.work_dir} PATH=/usr/sbin:/usr/bin:/sbin:/bin PYTHONPATH={lab.root}/python "
         f"SPACK_PYTHON={sys.executable} SPACK_DISABLE_LOCAL_CONFIG=1 SPACK_USER_CACHE_PATH={lab.work_dir}/cache "
         f'nice -n 5 {lab.root}/spack/bin/spack "$@"\n'

@@ -27,6 +27,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import ru
 
 DETACHED = {"PETAL_DETACHED": "1"}
 DETACHED_TEXT = "PETAL_DETACHED=1"
+# Which session it is: by this mark is found what has left it, as the agent does that GnuPG signs with.
+SESSION = "PETAL_SESSION"
 # The runner itself waits for Spack before it kills what is left.
 TERM_PATIENCE = 2 * runner.PATIENCE + 5
 START_PATIENCE = 20.0
@@ -89,7 +91,7 @@ class Session:
         pid = os.posix_spawn(
             python,
             [python, "-I", str(script), str(self._directory), str(self.log)],
-            {**os.environ, **DETACHED},
+            {**os.environ, **DETACHED, SESSION: key},
             setsid=True,
         )
         deadline = time.monotonic() + START_PATIENCE
@@ -202,15 +204,18 @@ class Session:
         identity = self._here()
         if identity is None:
             return []
+        mark = f"{SESSION}={identity['id']}"
         found = []
         for pid in self._host.pids():
             try:
                 fields = (PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
             except OSError:
                 continue
-            ours = int(fields[3]) == identity["pid"] and fields[0] not in "ZX"
+            if fields[0] in "ZX":
+                continue
             # A number that was given again belongs to others, who do not carry our mark.
-            if ours and self._host.environment_has(pid, DETACHED_TEXT):
+            inside = int(fields[3]) == identity["pid"] and self._host.environment_has(pid, DETACHED_TEXT)
+            if inside or self._host.environment_has(pid, mark):
                 found.append(pid)
         return found
 
