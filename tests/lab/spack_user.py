@@ -67,10 +67,14 @@ def reason_not_to() -> str:
 
 @contextmanager
 def public_directory(where: str | None = None) -> Iterator[Path]:
-    """A directory of a moment that all users can look into."""
+    """A directory of a moment that all users can look into. The mount directory goes with it."""
     with tempfile.TemporaryDirectory(prefix="petal-spack-user-", dir=where) as name:
         Path(name).chmod(0o755)
-        yield Path(name)
+        try:
+            yield Path(name)
+        finally:
+            if MOUNT_DIR.is_dir():
+                MOUNT_DIR.rmdir()
 
 
 class Site:
@@ -251,9 +255,6 @@ def main(words: list[str]) -> int:
         except UserError as error:
             print(f"spack_user: {error}", file=sys.stderr)
             return 1
-        finally:
-            if MOUNT_DIR.is_dir():
-                MOUNT_DIR.rmdir()
     for problem in problems:
         print(f"\n{problem}\n")
     print(last)
