@@ -351,10 +351,13 @@ def _constant(node: nodes.Node, path: Path) -> str | None:
     if isinstance(node, nodes.Const):
         return str(node.value)
     role = ROOT.joinpath(*path.relative_to(ROOT).parts[:2])
-    if isinstance(node, nodes.Name):
+    # A name, or a key of one.
+    name, key = (node.node, node.attr) if isinstance(node, nodes.Getattr) else (node, "")
+    if isinstance(name, nodes.Name):
         for variables in (role / "vars/main.yml", role / "defaults/main.yml"):
             if variables.exists():
-                value = yaml.load(variables.read_text(encoding="utf-8"), _Loader).get(node.name)
+                value = yaml.load(variables.read_text(encoding="utf-8"), _Loader).get(name.name)
+                value = value.get(key) if key and isinstance(value, dict) else value
                 if isinstance(value, str) and "{{" not in value:
                     return value
     return None

@@ -49,7 +49,7 @@ KNOWN: dict[str, tuple[str, int]] = {
     "module_utils/_spack/scripts/carry.py": (f"{OURS}; {VOLUME}", 2),
     "module_utils/_spack/scripts/modules.py": (f"{OURS}; {VOLUME}", 4),
     "module_utils/_spack/scripts/probe.py": (OURS, 2),
-    "module_utils/_spack/scripts/runner.py": (f"{OURS}; {KERNEL}", 8),
+    "module_utils/_spack/scripts/runner.py": (f"{OURS}; {KERNEL}", 9),
     "module_utils/_spack/scripts/sources.py": (OURS, 2),
     "module_utils/_spack/scripts/state.py": (OURS, 2),
     "module_utils/_spack/session_api.py": (f"{OURS}; {KERNEL}", 3),

@@ -31,7 +31,7 @@ def requirement(text: str) -> Flaw | str | None:
     if flaw:
         return flaw
     try:
-        Requirement(text)
+        name = Requirement(text).name
     except InvalidRequirement as error:
         reason, _newline, place = str(error).partition("\n")
         meant = [hint for pattern, hint in _MEANT if pattern.search(text)]
@@ -39,4 +39,7 @@ def requirement(text: str) -> Flaw | str | None:
         return Flaw(message, "\n".join([textwrap.dedent(place), *meant[:1]]))
     except RecursionError:
         return "this is no Python requirement: its parentheses are nested too deeply"
+    # packaging takes it, and not what the canonical form makes of it.
+    if name.endswith("_"):
+        return f"this is no Python requirement: the name {name} ends with _, expected a letter or digit"
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from packaging.requirements import Requirement
 
@@ -80,6 +80,7 @@ def test_the_place_is_shown() -> None:
     )
 
 
+@example("0_")
 @given(st.text(max_size=80) | st.text(alphabet="ab1.*<>=!~,;()[]@ '\"/:", max_size=40).map(lambda text: "a" + text))
 def test_what_is_taken_packaging_reads_and_writes_to_the_same(text: str) -> None:
     """Nothing makes the check fail, and the canonical form says what the text says."""
