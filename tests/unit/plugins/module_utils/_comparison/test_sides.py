@@ -72,8 +72,9 @@ MANIFEST: dict[str, Any] = {
 SYSTEM = [{"name": "gcc", "version": "12.2.0", "hash": "g" * 32, "origin": "external"}]
 
 
-def documents(manifest: dict[str, Any] = MANIFEST, snapshot: Snapshot = SNAPSHOT, /, **given: Any) -> list[bytes]:
+def documents(manifest: dict[str, Any] | None = None, snapshot: Snapshot = SNAPSHOT, /, **given: Any) -> list[bytes]:
     """Statement and manifest as a build writes them."""
+    manifest = MANIFEST if manifest is None else manifest
     text = json.dumps(manifest)
     files = {"manifest.json": f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"}
     build = checked({"manifest": manifest, "files": files, "system": SYSTEM, **given})
