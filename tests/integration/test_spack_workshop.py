@@ -92,6 +92,7 @@ def test_what_was_finished_outlives_a_build_that_failed(lab: Lab) -> None:
     assert "petal-slow" in kept(lab)
     assert "petal-broken" not in kept(lab)
     assert left(lab) == []
+    assert not list((lab.root / "own" / "stores").glob("*"))
     throw_away(lab, "failing")
     builds = lab.builds()
     taken = run(**arguments(lab, "failing", "petal-slow"))

@@ -355,11 +355,11 @@ class Environment:
         told = self._state.unmoved
         if outcome.status == 0:
             self._state.forget_unmoved()
-            if self._builds_apart():
-                self._workshop_files().clear()
         self._state.save()
         self._session.end()
         self._session.clear()
+        if self._builds_apart():
+            self._workshop_files().clear()
         if outcome.status != 0 and again and self._start(None):
             return None
         if told:
