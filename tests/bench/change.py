@@ -43,7 +43,7 @@ def build(place: Path, specs: tuple[str, ...], **more: Any) -> float:
     path = place / "seed.yaml"
     path.write_text(yaml.safe_dump(seed))
     begun = time.monotonic()
-    done = play("build_volume", seed=path, **more)
+    done = play("build_volume", "-e", json.dumps({**more, "seed": str(path)}))
     taken = time.monotonic() - begun
     if done.rc != 0 or "Built: snap-" not in done.output:
         sys.exit(done.output)
@@ -71,7 +71,7 @@ def main() -> int:
         place.chmod(0o755)
         repository = package_graph.write(place / "graph", given.functions, given.sleep)
         variables = {
-            "store": place / "store",
+            "store": str(place / "store"),
             "software_volume_own_cache": str(place / "own"),
             "spack_repositories": {package_graph.NAMESPACE: str(repository)},
             **spack_at_hand.variables(),
