@@ -19,11 +19,11 @@ options:
     required: true
   of:
     description:
-      - Whose words they are. V(module), the first line of a module's message; V(git), Git's first error; V(pip), pip's
-        last line that is neither a warning nor a notice; V(sources), every line of Spack about a source that it could
-        not fetch, cut to 1500 characters.
+      - Whose words they are. V(module), the first line of a module's message; V(pip), pip's last line that is neither a
+        warning nor a notice; V(sources), every line of Spack about a source that it could not fetch, cut to 1500
+        characters.
     type: str
-    choices: [module, git, pip, sources]
+    choices: [module, pip, sources]
     default: module
 """
 
@@ -41,7 +41,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The reason. Without a full stop where a module or Git says it.
+  description: The reason. Without a full stop where a module says it.
   type: str
   sample: No package matching 'lmod' is available
 """

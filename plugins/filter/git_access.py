@@ -12,7 +12,7 @@ author: [petal.hpc contributors (@petal-hpc)]
 description:
   - Returns the address without user name and password, and variables with which Git has them all the same. What is on
     a command line, everybody on the host can read, and Git writes the address down.
-  - For M(petal.hpc.secret_command). Only addresses of http and https have something taken out.
+  - For M(petal.hpc.git_commit). Only addresses of http and https have something taken out.
 options:
   _input:
     description: The address, such as V(https://USER:TOKEN@git.example.org/spack.git).
@@ -22,8 +22,10 @@ options:
 
 EXAMPLES = r"""
 - name: Fetch a repository that wants a token
-  petal.hpc.secret_command:
-    argv: [git, -C, /srv/spack, fetch, "{{ access.url }}", main]
+  petal.hpc.git_commit:
+    url: "{{ access.url }}"
+    ref: main
+    path: /srv/spack
     secrets: "{{ access.secrets }}"
   environment: "{{ access.environment }}"
   vars:
@@ -42,7 +44,7 @@ _value:
       description: Variables that may be seen.
       type: dict
     secrets:
-      description: Variables for O(petal.hpc.secret_command#module:secrets); none where the address has no token.
+      description: Variables for O(petal.hpc.git_commit#module:secrets); none where the address has no token.
       type: dict
 """
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, petal.hpc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Why a task failed, short enough to stand in brackets: the one line of what Git, pip or a module said."""
+"""Why a task failed, short enough to stand in brackets: the one line of what pip, Spack or a module said."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ _SOURCES_LIMIT = 1500
 _MORE = "..."
 #: A text that is longer by no more than this is not cut.
 _LEEWAY = 5
-_GIT = re.compile(r"fatal:|error:")
-_GIT_NAME = re.compile(r"^(?:fatal|error): ")
 #: What pip says beside its reason.
 _PIP_ASIDE = re.compile(r"\s*$|warning|\[notice\]", re.IGNORECASE)
 _SOURCES = re.compile(r"error|fail", re.IGNORECASE)
@@ -27,13 +25,6 @@ _SOURCES = re.compile(r"error|fail", re.IGNORECASE)
 def of_module(result: Mapping[str, Any]) -> str:
     """The first line of a module's message."""
     return _in_brackets(_lines(result.get("msg") or UNKNOWN)[0])
-
-
-def of_git(result: Mapping[str, Any]) -> str:
-    """Git's first error; where it has none, the name that was asked for is not there."""
-    lines = _lines(result.get("stderr") or result.get("msg") or "")
-    said = next((line for line in lines if _GIT.match(line)), "no such name there")
-    return _in_brackets(_GIT_NAME.sub("", said))
 
 
 def of_pip(result: Mapping[str, Any]) -> str:
@@ -52,7 +43,6 @@ def of_sources(result: Mapping[str, Any]) -> str:
 #: Who said it, and how it is read.
 READERS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "module": of_module,
-    "git": of_git,
     "pip": of_pip,
     "sources": of_sources,
 }

@@ -40,7 +40,7 @@ def tasks_of(role: str, entry: str, **variables: Any) -> dict[str, Any]:
 
 def checkout(name: str) -> dict[str, Any]:
     """Role spack's way to one repository, without all that Spack needs around it."""
-    return tasks_of("spack", "checkout", spack_name=name, spack_repository=f"{{{{ spack_refs['{name}'] }}}}")
+    return tasks_of("spack", "checkout", spack_checkouts=[name])
 
 
 @dataclass
@@ -280,7 +280,7 @@ def test_what_is_checked_out_already_is_looked_at_before_anything_of_it_runs(sit
         # As earlier releases noted it.
         git(path, "config", "petal.ref", PACKAGES if name == "packages" else "v1.2.0")
     done = site.play(
-        [checkout("spack"), checkout("packages"), tasks_of("spack", "configure")],
+        [checkout("spack"), checkout("packages")],
         spack_version="v1.2.0",
         spack_packages_version=PACKAGES,
         spack_git_url="file:///nowhere/spack.git",

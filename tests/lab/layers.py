@@ -25,6 +25,7 @@ PACKAGES = (
     "_run",
     "_build",
     "_host",
+    "_git",
     "_lmod",
     "_namespace",
     "_fstab",

@@ -60,6 +60,7 @@ PACKAGES = {
     "zstd": "zstd",
     "du": "coreutils",
     "ssh-keygen": "openssh-client (Debian) or openssh (Fedora)",
+    "git": "git",
 }
 
 

@@ -28,24 +28,6 @@ def test_a_module_that_says_nothing(result: dict[str, Any]) -> None:
     assert failure_reason(result) == "no reason given"
 
 
-def test_git_gives_its_first_error() -> None:
-    stderr = "warning: redirecting\nfatal: could not read Username.\nerror: later\n"
-    assert failure_reason({"rc": 128, "stderr": stderr}, of="git") == "could not read Username"
-    assert failure_reason({"rc": 1, "stderr": "error: Server does not allow request"}, of="git") == (
-        "Server does not allow request"
-    )
-
-
-def test_where_git_has_no_error_the_name_is_not_there() -> None:
-    """With --exit-code, git ls-remote says nothing at all then."""
-    for result in ({"rc": 2, "stderr": ""}, {"rc": 2, "stderr": "a fatal: elsewhere"}, NOTHING):
-        assert failure_reason(result, of="git") == "no such name there"
-
-
-def test_where_git_itself_could_not_be_run_the_module_speaks() -> None:
-    assert failure_reason({"rc": 2, "msg": "fatal: timed out", "stderr": ""}, of="git") == "timed out"
-
-
 def test_pip_gives_its_last_line_that_is_a_reason() -> None:
     lines = ["ERROR: No matching distribution found for x==1.", "", "WARNING: old pip", "[notice] A new release", " "]
     # A full stop stays: pip's reason stands last in the sentence.
@@ -65,12 +47,11 @@ def test_spack_gives_every_source_once() -> None:
     assert failure_reason({"stdout_lines": [], "stderr_lines": [], "msg": "non-zero: error"}, of="sources") == ""
 
 
-@pytest.mark.parametrize(("of", "limit"), [("module", 300), ("git", 300), ("pip", 300), ("sources", 1500)])
+@pytest.mark.parametrize(("of", "limit"), [("module", 300), ("pip", 300), ("sources", 1500)])
 def test_a_long_reason_is_cut_between_words(of: str, limit: int) -> None:
-    said = failure_reason({"msg": "fatal: " + "word " * limit}, of=of) if of == "git" else ""
-    said = said or failure_reason({"msg": "error: " + "word " * limit}, of=of)
+    said = failure_reason({"msg": "error: " + "word " * limit}, of=of)
     assert len(said) <= limit
-    assert said.endswith(" word" if of in ("module", "git") else " word...")
+    assert said.endswith(" word" if of == "module" else " word...")
 
 
 def test_a_reason_that_is_hardly_too_long_is_not_cut() -> None:
@@ -81,6 +62,6 @@ def test_a_reason_that_is_hardly_too_long_is_not_cut() -> None:
 def test_anything_else_is_an_error() -> None:
     with pytest.raises(AnsibleFilterError, match="takes a task's result, got str"):
         failure_reason("failed")
-    with pytest.raises(AnsibleFilterError, match="of is 'svn', expected one of module, git, pip, sources"):
+    with pytest.raises(AnsibleFilterError, match="of is 'svn', expected one of module, pip, sources"):
         failure_reason(NOTHING, of="svn")
-    assert set(READERS) == {"module", "git", "pip", "sources"}
+    assert set(READERS) == {"module", "pip", "sources"}
