@@ -20,6 +20,8 @@ description:
     solution so, it solves again with everything.
   - What a cache has and what cannot be moved to the prefixes here, because they are longer than those that it was built
     with, is built from source, and a warning names it.
+  - Needs no more than a Spack that is there, O(name) and O(specs). The environment is one of that Spack's own then,
+    which C(spack env list) shows. Run it as the user who owns that Spack.
   - Works with Spack 1.2, 1.1 and 1.0.
 author:
   - petal.hpc contributors (@petal-hpc)
@@ -34,7 +36,7 @@ attributes:
     support: full
 options:
   spack:
-    description: The command C(spack), as the role P(petal.hpc.spack#role) makes it.
+    description: The command C(spack) of a Spack that is there, such as V(/opt/spack/bin/spack).
     type: path
     required: true
   name:
@@ -43,12 +45,15 @@ options:
     required: true
   work_dir:
     description:
-      - Directory off the volume for the environment's files (C(envs/NAME)). It is made where it is missing.
+      - Directory for the environment's files (C(envs/NAME)), as P(petal.hpc.spack#role) has one off its volume.
+        It is made where it is missing, and its owner is the user as whom O(spack) runs.
+      - Without it the environment is in Spack's own directory of environments (C(config:environments_root)), and one
+        there that this module has not made is left as it is, with an error.
     type: path
-    required: true
   specs:
     description:
-      - What is wanted, as Spack writes specs, beside O(build_from_source). Required but for O(state=status).
+      - What is wanted, as Spack writes specs, beside O(build_from_source). Required but for O(state=status)
+        and O(state=absent).
     type: list
     elements: str
   compiler:
@@ -131,13 +136,31 @@ options:
         installation was started, with its O(name) and O(work_dir).
       - Where the compiler has to be built before the rest can be solved, V(concretized) solves for the compiler, until
         that is there; RV(environment.name) and RV(environment.specs) say so.
+      - V(absent) ends an installation that runs, and removes the environment. Its packages stay, as others may need
+        them; C(spack gc) uninstalls what nothing needs.
     type: str
-    choices: [concretized, started, finished, present, status]
+    choices: [absent, concretized, started, finished, present, status]
     default: present
 """
 
 EXAMPLES = r"""
-- name: Install the software
+- name: Have these packages in a Spack that is there
+  petal.hpc.spack_environment:
+    spack: /opt/spack/bin/spack
+    name: tools
+    specs: [tree@2.1.0, "samtools@1.17 ^htslib+libcurl"]
+  register: tools
+  until: tools is failed or ansible_check_mode or tools.environment.finished
+  retries: 100000
+  delay: 0
+
+- name: Take the environment away
+  petal.hpc.spack_environment:
+    spack: /opt/spack/bin/spack
+    name: tools
+    state: absent
+
+- name: Install the software of a volume
   petal.hpc.spack_environment:
     spack: /var/cache/petal/spack/bin/spack
     work_dir: /var/cache/petal/spack
@@ -146,7 +169,7 @@ EXAMPLES = r"""
     compiler: gcc@13.3.0
     timeout: 43200
   register: software
-  until: software.environment.finished
+  until: software is failed or software.environment.finished
   retries: 100000
   delay: 0
 
@@ -289,7 +312,14 @@ log_tail:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
-from ansible_collections.petal.hpc.plugins.module_utils._spack.api import PRESENT, STATES, STATUS, Environment, Options
+from ansible_collections.petal.hpc.plugins.module_utils._spack.api import (
+    ABSENT,
+    PRESENT,
+    STATES,
+    STATUS,
+    Environment,
+    Options,
+)
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import EnvironmentRequest
 
 
@@ -299,7 +329,7 @@ def main() -> None:
         argument_spec={
             "spack": {"type": "path", "required": True},
             "name": {"type": "str", "required": True},
-            "work_dir": {"type": "path", "required": True},
+            "work_dir": {"type": "path"},
             "specs": {"type": "list", "elements": "str"},
             "compiler": {"type": "str"},
             "target": {"type": "str"},
@@ -316,7 +346,7 @@ def main() -> None:
             "prune": {"type": "bool", "default": True},
             "state": {"type": "str", "choices": list(STATES), "default": PRESENT},
         },
-        required_if=[("state", state, ["specs"]) for state in STATES if state != STATUS],
+        required_if=[("state", state, ["specs"]) for state in STATES if state not in (ABSENT, STATUS)],
         supports_check_mode=True,
     )
     given = module.params
@@ -324,7 +354,7 @@ def main() -> None:
         wanted = EnvironmentRequest.checked(given)
         options = Options(
             spack=given["spack"],
-            work_dir=given["work_dir"],
+            work_dir=given["work_dir"] or "",
             jobs=given["concurrency"],
             timeout=given["timeout"],
             wait=given["wait_s"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from typing import Any
 
 import pytest
 from modules import start_module
+from pages import blocks, blocks_of
+from playing import ANSIBLE_PLAYBOOK, environment
 from spack_lab import (
     Lab,
     fail,
@@ -307,3 +310,99 @@ def test_a_compiler_comes_first_and_builds_the_rest(lab_with_compiler: Lab, vers
     again = run(**given)
     assert not again["changed"]
     assert again["environment"]["packages"] == done["environment"]["packages"]
+
+
+def test_a_spack_that_is_there_and_nothing_else(lab: Lab) -> None:
+    """No directory is named: it is one of Spack's own environments."""
+    lab.forget("plain", "petal-quick")
+    given: dict[str, Any] = {"spack": lab.command, "name": "plain", "specs": ["petal-quick"], "wait_s": 60}
+    planned = run(check=True, _ansible_diff=True, **given)
+    assert planned["changed"]
+    assert "plain" not in lab.spack("env", "list")
+    made = run(_ansible_diff=True, **given)
+    assert made["environment"]["finished"]
+    assert made["diff"]["after"] == planned["diff"]["after"]
+    assert re.search(r"^petal-quick@1\.0 /\w{7}$", made["diff"]["after"], re.MULTILINE)
+    assert lab.spack("env", "list").split() == ["plain"]
+    assert lab.spack("-e", "plain", "find", "--format", "{name}").split()[-1] == "petal-quick"
+    assert not run(**given)["changed"]
+    assert run(**{**given, "state": "status", "specs": None})["status"] == "finished"
+
+    away: dict[str, Any] = {"spack": lab.command, "name": "plain", "state": "absent"}
+    gone = run(check=True, _ansible_diff=True, **away)
+    assert (gone["changed"], gone["diff"]["before"], gone["diff"]["after"]) == (True, made["diff"]["after"], "")
+    assert lab.spack("env", "list").split() == ["plain"]
+    assert run(**away)["changed"]
+    assert lab.spack("env", "list").split() == []
+    assert not run(**away)["changed"]
+    assert run(**{**away, "state": "status"})["status"] == "absent"
+    assert "petal-quick" in lab.spack("find", "--format", "{name}"), "packages stay"
+
+
+def test_an_environment_of_another_is_left_as_it_is(lab: Lab) -> None:
+    lab.spack("env", "create", "--without-view", "theirs")
+    given: dict[str, Any] = {"spack": lab.command, "name": "theirs"}
+    for state in ("present", "status", "absent"):
+        message = fail(**given, specs=["petal-quick"], state=state)["msg"]
+        assert "an environment at" in message
+        assert "that this module has not made" in message
+    lab.spack("env", "remove", "--yes-to-all", "theirs")
+
+
+def test_a_removed_environment_installs_no_more(lab: Lab) -> None:
+    lab.forget("endless", "petal-quick")
+    run(**lab.arguments("endless", "petal-endless", wait_s=0))
+    wait_for(lambda: "petal-endless@1.0 build" in lab.log("endless"))
+    session = lab.session("endless")
+    assert run(**{**lab.arguments("endless"), "state": "absent"})["changed"]
+    assert members(session) == []
+    assert not lab.environment("endless").exists()
+
+
+def test_no_spack_there(tmp_path: Path) -> None:
+    given: dict[str, Any] = {"spack": tmp_path / "spack", "name": "none", "specs": ["petal-quick"]}
+    for state in ("present", "status", "absent"):
+        assert "there is no spack at" in fail(**given, state=state)["msg"]
+    assert run(check=True, **given)["changed"]
+    assert not run(check=True, **given, state="absent")["changed"]
+
+
+def test_the_page_as_it_stands(lab: Lab, tmp_path: Path) -> None:
+    """Its playbooks and its commands; only the Spack is another one, and what is big is small."""
+    lab.forget("tools", "tree")
+    lab.forget("overnight", "petal-quick")
+
+    def there(text: str) -> str:
+        return text.replace("/opt/spack/bin/spack", str(lab.command)).replace("openmpi@5, samtools", "petal-slow")
+
+    for block in blocks("docs/spack_environment.md"):
+        if block.language == "yaml":
+            (tmp_path / block.lines[0].removeprefix("# ")).write_text(there("\n".join(block.lines)))
+    test = "tests/integration/test_spack_environment.py::test_the_page_as_it_stands"
+    printed: list[str] = []
+    for block in blocks_of("docs/spack_environment.md", test):
+        for command in block.commands:
+            done = subprocess.run(
+                ["bash", "-c", there(command)],
+                cwd=tmp_path,
+                env=environment(PATH=f"{ANSIBLE_PLAYBOOK.parent}:/usr/sbin:/usr/bin:/sbin:/bin"),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+            printed.append(done.stdout)
+    planned, made, again, listed, found, loaded, started, waited = printed
+    for text in (planned, made):
+        assert "changed=1 " in text
+        assert re.search(r"^\+tree@2\.1\.0 /\w{7}$", text, re.MULTILINE)
+    assert "changed=0 " in again
+    assert re.search(r"tree: .*/tree-2\.1\.0-|\"tree\": \".*/tree-2\.1\.0-", again)
+    assert listed.split() == ["tools"]
+    assert "tree@2.1.0" in found
+    assert "tree-2.1.0-" in loaded
+    assert "changed=1 " in started
+    assert re.search(r"(running|finished): \d+ of \d+", waited)
+    assert lab.spack("env", "list").split() == ["tools"]
+    assert lab.builds() == ["quick", "slow"]

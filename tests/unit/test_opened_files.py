@@ -47,6 +47,7 @@ KNOWN: dict[str, tuple[str, int]] = {
     "module_utils/_spack/environment_state_api.py": (f"{OURS}; {VOLUME}", 3),
     "module_utils/_spack/command_api.py": (f"{OURS}; {VOLUME}", 6),
     "module_utils/_spack/scripts/carry.py": (f"{OURS}; {VOLUME}", 2),
+    "module_utils/_spack/scripts/grounds.py": (OURS, 1),
     "module_utils/_spack/scripts/modules.py": (f"{OURS}; {VOLUME}", 4),
     "module_utils/_spack/scripts/probe.py": (OURS, 2),
     "module_utils/_spack/scripts/runner.py": (f"{OURS}; {KERNEL}", 9),

@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, explained
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import signal_hint
 from ansible_collections.petal.hpc.plugins.module_utils._spack import lockfile, messages, plan, unify
-from ansible_collections.petal.hpc.plugins.module_utils._spack.command_api import Spack
+from ansible_collections.petal.hpc.plugins.module_utils._spack.command_api import Grounds, Spack
 from ansible_collections.petal.hpc.plugins.module_utils._spack.ends_api import Ending, memory
 from ansible_collections.petal.hpc.plugins.module_utils._spack.environment_state_api import EnvironmentState
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import (
@@ -57,10 +58,11 @@ CONCRETIZED = "concretized"
 STARTED = "started"
 FINISHED = "finished"
 STATUS = "status"
-STATES = (CONCRETIZED, STARTED, FINISHED, PRESENT, STATUS)
+# What ``status`` says too, of one that was not solved.
+ABSENT = "absent"
+STATES = (ABSENT, CONCRETIZED, STARTED, FINISHED, PRESENT, STATUS)
 
 # What ``status`` says, beside ``finished``.
-ABSENT = "absent"
 RUNNING = "running"
 STOPPED = "stopped"
 
@@ -74,13 +76,14 @@ _LOG_LIMIT = 64 * 1024**2
 class Options:
     """How to work. jobs: 0 for as many as the host carries; timeout, wait: seconds, 0 for none.
 
+    work_dir: empty for a Spack that works where it always does.
     parallel: whether several packages may be built at a time. cache_dir: directory of the host's own build cache, and
     of the stores in which packages are built for it; empty to build in their place. padded_length: of prefixes there.
-    look_for_sources: whether to, before the first is built.
+    look_for_sources: whether to, before the first is built. grounds: where Spack works, once it is known.
     """
 
     spack: str
-    work_dir: str
+    work_dir: str = ""
     jobs: int = 0
     timeout: int = 0
     wait: float = 15.0
@@ -90,19 +93,21 @@ class Options:
     cache_dir: str = ""
     padded_length: int = 128
     look_for_sources: bool = True
+    grounds: Grounds | None = None
 
 
 class Environment:
-    """One environment, whose files are in ``WORK_DIR/envs/NAME``."""
+    """One environment, whose files are in ``WORK_DIR/envs/NAME``, or where Spack has its own."""
 
     def __init__(self, module: AnsibleModule, wanted: EnvironmentRequest, options: Options) -> None:
         self._module = module
         self._check = bool(module.check_mode)
         self._wanted = wanted
-        self._options = options
         self._host = Host(module.run_command)
-        self._spack = Spack(self._host, options.spack, Path(options.work_dir))
-        self._directory = Path(options.work_dir, "envs", wanted.name)
+        self._spack = Spack(self._host, options.spack, Path(options.work_dir) if options.work_dir else None)
+        grounds = self._spack.find_grounds(options.grounds)
+        self._options = replace(options, grounds=grounds)
+        self._directory = Path(grounds.environments, wanted.name)
         self._session = Session(self._host, self._directory / "session", self._directory / "install.log")
         self._state = EnvironmentState(self._host, self._spack, self._directory)
         self._workshop = Workshop.below(options.cache_dir, str(self._directory), options.padded_length)
@@ -114,15 +119,19 @@ class Environment:
 
     def ensure(self, state: str) -> dict[str, Any]:
         """Bring the environment to a state: ``concretized``, ``started`` (an installation runs), ``present`` (waits
-        for its end as long as the options say) or ``finished`` (the same, but starts nothing). ``status`` only looks.
+        for its end as long as the options say), ``finished`` (the same, but starts nothing) or ``absent``. ``status``
+        only looks.
 
         Returns ``changed``, ``environment``, ``progress`` and ``diff`` (see the module's RETURN). Raises SpackError.
         """
+        if not self._spack.is_there() and (state not in (ABSENT, STATUS) or not self._spack.grounds.environments):
+            return self._without_spack(state)
+        self._state.refuse_others()
         if state == STATUS:
             return self._status()
+        if state == ABSENT:
+            return self._remove()
         doing = f"making the Spack environment {self._wanted.name}"
-        if not self._spack.is_there():
-            return self._without_spack()
         with explained(doing):
             # Everybody reads what is built here, whatever the umask of the connection.
             os.umask(0o022)
@@ -319,7 +328,7 @@ class Environment:
         return plan.jobs(len(os.sched_getaffinity(0)), memory(), self._options.jobs)
 
     def _ending(self) -> Ending:
-        others = {self._options.work_dir: "sources and builds"}
+        others = {self._spack.grounds.stage: "sources and builds"}
         if self._builds_apart():
             others[self._options.cache_dir] = "the host's own cache, and what is built for it"
         return Ending(self._wanted.name, self._state.store, others, self._jobs(), self._state.version)
@@ -392,15 +401,17 @@ class Environment:
         packages = self._packages()
         told = self._told(finished, packages)
         if self._module._diff and self._changed:
-            header = f"Spack environment {self._wanted.name}"
-            before = [item for item in packages if item.origin not in (SOURCE, CACHE)]
-            told["diff"] = {
-                "before_header": header,
-                "after_header": header,
-                "before": plan.listing(before),
-                "after": plan.listing(packages),
-            }
+            told["diff"] = self._difference([item for item in packages if item.origin not in (SOURCE, CACHE)], packages)
         return told
+
+    def _difference(self, before: Sequence[Package], after: Sequence[Package]) -> dict[str, str]:
+        header = f"Spack environment {self._wanted.name}"
+        return {
+            "before_header": header,
+            "after_header": header,
+            "before": plan.listing(before),
+            "after": plan.listing(after),
+        }
 
     def _told(self, finished: bool, packages: Sequence[Package]) -> dict[str, Any]:
         record = {
@@ -475,6 +486,26 @@ class Environment:
         told["progress"] = self._how_far(finished, packages, look=True)
         return {**told, "status": status, "log_tail": messages.tail(_tail_text(self._session.log))}
 
+    # Taking it away
+
+    def _remove(self) -> dict[str, Any]:
+        """End its installation and remove its files. What is installed stays: others may need it."""
+        every = [self] if self._directory.is_dir() else []
+        if every and (not self._state.read() or self._state.apart is not None):
+            apart = EnvironmentRequest(plan.compiler_name(self._wanted.name), ())
+            self._first = Environment(self._module, apart, self._options)
+            every += [self._first] if self._first._state.is_there() else []
+            self._first._state.read()
+        packages = self._packages()
+        self._changed = bool(every)
+        for environment in [] if self._check else every:
+            doing = f"removing the Spack environment {environment._wanted.name}"
+            with explained(doing), self._host.lock(environment._directory / "lock", doing):
+                environment._session.end()
+                shutil.rmtree(environment._directory)
+        told = self._told(True, [])
+        return {**told, "diff": self._difference(packages, [])} if self._module._diff and self._changed else told
+
     # Check mode
 
     def _preview(self) -> dict[str, Any]:
@@ -501,12 +532,14 @@ class Environment:
             self._facts(draft)
         return self._result(False)
 
-    def _without_spack(self) -> dict[str, Any]:
-        spack = self._options.spack
-        if not self._check:
-            raise self._error(f"there is no spack at {spack}; the role petal.hpc.spack installs it")
+    def _without_spack(self, state: str) -> dict[str, Any]:
+        if not self._check or state == STATUS:
+            raise self._error(
+                f"there is no spack at {self._options.spack}; expected the command of a Spack that is installed here, "
+                "as the role petal.hpc.spack does it"
+            )
         # Spack itself would be installed first.
-        self._changed = True
+        self._changed = state != ABSENT
         return self._told(False, [])
 
 

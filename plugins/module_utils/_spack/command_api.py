@@ -16,27 +16,52 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import signal_hint
 from ansible_collections.petal.hpc.plugins.module_utils._spack import messages
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import SpackError
+from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import grounds as grounds_script
 
 # Configuration that says nothing about what the solver chooses.
 _INDIFFERENT = ("mirrors.yaml", "modules.yaml", "bootstrap.yaml", "view.yaml")
 
 
-class Spack:
-    """The command ``spack`` of a work directory.
-
-    It may run as the work directory's owner, whoever calls it: what it is to write is given to that user.
+class Grounds(NamedTuple):
+    """Where a Spack works. environments: directory of them; stage: where it builds; settings: directories of those
+    that are not in Spack's own.
     """
 
-    def __init__(self, host: Host, command: str, work_dir: Path) -> None:
+    environments: str
+    stage: str
+    settings: tuple[str, ...] = ()
+
+
+class Spack:
+    """The command ``spack``.
+
+    It may run as the work directory's owner, whoever calls it: what it is to write is given to that user.
+
+    :param work_dir: where it is to work; None for a Spack that works where it always does.
+    """
+
+    def __init__(self, host: Host, command: str, work_dir: Path | None) -> None:
         self._host = host
         self.command = command
         self._work_dir = work_dir
+        self.grounds = Grounds("", "")
+
+    def find_grounds(self, known: Grounds | None) -> Grounds:
+        """See where it works, of which Spack is asked where nobody said so, unless that is known."""
+        if known is not None:
+            self.grounds = known
+        elif self._work_dir is not None:
+            self.grounds = Grounds(str(self._work_dir / "envs"), str(self._work_dir))
+        elif self.is_there():
+            found = self.inside(grounds_script, {})
+            self.grounds = Grounds(found["environments"], found["stage"], tuple(found["settings"]))
+        return self.grounds
 
     def is_there(self) -> bool:
         return os.access(self.command, os.X_OK)
@@ -77,6 +102,8 @@ class Spack:
 
     def give(self, path: Path) -> None:
         """Let Spack write a file or directory."""
+        if self._work_dir is None:
+            return
         owner = self._work_dir.stat()
         if os.geteuid() == 0 and owner.st_uid != path.stat().st_uid:
             os.chown(path, owner.st_uid, owner.st_gid)
@@ -93,6 +120,9 @@ class Spack:
             name = path.relative_to(root)
             if name.parts[2] != "defaults" and path.name not in _INDIFFERENT:
                 found[str(name)] = _file_digest(path)
+        for path in sorted(path for start in self.grounds.settings for path in Path(start).glob("*.yaml")):
+            if path.name not in _INDIFFERENT:
+                found[str(path)] = _file_digest(path)
         for start in (root, *repositories):
             found[f"commit of {start}"] = _git_head(Path(start))
         return found

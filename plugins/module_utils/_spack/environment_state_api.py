@@ -21,6 +21,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.model import (
     Package,
     Place,
     Probe,
+    SpackError,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._spack.plan import Brought
 from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import Progress
@@ -40,6 +41,18 @@ class EnvironmentState:
         self._record: dict[str, Any] = {}
         self.lock = directory / "spack.lock"
         self.nodes: dict[str, Node] = {}
+
+    def refuse_others(self) -> None:
+        """Raise SpackError where there is an environment that somebody else has made: it is not ours to replace."""
+        if (self._directory / "spack.yaml").exists() and not self.is_there():
+            raise SpackError(
+                f"there is an environment at {self._directory} that this module has not made. Take another name, or "
+                "remove that one (spack env remove)."
+            )
+
+    def is_there(self) -> bool:
+        """Whether this module has begun it: Spack's own environments have no such lock."""
+        return (self._directory / "lock").exists()
 
     def load(self, wanted: EnvironmentRequest) -> bool:
         """Read them; False when the environment has to be solved: nothing is there, or something else was wanted."""

@@ -22,6 +22,7 @@ import pytest
 from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import seen
 from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import (
     carry,
+    grounds,
     missing_packages,
     modules,
     probe,
@@ -31,7 +32,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import (
 )
 
 
-@pytest.mark.parametrize("script", [carry, missing_packages, modules, probe, runner, sources, state])
+@pytest.mark.parametrize("script", [carry, grounds, missing_packages, modules, probe, runner, sources, state])
 def test_a_script_stands_alone(script: Any) -> None:
     """It is handed over as its source, which imports nothing of the collection."""
     source = inspect.getsource(script)
