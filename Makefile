@@ -21,7 +21,7 @@ BECOME := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs docs-site galaxy kill bench bench-change bench-hit bench-lookup bench-trust seeds-check package-index pcluster-check instance-types debian-sources spack-mirror spack-user requirements lab lab-build lab-kill lab-faults lab-share cluster-demo truth trust-check leftovers fuzz house
+.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs docs-site galaxy kill bench bench-change bench-hit bench-lookup bench-trust seeds-check package-index pcluster-check instance-types debian-sources spack-mirror spack-develop spack-user requirements lab lab-build lab-kill lab-faults lab-share cluster-demo truth trust-check leftovers fuzz house
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 24
@@ -123,6 +123,9 @@ debian-sources: setup-dev ## fill the source mirror with what the tests build, f
 
 spack-mirror: setup-dev ## fill the mirror that the tests take Spack from: from the net, or clones (SPACK=, PACKAGES=, WRAPPER=)
 	@$(SUDO) env HOME="$$HOME" PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -B tests/lab/spack_mirror.py $(if $(SPACK),--spack $(SPACK)) $(if $(PACKAGES),--packages $(PACKAGES)) $(if $(WRAPPER),--wrapper $(WRAPPER))
+
+spack-develop: setup-dev ## the tests with the real Spack on its newest, from the net or clones (SPACK=, PACKAGES=, WRAPPER=, TESTS=)
+	@$(SUDO) env HOME="$$HOME" PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH=.collections:tests/lab $(BIN)/python -B tests/lab/spack_develop.py $(if $(SPACK),--spack '$(SPACK)') $(if $(PACKAGES),--packages '$(PACKAGES)') $(if $(WRAPPER),--wrapper $(WRAPPER)) $(TESTS)
 
 spack-user: setup-dev ## on a volume of the real Spack, mounted read-only: what an ordinary user finds, loads, concretizes and builds on top
 	@$(SUDO) env HOME="$$HOME" PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH=.collections:tests/lab $(BIN)/python -B tests/lab/spack_user.py

@@ -23,10 +23,8 @@ import yaml
 from modules import fail_module, run_module
 from playing import ROOT, play
 from s3_server import serve
+from spack_at_hand import MIRROR, PACKAGES_REF, SPACK_REF
 
-MIRROR = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "petal", "mirror")
-SPACK = "9377a7b31dab3cb3880326de764d0ebb4f782d4f"
-PACKAGES = "v2026.06.0"
 # Upstream recipes and nothing else: Spack reads them in a second, and has little to decide.
 RECIPES = ["tree", "samblaster", "gcc", "gcc_runtime", "glibc", "compiler_wrapper", "gmake", "musl"]
 SOURCES = [
@@ -118,7 +116,7 @@ def write_recipes(target: Path) -> None:
     """A repository of a few upstream recipes, without the dependencies that others would have."""
     wanted = ["build_systems", "repo.yaml", "__init__.py", *(f"packages/{name}" for name in RECIPES)]
     archive = subprocess.run(
-        ["git", f"--git-dir={MIRROR}/spack-packages.git", "archive", PACKAGES, "--"]
+        ["git", f"--git-dir={MIRROR}/spack-packages.git", "archive", PACKAGES_REF, "--"]
         + [f"repos/spack_repo/builtin/{path}" for path in wanted],
         check=True,
         capture_output=True,
@@ -222,7 +220,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     if got.returncode != 0:
         pytest.skip(f"Spack's solver cannot be had: {got.stderr.strip().splitlines()[-1]}")
     checkout = lab / "checkout"
-    fetch = ["fetch", "--quiet", "--depth", "1", f"file://{MIRROR}/spack.git", SPACK]
+    fetch = ["fetch", "--quiet", "--depth", "1", f"file://{MIRROR}/spack.git", SPACK_REF]
     for arguments in (["init", "--quiet"], fetch, ["checkout", "--quiet", "--detach", "FETCH_HEAD"]):
         checkout.mkdir(exist_ok=True)
         subprocess.run(["git", "-C", checkout, *arguments], check=True, capture_output=True)

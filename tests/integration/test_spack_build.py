@@ -105,7 +105,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         pytest.skip(reason)
     directory = tmp_path_factory.mktemp("spack")
     upstream, compiler = to_be_had(), second_gcc()
-    software: dict[str, Any] = {"spack_packages": [*LAB, *upstream]}
+    software: dict[str, Any] = {"spack_packages": [*LAB, *upstream], **spack_at_hand.software()}
     if compiler:
         software["compiler"] = compiler
     seed = {

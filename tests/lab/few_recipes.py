@@ -10,7 +10,8 @@ import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
-PACKAGES = "v2026.06.0"
+import spack_at_hand
+
 #: What every build needs; recipes are named as their directories are.
 BASE = ("gcc", "gcc_runtime", "glibc", "compiler_wrapper", "gmake", "musl")
 
@@ -82,7 +83,7 @@ def write(mirror: Path, target: Path, recipes: Sequence[str]) -> None:
     """
     every = [*BASE, *recipes]
     wanted = ["build_systems", "repo.yaml", "__init__.py", *(f"packages/{name}" for name in every)]
-    git = ["git", f"--git-dir={mirror}/spack-packages.git", "archive", PACKAGES, "--"]
+    git = ["git", f"--git-dir={mirror}/spack-packages.git", "archive", spack_at_hand.PACKAGES_REF, "--"]
     paths = [f"repos/spack_repo/builtin/{path}" for path in wanted]
     data = subprocess.run([*git, *paths], check=True, capture_output=True).stdout
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:

@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 
 import few_recipes
-from spack_at_hand import mirror_dir, no_mirror
-from spack_lab import SPACK, fetch
+from spack_at_hand import SPACK_REF, mirror_dir, no_mirror
+from spack_lab import fetch
 
 #: Sources that are larger are not those of the few recipes.
 LARGEST = 100 * 1024
@@ -27,7 +27,7 @@ def main(directory: Path, place: Path) -> None:
         sys.exit(f"plain_spack: {no_mirror()}")
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
-    fetch(mirror / "spack.git", SPACK, directory / "spack")
+    fetch(mirror / "spack.git", SPACK_REF, directory / "spack")
     few_recipes.write(mirror, directory / "packages", ["tree"])
     sources = mirror / "sources"
     for path in sources.rglob("*"):

@@ -1,19 +1,29 @@
-"""Where tests get Spack from: the mirror directory in the user's cache, else GitHub."""
+"""Where tests get Spack from: the mirror directory in the user's cache, else GitHub.
+
+``PETAL_SPACK_MIRROR`` names another mirror directory, in which a file says what it holds: ``make spack-develop``.
+"""
 
 from __future__ import annotations
 
 import functools
+import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "petal"
-MIRROR = CACHE / "mirror"
+MIRROR = Path(os.environ.get("PETAL_SPACK_MIRROR") or CACHE / "mirror")
+HELD = "held.json"
+_HELD: dict[str, str] = {}
+if os.environ.get("PETAL_SPACK_MIRROR"):
+    _HELD = json.loads((MIRROR / HELD).read_text(encoding="utf-8"))
 UPSTREAM = "https://github.com/spack/spack.git"
-#: Spack's packages as the tests take them.
-PACKAGES_REF = "v2026.06.0"
+#: Spack and its packages as the tests take them.
+SPACK_REF = _HELD.get("spack", "9377a7b31dab3cb3880326de764d0ebb4f782d4f")
+PACKAGES_REF = _HELD.get("packages", "v2026.06.0")
 #: Of the source of compiler-wrapper in it, without which nothing is built.
-WRAPPER_SHA256 = "a07b35081d14b0729090bc1e5790a5dda2d5b997e064c62da39a1224ee249b2a"
+WRAPPER_SHA256 = _HELD.get("wrapper", "a07b35081d14b0729090bc1e5790a5dda2d5b997e064c62da39a1224ee249b2a")
 #: What fills the mirror directory.
 FILL = "`make spack-mirror` fills it"
 
@@ -58,4 +68,10 @@ def why_not() -> str:
 def variables() -> dict[str, str]:
     """Variables of role petal.hpc.spack that choose it."""
     mirror = mirror_dir()
-    return {"spack_mirror_dir": str(mirror)} if mirror else {}
+    held = {"spack_version": SPACK_REF, "spack_packages_version": PACKAGES_REF} if _HELD else {}
+    return {"spack_mirror_dir": str(mirror), **held} if mirror else {}
+
+
+def software() -> dict[str, Any]:
+    """What chooses it in the ``software`` of a seed; empty where that is the one which seeds get anyway."""
+    return {"spack": {"version": SPACK_REF, "packages": PACKAGES_REF}} if _HELD else {}

@@ -22,9 +22,8 @@ from typing import Any
 import few_recipes
 import pytest
 from modules import result_of, start_module
-from spack_at_hand import mirror_dir, no_mirror
+from spack_at_hand import SPACK_REF, mirror_dir, no_mirror
 
-SPACK = "9377a7b31dab3cb3880326de764d0ebb4f782d4f"
 TREE = "0160c535bff2b0dc6a830b9944e981e3427380f63e748da96ced7071faebabf6"
 
 # Small C programs: name, what it needs, seconds that its build waits, whether it compiles.
@@ -281,7 +280,7 @@ def made_at(root: Path) -> Iterator[Lab]:
     got = subprocess.run([*pip, *wheels, *target], capture_output=True, text=True, check=False)
     if got.returncode != 0:
         pytest.skip(f"no Spack at hand: its solver cannot be had: {got.stderr.strip().splitlines()[-1]}")
-    fetch(mirror / "spack.git", SPACK, lab.root / "spack")
+    fetch(mirror / "spack.git", SPACK_REF, lab.root / "spack")
     few_recipes.write(mirror, lab.root / "packages", ["tree"])
     lab.work_dir.mkdir()
     write_settings(lab, lab.root / "packages", write_programs(lab))

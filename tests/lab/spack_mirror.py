@@ -56,23 +56,27 @@ def archive_of(repository: str, source: Source, directory: Path) -> Path:
     return archive
 
 
-def wrapper(mirror: Path, repository: str) -> None:
-    """Put the source of compiler-wrapper into the mirror: the first version of the recipe that is no other's."""
-    recipes = debian_sources.recipes(mirror / "spack-packages.git", spack_at_hand.PACKAGES_REF)
+def wrapper(mirror: Path, repository: str, ref: str = spack_at_hand.PACKAGES_REF) -> Source:
+    """Put the source of compiler-wrapper into the mirror: the first version of the recipe that is no other's.
+
+    :param ref: of Spack's packages.
+    """
+    recipes = debian_sources.recipes(mirror / "spack-packages.git", ref)
     source = next(one for name, text in recipes if name == WRAPPER for one in debian_sources.sources_of(name, text))
     if debian_sources.is_there(source, mirror):
         print(f"have     {source.name}@{source.version}")
-        return
+        return source
     with tempfile.TemporaryDirectory() as directory:
         archive = archive_of(repository, source, Path(directory))
         size = archive.stat().st_size
         debian_sources.put(archive, source.sha256, mirror)
     print(f"made     {source.name}@{source.version}  {size} bytes of {repository}")
+    return source
 
 
-def repositories(mirror: Path, spack: str, packages: str) -> int:
+def repositories(mirror: Path, spack: str, packages: str, **variables: str) -> int:
     """Run the playbook `mirror`; its exit status."""
-    variables = {"spack_mirror_dir": str(mirror), "spack_git_url": spack, "spack_packages_git_url": packages}
+    variables |= {"spack_mirror_dir": str(mirror), "spack_git_url": spack, "spack_packages_git_url": packages}
     given = [item for name, value in variables.items() if value for item in ("-e", f"{name}={value}")]
     command = ["ansible-playbook", "playbooks/mirror.yml", *given]
     environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}

@@ -92,7 +92,7 @@ class Site:
         wanted = {
             "cluster": {"name": "spack-user", "provider": "local"},
             "shared_storage": [{"name": "software", "mount_dir": str(MOUNT_DIR), "ebs_settings": {"size": 2}}],
-            "software": {"spack_packages": list(SPECS)},
+            "software": {"spack_packages": list(SPECS), **spack_at_hand.software()},
         }
         seed.write_text(yaml.safe_dump(wanted))
         store = self._directory / "store"
