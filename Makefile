@@ -21,7 +21,7 @@ BECOME := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs docs-site galaxy kill bench bench-change bench-hit bench-lookup bench-trust seeds-check package-index pcluster-check instance-types debian-sources spack-mirror spack-develop spack-user requirements lab lab-build lab-kill lab-faults lab-share cluster-demo truth trust-check leftovers fuzz house
+.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs docs-site galaxy kill bench bench-change bench-hit bench-lookup bench-trust seeds-check package-index pcluster-check instance-types debian-sources spack-mirror spack-compiler spack-develop spack-user requirements lab lab-build lab-kill lab-faults lab-share cluster-demo truth trust-check leftovers fuzz house
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 24
@@ -129,6 +129,9 @@ spack-develop: setup-dev ## the tests with the real Spack on its newest, from th
 
 spack-user: setup-dev ## on a volume of the real Spack, mounted read-only: what an ordinary user finds, loads, concretizes and builds on top
 	@$(SUDO) env HOME="$$HOME" PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH=.collections:tests/lab $(BIN)/python -B tests/lab/spack_user.py
+
+spack-compiler: setup-dev ## a gcc that Spack builds and that builds the rest, on a volume: takes an hour (COMPILER="--languages c,c++ --cache DIRECTORY")
+	@$(SUDO) env HOME="$$HOME" PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH=.collections:tests/lab $(BIN)/python -B tests/lab/spack_compiler.py $(COMPILER)
 
 requirements: setup-dev ## lock what the *.in files name, with digests of everything for Python 3.11 and later (from PyPI, or UV_DEFAULT_INDEX)
 	$(LOCK) --python-version 3.11 --output-file requirements.txt requirements.in

@@ -139,7 +139,9 @@ pushed:
   type: list
   elements: dict
 kept_back:
-  description: What Spack did not push because its licence does not allow to hand it on.
+  description:
+    - What was not pushed because it may not be handed on, by its recipe, or as it is a compiler of a vendor's or comes
+      with one.
   returned: with V(state=pushed)
   type: list
   elements: dict

@@ -46,6 +46,14 @@ options:
         what is known to be not open stays so.
     type: dict
     default: {}
+  system:
+    description:
+      - Packages of the build host that it was built with, each with C(name) and C(version), as
+        M(petal.hpc.spack_environment) returns externals. A compiler of a vendor's among them is a reason not to publish
+        the volume, as parts of it are in what it builds.
+    type: list
+    elements: dict
+    default: []
 seealso:
   - plugin: petal.hpc.sbom
     plugin_type: filter
@@ -120,6 +128,11 @@ licences:
       description: Packages of which it is not known.
       type: list
       elements: dict
+compilers:
+  description: Compilers of vendors in O(system), as C(NAME@VERSION).
+  returned: success
+  type: list
+  elements: str
 files:
   description: How many files were seen.
   returned: success
@@ -144,13 +157,14 @@ def main() -> None:
             "sbom": {"type": "path", "required": True},
             "accept": {"type": "list", "elements": "str", "default": []},
             "known_licences": {"type": "dict", "default": {}},
+            "system": {"type": "list", "elements": "dict", "default": []},
         },
         supports_check_mode=True,
     )
     given = module.params
     try:
         stated = {str(name): str(text) for name, text in given["known_licences"].items()}
-        found = audit(given["path"], given["sbom"], given["accept"], stated)
+        found = audit(given["path"], given["sbom"], given["accept"], stated, given["system"])
     except PetalError as error:
         module.fail_json(msg=str(error))
     for warning in found.warnings():

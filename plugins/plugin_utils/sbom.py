@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.petal.hpc.plugins.module_utils._audit.spdx import is_known
 from ansible_collections.petal.hpc.plugins.module_utils._audit.table import SPACK
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._seed.vendors import licence_of
 
 try:
     from cyclonedx.contrib.hash.factories import HashTypeFactory
@@ -91,7 +92,7 @@ def _component(reference: str, entry: Mapping[str, Any]) -> Any:
     # A pip hash is one of the file that was installed; Spack's names the node of the dependency graph.
     is_digest = digest.startswith("sha256:")
     if entry.get("manager") == "spack" and not is_known(licence or None):
-        licence = SPACK.get(name, licence)
+        licence = SPACK.get(name) or licence_of(name) or licence
     notes = {key: entry.get(field) for key, field in _NOTES.items()}
     notes |= {"spack:hash": "" if is_digest else digest, "petal:commit": entry.get("commit")}
     known = PackageURL(_PURL_TYPES.get(str(entry.get("manager")), "generic"), name=name, version=version)

@@ -14,28 +14,17 @@ the last line, ``find=ok load=ok spec=ok upstream=ok as=nobody readonly=yes``; t
 
 from __future__ import annotations
 
-import json
-import os
 import shlex
 import shutil
-import subprocess
 import sys
-import tempfile
-import textwrap
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import package_graph
 import spack_at_hand
-import yaml
-from playing import play
-from volume_image import unpacked
+from readonly_site import USER, ReadonlySite, UserError, public_directory, reason_not_to
 
 MOUNT_DIR = Path("/petal-spack-user")
-USER, GROUP = "nobody", "nogroup"
 #: On the volume: a program, and all that the package needs which the user builds on top.
 SPECS = ("lab-r6", "lab-m2")
 ON_TOP = "lab-r5"
@@ -43,111 +32,20 @@ PROFILE = f". {MOUNT_DIR}/etc/profile.d/petal.sh\n"
 ITEMS = ("find", "load", "spec", "upstream")
 
 
-class UserError(RuntimeError):
-    """A user does not get what there shall be; the message has what was seen."""
-
-
-@dataclass(frozen=True)
-class Said:
-    """How a script of the user ended, and both streams as one text."""
-
-    status: int
-    text: str
-
-
-def reason_not_to() -> str:
-    """Why it cannot be done on this machine; empty where it can."""
-    if os.geteuid() != 0:
-        return "loop devices and mounts need root"
-    if not Path("/dev/loop-control").exists():
-        return "this kernel has no loop devices"
-    # What only builds others is not on the volume: its source has to be at hand.
-    return "" if spack_at_hand.mirror_dir() else spack_at_hand.no_mirror()
-
-
-@contextmanager
-def public_directory(where: str | None = None) -> Iterator[Path]:
-    """A directory of a moment that all users can look into. The mount directory goes with it."""
-    with tempfile.TemporaryDirectory(prefix="petal-spack-user-", dir=where) as name:
-        Path(name).chmod(0o755)
-        try:
-            yield Path(name)
-        finally:
-            if MOUNT_DIR.is_dir():
-                MOUNT_DIR.rmdir()
-
-
-class Site:
-    """A volume in a store, and the home of a user who has never used Spack."""
+class Site(ReadonlySite):
+    """The volume and its user."""
 
     def __init__(self, directory: Path) -> None:
         """directory: all users can look into it."""
-        self._directory = directory
-        self.home = directory / USER
-        self._image = directory / "none"
+        super().__init__(directory, MOUNT_DIR)
 
     def build(self) -> None:
         """Build the volume. Raises UserError."""
-        seed = self._directory / "seed.yaml"
-        wanted = {
-            "cluster": {"name": "spack-user", "provider": "local"},
-            "shared_storage": [{"name": "software", "mount_dir": str(MOUNT_DIR), "ebs_settings": {"size": 2}}],
-            "software": {"spack_packages": list(SPECS), **spack_at_hand.software()},
-        }
-        seed.write_text(yaml.safe_dump(wanted))
-        store = self._directory / "store"
-        recipes = package_graph.write(self._directory / "graph")
-        variables = {
-            "spack_repositories": {package_graph.NAMESPACE: str(recipes)},
-            "software_volume_own_cache": str(self._directory / "own"),
-            **spack_at_hand.variables(),
-        }
-        done = play("build_volume", "-e", json.dumps(variables), seed=seed, store=store)
-        if done.rc != 0:
-            raise UserError(f"build_volume failed:\n{done.output[-4000:]}")
+        recipes = package_graph.write(self.directory / "graph")
+        repositories = {"spack_repositories": {package_graph.NAMESPACE: str(recipes)}}
+        self.make("spack-user", 2, {"spack_packages": list(SPECS), **spack_at_hand.software()}, repositories)
         # The mirror is in a home that is closed to others.
-        shutil.copytree(spack_at_hand.MIRROR / "sources", self._directory / "sources")
-        (entry,) = store.glob("snapshots/snap-*")
-        self._image = unpacked(entry, self._directory / "image")
-        for user, group in ((USER, GROUP), ("root", "root")):
-            home = self._directory / user
-            home.mkdir()
-            shutil.chown(home, user, group)
-
-    def run(self, script: str, user: str = USER, shell: str = "bash") -> Said:
-        """Run a script where the volume is mounted read-only and there is no network."""
-        mount = f"mount -o ro,loop {shlex.quote(str(self._image))} {MOUNT_DIR}"
-        become = [] if user == "root" else ["setpriv", f"--reuid={user}", f"--regid={GROUP}", "--clear-groups"]
-        settings = {"HOME": self._directory / user, "USER": user, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
-        clean = ["env", "-i", *(f"{name}={value}" for name, value in settings.items())]
-        MOUNT_DIR.mkdir(exist_ok=True)
-        done = subprocess.run(
-            [
-                *("unshare", "--mount", "--net", "--propagation", "private", "sh", "-euc"),
-                *(f'{mount}; cd /; exec "$@"', "sh", *become, *clean, shell, "-c", f"cd\n{script}"),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=900,
-            check=False,
-        )
-        return Said(done.returncode, done.stdout)
-
-    def says(self, script: str, user: str = USER, shell: str = "bash") -> list[str]:
-        """The lines of a script that has to succeed. Raises UserError."""
-        said = self.run(script, user, shell)
-        if said.status != 0:
-            raise UserError(f"{textwrap.indent(script.strip(), '$ ')}\nended with status {said.status}:\n{said.text}")
-        return said.text.splitlines()
-
-    def expects(self, expected: list[str], script: str, user: str = USER, shell: str = "bash") -> None:
-        """A script has to print these lines. Raises UserError."""
-        lines = self.says(script, user, shell)
-        if lines != expected:
-            wanted = "\n".join(expected)
-            raise UserError(f"{textwrap.indent(script.strip(), '$ ')}\nsaid\n{chr(10).join(lines)}\nand not\n{wanted}")
+        shutil.copytree(spack_at_hand.MIRROR / "sources", self.directory / "sources")
 
     # What is promised
 
@@ -205,7 +103,7 @@ class Site:
         # As often as one likes; what one has stays.
         self.expects(first, setup)
         own = f". {self.home}/spack/activate.sh\n"
-        self.says(f"{own}spack mirror add site file://{self._directory}/sources\nspack install {ON_TOP}")
+        self.says(f"{own}spack mirror add site file://{self.directory}/sources\nspack install {ON_TOP}")
         self.expects(first, setup)
         prefixes = f"{own}spack find --format '{{name}} {{prefix}}' | grep -v ' /usr$'"
         found = dict(line.split() for line in self.says(prefixes))
@@ -245,7 +143,7 @@ def main(words: list[str]) -> int:
     if reason := reason_not_to():
         print(f"spack_user: {reason}", file=sys.stderr)
         return 2
-    with public_directory(words[0] if words else None) as directory:
+    with public_directory(MOUNT_DIR, words[0] if words else None) as directory:
         site = Site(directory)
         began = time.monotonic()
         try:

@@ -11,6 +11,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._audit.findings import (
     AuditError,
     Find,
     Licences,
+    compilers,
     components,
     licences,
 )
@@ -34,14 +36,22 @@ RECORD_LIMIT = 64 * 1024**2
 _PASSED_OVER = ("lost+found",)
 
 
-def audit(mount_dir: str, sbom: str, accept: Sequence[str] = (), stated: Mapping[str, str] | None = None) -> Audit:
+def audit(
+    mount_dir: str,
+    sbom: str,
+    accept: Sequence[str] = (),
+    stated: Mapping[str, str] | None = None,
+    system: Sequence[Mapping[str, Any]] = (),
+) -> Audit:
     """What is sensitive on a volume, and what the licences of its software allow.
 
     :param mount_dir: where it is mounted. sbom: its bill of materials. Raises AuditError.
     :param accept: shell patterns of paths below the mount directory that are no secrets whatever is in them.
     :param stated: licences by package, of those of which the bill of materials says nothing that is known.
+    :param system: packages of the host that it was built with, each with name and version.
     """
-    return Auditor(mount_dir, accept).run(_licences(Path(sbom), stated or {}))
+    found = Auditor(mount_dir, accept).run(_licences(Path(sbom), stated or {}))
+    return replace(found, compilers=compilers(system))
 
 
 def _licences(sbom: Path, stated: Mapping[str, str]) -> Licences:

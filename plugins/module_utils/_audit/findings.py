@@ -19,6 +19,11 @@ from ansible_collections.petal.hpc.plugins.module_utils._audit.spdx import (
 from ansible_collections.petal.hpc.plugins.module_utils._audit.table import SPACK
 from ansible_collections.petal.hpc.plugins.module_utils._components.bom import NO_BILL, has, listed
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._seed.vendors import (
+    is_vendors_compiler,
+    licence_of,
+    vendor_of,
+)
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.verdict import (
     ACCOUNTS,
     PRIVATE,
@@ -67,6 +72,7 @@ class Audit:
     """All that was found. files: how many were seen; read: how many of them were looked into.
 
     test_data: secrets of packages' own tests. accepted: those that somebody has looked at, who says that they are none.
+    compilers: of vendors, which built what is on it and are not on it themselves, as NAME@VERSION.
     """
 
     sensitive: tuple[Find, ...]
@@ -76,6 +82,7 @@ class Audit:
     licences: Licences = field(default_factory=Licences)
     files: int = 0
     read: int = 0
+    compilers: tuple[str, ...] = ()
 
     def verdict(self) -> Verdict:
         """Private with anything sensitive, or that could not be looked at; public where every licence is open."""
@@ -83,7 +90,11 @@ class Audit:
         reasons += [f"{find.path} could not be read" for find in self.unreadable]
         if reasons:
             return Verdict(PRIVATE, tuple(reasons))
-        reasons = [f"{one.name} has licence {one.licence}" for one in self.licences.not_open]
+        reasons = [_not_open(one) for one in self.licences.not_open]
+        reasons += [
+            f"{label} built some of it, and what is {vendor_of(label.partition('@')[0])}'s is not to be published"
+            for label in self.compilers
+        ]
         reasons += [
             f"{one.name} has {'licence ' + one.licence + ', which is not known' if one.licence else 'no known licence'}"
             for one in self.licences.unknown
@@ -118,6 +129,7 @@ class Audit:
                 "not_open": [asdict(one) for one in self.licences.not_open],
                 "unknown": [asdict(one) for one in self.licences.unknown],
             },
+            "compilers": list(self.compilers),
             "files": self.files,
             "files_read": self.read,
         }
@@ -125,6 +137,20 @@ class Audit:
 
 def _cut(finds: Sequence[Find]) -> list[dict[str, str]]:
     return [asdict(find) for find in finds[:LIST_LIMIT]]
+
+
+def _not_open(one: Component) -> str:
+    vendor = vendor_of(one.name) if one.licence == licence_of(one.name) else ""
+    return f"{one.name} is {vendor}'s and not to be published" if vendor else f"{one.name} has licence {one.licence}"
+
+
+def compilers(system: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The compilers of vendors among packages of the host that a volume was built with, as NAME@VERSION.
+
+    :param system: externals, as petal.hpc.spack_environment returns them.
+    """
+    named = ((str(one.get("name", "")), str(one.get("version", ""))) for one in system)
+    return tuple(sorted({f"{name}@{version}" for name, version in named if is_vendors_compiler(name)}))
 
 
 def licences(components: Iterable[Component]) -> Licences:
@@ -155,7 +181,10 @@ def components(bom: Any, stated: Mapping[str, str] | None = None) -> list[Compon
 
 def _component(item: Mapping[str, Any], stated: Mapping[str, str]) -> Component:
     name, licence = str(item.get("name", "")), _licence(item.get("licenses"))
-    if not is_known(licence):
+    if _is_of_spack(item) and vendor_of(name):
+        # Whatever is said of it: nobody but the vendor can allow more.
+        licence = licence_of(name)
+    elif not is_known(licence):
         licence = stated.get(name) or (SPACK.get(name) if _is_of_spack(item) else None) or licence
     return Component(name, str(item.get("version", "")), licence)
 

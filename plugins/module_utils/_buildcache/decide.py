@@ -16,6 +16,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._buildcache.model import
     Package,
     iso,
 )
+from ansible_collections.petal.hpc.plugins.module_utils._seed.vendors import vendor_of
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,11 @@ def pruning(
         len(seeds - young),
         len(stay - young - seeds),
     )
+
+
+def kept_back(packages: Sequence[Package]) -> list[Package]:
+    """What of these is a vendor's, who does not let it be handed on; Spack's recipes say so of some of them alone."""
+    return [package for package in packages if vendor_of(package.name)]
 
 
 def to_push(lock: Lock, installed: Collection[str], held: Collection[str], excluded: Collection[str]) -> list[Package]:

@@ -45,6 +45,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.software_rules imp
     specs_fit_the_system,
     switches_before_compilers,
     target_fits_the_architecture,
+    vendors_keep_theirs,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._seed.storage_rules import (
     at_most_five_volumes,
@@ -174,6 +175,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
     (ERROR, specs_fit_the_system),
     (ERROR, target_fits_the_architecture),
     (WARNING, switches_before_compilers),
+    (WARNING, vendors_keep_theirs),
     (ERROR, compiler_is_one),
     (ERROR, names_once),
     (ERROR, environments_once),

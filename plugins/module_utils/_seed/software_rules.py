@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed import grammar, modulefiles, platforms, spec
+from ansible_collections.petal.hpc.plugins.module_utils._seed import grammar, modulefiles, platforms, spec, vendors
 from ansible_collections.petal.hpc.plugins.module_utils._seed.drafts import Draft, Finding
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Path
 from ansible_collections.petal.hpc.plugins.module_utils._seed.versions import GitRef
@@ -102,6 +102,33 @@ def switches_before_compilers(seed: Draft) -> Iterator[Finding]:
                     text,
                     hint=f"if it is meant for the package, write: {meant}",
                 )
+
+
+def vendors_keep_theirs(seed: Draft) -> Iterator[Finding]:
+    """What is a vendor's is named at the place that brings it onto the volume, or lets it build."""
+    lists = [entry for key in _INSTALLED for entry in seed.entries("software", key)]
+    compiler = seed.get("software", "compiler")
+    texts = [*lists, *([(("software", "compiler"), compiler)] if compiler else [])]
+    named = [(path, spec.LEGACY_COMPILERS.get(one.name, one.name)) for path, one in _every_node(texts)]
+    settings = seed.get("software", "spack", "config", "packages") or {}
+    path: Path = ("software", "spack", "config", "packages")
+    named += [((*path, name), name) for name, entry in settings.items() if entry and entry.get("externals")]
+    told: set[str] = set()
+    for where, name in named:
+        vendor = vendors.vendor_of(name)
+        if vendor and name not in told:
+            told.add(name)
+            yield Finding(
+                where,
+                f"{name} is {vendor}'s, who does not let it be handed on: a volume with it, or that it builds, cannot "
+                "be made public, and a shared build cache does not get it",
+            )
+
+
+def _every_node(texts: Iterable[tuple[Path, str]]) -> Iterator[tuple[Path, spec.Spec]]:
+    for path, text in texts:
+        for node in spec.parse(text).traverse():
+            yield path, node
 
 
 def compiler_is_one(seed: Draft) -> Iterator[Finding]:

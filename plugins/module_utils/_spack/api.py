@@ -212,7 +212,9 @@ class Environment:
             "target": self._wanted.target,
             "prune": self._options.prune,
         }
-        return Probe.from_dict(self._spack.inside(probe_script, arguments))
+        probed = Probe.from_dict(self._spack.inside(probe_script, arguments))
+        plan.check_languages(self._wanted, probed)
+        return probed
 
     def _solution(self, draft: Path, wanted: EnvironmentRequest, probed: Probe) -> dict[str, Any]:
         """Solve an environment in ``draft``, and give how that went. Raises SpackError with Spack's reason."""

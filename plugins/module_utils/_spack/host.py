@@ -59,19 +59,32 @@ class Detected:
     @classmethod
     def of(cls, packages: Mapping[str, Any], tools: Iterable[str]) -> Detected:
         """From the section ``packages`` that Spack wrote, of which the tools asked for are taken."""
-        externals = (packages.get("gcc") or {}).get("externals") or []
+        externals = _once((packages.get("gcc") or {}).get("externals") or [])
         compilers = [external for external in externals if "fortran" in _compilers(external)]
         default = [external for external in compilers if _compilers(external).get("c") == _GCC]
         return cls(
             compilers=compilers,
             default=default,
             compiler=default[0]["spec"].split(" ")[0] if default else None,
-            tools={name: {**packages[name], "buildable": True} for name in tools if name in packages},
+            tools={name: _tool(packages[name]) for name in tools if name in packages},
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
         return asdict(self)
+
+
+def _once(externals: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each of them once: where a site has a recipe of its own, Spack finds a package with that and with its own."""
+    found: list[dict[str, Any]] = []
+    for external in externals:
+        if external not in found:
+            found.append(external)
+    return found
+
+
+def _tool(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {**settings, "externals": _once(settings.get("externals") or []), "buildable": True}
 
 
 def _compilers(external: Mapping[str, Any]) -> Mapping[str, Any]:

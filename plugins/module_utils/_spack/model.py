@@ -173,7 +173,8 @@ class Probe:
 
     version: Spack's. closed: packages that the solver may leave out. external: whether the compiler is one of the
     host. older: it is to be built, and is older than the one of the host that builds it. languages: what the compiler
-    compiles, of c, cxx, fortran. compiled: the specs that need one. built: externals of compilers that were built
+    compiles, of c, cxx, fortran. compiled: the specs that need one. needs: the languages that each spec needs in any
+    case. built: externals of compilers that were built
     apart, as JSON. root: where Spack is. repositories: where its packages are.
     """
 
@@ -183,6 +184,7 @@ class Probe:
     older: bool = False
     languages: tuple[str, ...] = ()
     compiled: tuple[str, ...] = ()
+    needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     built: tuple[str, ...] = ()
     root: str = ""
     repositories: tuple[str, ...] = ()
@@ -196,6 +198,7 @@ class Probe:
             older=bool(value.get("older", False)),
             languages=tuple(value.get("languages", ())),
             compiled=tuple(value.get("compiled", ())),
+            needs={text: tuple(languages) for text, languages in value.get("needs", {}).items()},
             root=str(value.get("root", "")),
             repositories=tuple(value.get("repositories", ())),
         )

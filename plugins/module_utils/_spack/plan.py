@@ -53,6 +53,8 @@ SYSTEM = ("/", "/usr")
 
 GCC_COMMANDS = {"c": "gcc", "cxx": "g++", "fortran": "gfortran"}
 LANGUAGES = frozenset(GCC_COMMANDS)
+# As gcc's variant has them.
+GCC_LANGUAGES = {"c": "c", "cxx": "c++", "fortran": "fortran"}
 
 
 def jobs(cores: int, memory: int, wanted: int = 0) -> int:
@@ -144,6 +146,25 @@ def with_compiler(text: str, compiler: str) -> str:
     return str(replace(spec, dependencies=(edge, *spec.dependencies)))
 
 
+def check_languages(wanted: EnvironmentRequest, probe: Probe) -> None:
+    """Refuse a gcc that is to be built without a language that a package is written in. Raises SpackError.
+
+    The host has another gcc, and a package can be built with one of them only: the solver would look for a long time,
+    and say little.
+    """
+    if wanted.compiler is None or probe.external or parse(wanted.compiler).name != "gcc":
+        return
+    for text, languages in probe.needs.items():
+        lacking = [GCC_LANGUAGES[one] for one in languages if one not in probe.languages]
+        if lacking and not own_compilers(text):
+            has = [GCC_LANGUAGES[one] for one in GCC_LANGUAGES if one in probe.languages]
+            raise SpackError(
+                f"{wanted.compiler} compiles {', '.join(has) or 'nothing'}, and {text} needs {', '.join(lacking)} too. "
+                f"Expected languages={','.join([*has, *lacking])} of this compiler, as no package is built with two "
+                "gcc; or name another compiler for this package (%gcc@VERSION)."
+            )
+
+
 def compiler_name(name: str) -> str:
     """The name of the environment that has the compiler of another one."""
     return f"{name}-compiler"
@@ -172,15 +193,16 @@ def with_compiler_built(
 ) -> tuple[EnvironmentRequest, Probe]:
     """The same with a compiler that was built apart, which is like one of the host from then on."""
     _specs, others = split_compiler(wanted)
+    languages = tuple(language for language in GCC_COMMANDS if language in probe.languages)
     external = {
-        "spec": f"{compiler.name}@{compiler.version} languages='c,c++,fortran'",
+        "spec": f"{compiler.name}@{compiler.version} languages='{','.join(map(GCC_LANGUAGES.__getitem__, languages))}'",
         "prefix": compiler.prefix,
         "extra_attributes": {
-            "compilers": {language: f"{compiler.prefix}/bin/{tool}" for language, tool in GCC_COMMANDS.items()}
+            "compilers": {language: f"{compiler.prefix}/bin/{GCC_COMMANDS[language]}" for language in languages}
         },
     }
     built = replace(wanted, specs=tuple(others), compiler=f"{compiler.name}@{compiler.version}")
-    return built, replace(probe, external=True, built=(json.dumps(external),), languages=tuple(GCC_COMMANDS))
+    return built, replace(probe, external=True, built=(json.dumps(external),), languages=languages)
 
 
 def spack_yaml(wanted: EnvironmentRequest, probe: Probe, unify: bool | str = True) -> str:

@@ -100,7 +100,8 @@ class Buildcache:
         contents = self._contents()
         offers = self._inspector.offers(self._store, contents, lock.wanted, False)
         good = {key for key, offer in offers.items() if not offer.reason} - set(given["replace"])
-        wanted = decide.to_push(lock, had, good, set(given["exclude"]))
+        lacking = decide.to_push(lock, had, good, set(given["exclude"]))
+        wanted = [package for package in lacking if package not in decide.kept_back(lacking)]
         check_mode = self._module.check_mode
         if not check_mode and own is not None and wanted:
             with own.handing_on(wanted, given["lock"], self._cache.name, Path(given["gnupghome"]).parent) as arguments:
@@ -111,12 +112,12 @@ class Buildcache:
         indexed = self._mend_index(contents) if not wanted else False
         noted = self._note(lock, contents)
         after = contents if check_mode or not wanted else self._contents()
-        # Spack keeps back what its recipe does not allow to hand on.
+        # Spack keeps back too what its recipe does not allow to hand on.
         arrived = [p for p in wanted if check_mode or p.hash in after.manifests]
         return {
             "changed": bool(arrived or noted or indexed),
             "pushed": [_plain(package) for package in arrived],
-            "kept_back": [_plain(package) for package in wanted if package not in arrived],
+            "kept_back": [_plain(package) for package in lacking if package not in arrived],
             "already": len(good & {package.hash for package in lock.wanted}),
             "replaced": sum(1 for package in arrived if package.hash in contents.manifests),
             "bytes": _size(after) - _size(contents),

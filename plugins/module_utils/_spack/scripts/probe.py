@@ -281,8 +281,8 @@ def _architecture(host: Host, spec: Any) -> Any:
     return host.spec(" ".join(words))
 
 
-def compiler_facts(host: Host, compiler: Any) -> tuple[bool, list[str]]:
-    """Whether a compiler is one of the host, and the languages that it compiles."""
+def compiler_facts(host: Host, compiler: Any, named: Iterable[Any] = ()) -> tuple[bool, list[str]]:
+    """Whether a compiler is one of the host, and the languages that it compiles. named: specs that stand for it too."""
     for entry in host.configured.get(compiler.name, {}).get("externals", []):
         if host.spec(entry["spec"]).satisfies(host.spec(f"{compiler.name}@{compiler.versions}")):
             paths = (entry.get("extra_attributes") or {}).get("compilers") or {}
@@ -291,7 +291,8 @@ def compiler_facts(host: Host, compiler: Any) -> tuple[bool, list[str]]:
         return False, []
     package = host.repository.get_pkg_class(compiler.name)
     values = defaults_of(package)
-    values.update({key: values_of(variant) for key, variant in compiler.variants.items()})
+    for spec in (*named, compiler):
+        values.update({key: values_of(variant) for key, variant in spec.variants.items()})
     provided = {
         str(spec.name)
         for when, specs in package.provided.items()
@@ -322,6 +323,14 @@ def compiled(host: Host, spec: Any) -> bool:
     return any(set(dependencies) & set(LANGUAGES) for dependencies in package.dependencies.values())
 
 
+def languages_of(host: Host, spec: Any) -> list[str]:
+    """The languages that a package is written in whatever its version and its variants are."""
+    if not compiled(host, spec):
+        return []
+    always = host.repository.get_pkg_class(spec.name).dependencies.get(host.spec(), {})
+    return [language for language in LANGUAGES if language in always]
+
+
 def main(arguments: dict[str, Any]) -> dict[str, Any]:
     """Answer for ``specs``, ``compiler`` and ``target`` (or null) and ``prune``."""
     host = Host(arguments.get("target") or "")
@@ -333,8 +342,14 @@ def main(arguments: dict[str, Any]) -> dict[str, Any]:
     found["compiled"] = [text for text, root in zip(arguments["specs"], roots) if root.name and compiled(host, root)]
     if arguments.get("compiler"):
         compiler = host.spec(arguments["compiler"])
+        named = [root for root in roots if root.name == compiler.name and root.versions.intersects(compiler.versions)]
+        found["needs"] = {
+            text: languages_of(host, root)
+            for text, root in zip(arguments["specs"], roots)
+            if root.name and root not in named
+        }
         roots.append(compiler)
-        found["external"], found["languages"] = compiler_facts(host, compiler)
+        found["external"], found["languages"] = compiler_facts(host, compiler, named)
         found["older"] = not found["external"] and is_older(host, compiler)
     if arguments.get("prune"):
         # Legacy names of packages and specs by hash are left to the solver.

@@ -12,6 +12,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._audit.findings import (
     Component,
     Find,
     Licences,
+    compilers,
     components,
     licences,
 )
@@ -81,3 +82,41 @@ def test_what_every_node_has_of_its_own_is_given_to_nobody() -> None:
 def test_what_is_no_bill_of_materials(value: Any) -> None:
     with pytest.raises(AuditError):
         components(value)
+
+
+def of_spack(name: str, *licences_: Any) -> dict[str, Any]:
+    """A bill of materials with one package of Spack's."""
+    found = bom(*licences_)
+    found["components"][0] |= {"name": name, "properties": [{"name": "petal:manager", "value": "spack"}]}
+    return found
+
+
+@pytest.mark.parametrize("licences_", [(), ({"license": {"id": "MIT"}},), ({"license": {"name": "custom"}},)])
+def test_what_is_a_vendors_is_not_to_be_published_whatever_is_said_of_it(licences_: tuple[Any, ...]) -> None:
+    (one,) = components(of_spack("nvhpc", *licences_), {"nvhpc": "MIT"})
+    assert one == Component("nvhpc", "1", "LicenseRef-NVIDIA-Proprietary")
+    verdict = Audit((), (), licences=licences([MIT, one])).verdict()
+    assert verdict == Verdict("accounts", ("nvhpc is NVIDIA's and not to be published",))
+    # A Python package of that name is another one.
+    assert components(bom({"license": {"id": "MIT"}})) == [Component("x", "1", "MIT")]
+
+
+def test_a_vendors_compiler_of_the_host_is_a_reason_too() -> None:
+    system = [
+        {"name": "intel-oneapi-compilers", "version": "2024.1.0"},
+        {"name": "gcc", "version": "12.2.0"},
+        {"name": "cray-mpich", "version": "8.1"},
+        {"name": "cce", "version": "17"},
+        {"name": "cce", "version": "17"},
+    ]
+    assert compilers(system) == ("cce@17", "intel-oneapi-compilers@2024.1.0")
+    found = Audit((), (), licences=licences([MIT]), compilers=compilers(system))
+    assert found.verdict() == Verdict(
+        "accounts",
+        (
+            "cce@17 built some of it, and what is HPE's is not to be published",
+            "intel-oneapi-compilers@2024.1.0 built some of it, and what is Intel's is not to be published",
+        ),
+    )
+    assert found.to_dict()["compilers"] == ["cce@17", "intel-oneapi-compilers@2024.1.0"]
+    assert compilers([{}]) == ()

@@ -86,3 +86,8 @@ def test_what_is_pushed() -> None:
     lock = Lock({p.hash: p for p in [*packages, external]})
     wanted = decide.to_push(lock, {key(letter) for letter in "abce"}, {key("a")}, {"pc"})
     assert [p.name for p in wanted] == ["pb"]
+
+
+def test_what_is_a_vendors_is_kept_back() -> None:
+    packages = [Package(name, "1", key("a")) for name in ("zlib", "acfl", "intel-oneapi-runtime", "gcc-runtime")]
+    assert [package.name for package in decide.kept_back(packages)] == ["acfl", "intel-oneapi-runtime"]

@@ -286,6 +286,19 @@ WARNED: list[tuple[dict[str, Any], str, str]] = [
         "software.build_from_source[0]",
         "asked of the compiler",
     ),
+    (packages("zlib", "hdf5 ^intel-oneapi-mpi"), "software.spack_packages[1]", "intel-oneapi-mpi is Intel's"),
+    (packages("hdf5 %oneapi@2024"), "software.spack_packages[0]", "intel-oneapi-compilers is Intel's"),
+    (changed(LOCAL, "software", "compiler", "aocc@5.0.0"), "software.compiler", "aocc is AMD's, who does not let it"),
+    (
+        changed(
+            LOCAL,
+            "software",
+            "spack",
+            {"config": {"packages": {"nvhpc": {"externals": [{"spec": "nvhpc@24.5", "prefix": "/opt/nvidia"}]}}}},
+        ),
+        "software.spack.config.packages.nvhpc",
+        "nvhpc is NVIDIA's",
+    ),
     (changed(LOCAL, "software", "spack", {"version": "develop"}), "software.spack.version", "branch"),
     (
         changed(FULL, "data", "s3_mounts", 0, "mount_point", "/shared"),
@@ -389,6 +402,11 @@ def test_the_migration_guide_is_named() -> None:
 
 def test_ordinary_seeds_have_no_warnings() -> None:
     assert seed(LOCAL).warnings == ()
+
+
+def test_what_is_a_vendors_is_named_once() -> None:
+    given = changed(packages("zlib %nvhpc", "hdf5 %nvhpc"), "software", "compiler", "nvhpc@24.5")
+    assert [warning.path for warning in seed(given).warnings] == ["software.spack_packages[0]"]
 
 
 @pytest.mark.parametrize(

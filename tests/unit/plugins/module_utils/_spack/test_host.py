@@ -103,6 +103,14 @@ def test_tools_that_are_wanted_and_there_may_still_be_built() -> None:
     assert found.tools == {"cmake": {**CMAKE, "buildable": True}}
 
 
+def test_what_two_recipes_find_is_there_once() -> None:
+    """A site has its own recipe of gcc or cmake beside Spack's, and Spack looks with both."""
+    twice = {"externals": [*CMAKE["externals"], *CMAKE["externals"]]}
+    found = Detected.of({"gcc": {"externals": [GCC12, GCC11, dict(GCC12)]}, "cmake": twice}, ["cmake"])
+    assert (found.compilers, found.default, found.compiler) == ([GCC12, GCC11], [GCC12], "gcc@12.2.0")
+    assert found.tools == {"cmake": {**CMAKE, "buildable": True}}
+
+
 def test_the_filter_reads_the_file_of_spack() -> None:
     text = yaml.safe_dump({"packages": {"gcc": {"externals": [GCC12]}, "cmake": CMAKE}})
     assert spack_detected(text, ["cmake"])["compiler"] == "gcc@12.2.0"

@@ -159,6 +159,12 @@ class FakePackage:
         }
         self.variants = {FakeSpec(): {name: FakeVariant(str(default)) for name, default in variants.items()}}
         self.requirements: dict[Any, Any] = {}
+        self.provided: dict[FakeSpec, list[FakeSpec]] = {}
+
+    def providing(self, provided: dict[str, list[str]]) -> FakePackage:
+        """Condition to languages."""
+        self.provided = {FakeSpec(when): [FakeSpec(text) for text in texts] for when, texts in provided.items()}
+        return self
 
 
 PACKAGES = {
@@ -168,7 +174,8 @@ PACKAGES = {
     "engine": FakePackage({}),
     "toolkit": FakePackage({}),
     "gcc": FakePackage({}),
-    "llvm": FakePackage({}),
+    "llvm": FakePackage({}, cxx=True).providing({"": ["c"], "+cxx": ["cxx"]}),
+    "both": FakePackage({"": ["c", "cxx", "lib"], "+fast": ["fortran"]}),
     "openmpi": FakePackage({"": ["hwloc"]}),
     "mpich": FakePackage({}),
     "mvapich": FakePackage({}),
@@ -240,6 +247,20 @@ def test_a_named_provider_takes_the_place_of_the_preferred_one() -> None:
 def test_a_named_compiler_is_kept_beside_the_one_of_the_host() -> None:
     kept, _border = closed("app^llvm")
     assert {"gcc", "llvm"} <= kept
+
+
+def test_languages_that_a_package_is_written_in_whatever_its_variants_are() -> None:
+    host = FakeHost()
+    found = {name: probe.languages_of(host, FakeSpec(name)) for name in ("lib", "both", "app", "nowhere")}
+    assert found == {"lib": ["c"], "both": ["c", "cxx"], "app": [], "nowhere": []}
+
+
+def test_a_compiler_has_the_languages_that_any_spec_of_it_says() -> None:
+    host = FakeHost()
+    llvm = FakeSpec("llvm")
+    assert probe.compiler_facts(host, llvm) == (False, ["c", "cxx"])
+    assert probe.compiler_facts(host, FakeSpec("llvm~cxx")) == (False, ["c"])
+    assert probe.compiler_facts(host, llvm, [FakeSpec("llvm~cxx")]) == (False, ["c"])
 
 
 # -- the runner ----------------------------------------------------------------------------------------------------
