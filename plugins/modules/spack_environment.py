@@ -65,6 +65,35 @@ options:
   target:
     description: The microarchitecture to build for, such as V(x86_64_v3). Without it Spack's configuration decides.
     type: str
+  stacks:
+    description:
+      - Stacks beside O(specs), each solved for itself with a compiler, an MPI and a target of its own, so that there
+        can be several builds of one package. Needs Spack 1.2 or later.
+      - What comes out the same is installed once. Which stacks ask for a package, RV(environment.packages) says.
+    type: list
+    elements: dict
+    version_added: "0.2.0"
+    suboptions:
+      name:
+        description: Its name. At most 30 lower-case letters, digits, C(_) and C(-), a letter first.
+        type: str
+        required: true
+      packages:
+        description: What is wanted, as O(specs).
+        type: list
+        elements: str
+        default: []
+      compiler:
+        description: The compiler that builds it, as O(compiler), which is used without it.
+        type: str
+      mpi:
+        description:
+          - The MPI of all its packages, as a spec such as V(openmpi@5). It is installed and asked for, unless one of
+            the packages is of that name. Without it Spack's configuration decides.
+        type: str
+      target:
+        description: As O(target), which is used without it. It takes the place of what C(packages:all:require) says.
+        type: str
   parallel:
     description: Whether several packages are built at a time. Otherwise one has all jobs, and the next waits for it.
     type: bool
@@ -173,6 +202,17 @@ EXAMPLES = r"""
   retries: 100000
   delay: 0
 
+- name: Install two versions of one library, and one program with each of two MPI
+  petal.hpc.spack_environment:
+    spack: /var/cache/petal/spack/bin/spack
+    work_dir: /var/cache/petal/spack
+    name: bio-cluster
+    specs: [zlib@1.2.13, zlib@1.3.1]
+    stacks:
+      - {name: openmpi, mpi: openmpi@5, packages: [hdf5]}
+      - {name: mpich, mpi: mpich, packages: [hdf5], target: x86_64_v4}
+    wait_s: 3600
+
 - name: Ask how far it is
   petal.hpc.spack_environment:
     spack: /var/cache/petal/spack/bin/spack
@@ -268,8 +308,12 @@ environment:
           description: When it was done.
           type: float
         explicit:
-          description: Whether O(specs) or O(build_from_source) ask for it.
+          description: Whether O(specs), O(build_from_source) or O(stacks) ask for it.
           type: bool
+        stacks:
+          description: Names of the stacks that ask for it; an empty one for O(specs) and O(build_from_source).
+          type: list
+          elements: str
     tools:
       description:
         - What was installed to build its packages and is not there, in the form of RV(environment.packages).
@@ -322,6 +366,14 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.api import (
 )
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import EnvironmentRequest
 
+STACK = {
+    "name": {"type": "str", "required": True},
+    "packages": {"type": "list", "elements": "str", "default": []},
+    "compiler": {"type": "str"},
+    "mpi": {"type": "str"},
+    "target": {"type": "str"},
+}
+
 
 def main() -> None:
     """Arguments in, record out."""
@@ -333,6 +385,7 @@ def main() -> None:
             "specs": {"type": "list", "elements": "str"},
             "compiler": {"type": "str"},
             "target": {"type": "str"},
+            "stacks": {"type": "list", "elements": "dict", "options": STACK},
             "cache_dir": {"type": "path"},
             "padded_length": {"type": "int", "default": 128},
             "build_from_source": {"type": "list", "elements": "str", "default": []},

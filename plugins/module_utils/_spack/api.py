@@ -10,7 +10,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, explained
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import signal_hint
-from ansible_collections.petal.hpc.plugins.module_utils._spack import lockfile, messages, plan, unify
+from ansible_collections.petal.hpc.plugins.module_utils._spack import lockfile, messages, plan, stacks, unify
 from ansible_collections.petal.hpc.plugins.module_utils._spack.command_api import Grounds, Spack
 from ansible_collections.petal.hpc.plugins.module_utils._spack.ends_api import Ending, memory
 from ansible_collections.petal.hpc.plugins.module_utils._spack.environment_state_api import EnvironmentState
@@ -188,7 +188,7 @@ class Environment:
             if not earlier["environment"]["finished"]:
                 return earlier
             wanted, probed = plan.with_compiler_built(self._wanted, probed, self._first.compiler())
-            if not wanted.specs:
+            if not wanted.specs and not wanted.stacks:
                 return earlier
         elif state == FINISHED:
             raise self._error(f"the environment {self._wanted.name} was not started; run it with state=present first")
@@ -211,9 +211,11 @@ class Environment:
             "compiler": self._wanted.compiler,
             "target": self._wanted.target,
             "prune": self._options.prune,
+            "stacks": [{**asdict(one), "specs": list(stacks.with_mpi(one))} for one in self._wanted.stacks],
         }
         probed = Probe.from_dict(self._spack.inside(probe_script, arguments))
         plan.check_languages(self._wanted, probed)
+        stacks.check(self._wanted, probed)
         return probed
 
     def _solution(self, draft: Path, wanted: EnvironmentRequest, probed: Probe) -> dict[str, Any]:
@@ -225,10 +227,10 @@ class Environment:
         (draft / "spack.lock").unlink(missing_ok=True)
         self._host.write(scope / "packages.yaml", plan.closed_packages(probed))
         environment = ["-e", str(draft), "concretize", "--force"]
-        reason = ""
-        attempts = unify.attempts(plan.split_compiler(wanted), bool(probed.closed))
+        reason = where = ""
+        attempts = unify.attempts(stacks.lists(wanted), bool(probed.closed))
         for count, attempt in enumerate(attempts, start=1):
-            self._host.write(draft / "spack.yaml", plan.spack_yaml(wanted, probed, attempt.unify))
+            self._host.write(draft / "spack.yaml", stacks.spack_yaml(wanted, probed, attempt.unify))
             self._spack.give(draft / "spack.yaml")
             options = ["-C", str(scope)] if attempt.pruned else []
             status, output, problem = self._spack.call([*options, *environment])
@@ -240,14 +242,17 @@ class Environment:
             if ended := signal_hint(status):
                 raise self._error(messages.unsolved_message(self._wanted.name, ended))
             if attempt.tells:
-                reason = problem or output
-        raise self._error(messages.refused_message(self._wanted.name, reason))
+                reason, where = problem or output, stacks.stack_that_was_solved(output)
+        raise self._error(messages.refused_message(self._wanted.name, reason, where))
 
     def _tell_of_several(self, lock: Path) -> None:
         """Warn of what nobody asked for more than once and is there so."""
         nodes = lockfile.parse_lock(lock.read_text(encoding="utf-8"))
-        installed = [nodes[key] for key in lockfile.needed(nodes, (), nodes)]
-        self._module.warn(messages.several_message(unify.several(installed)))
+        installed = lockfile.needed(nodes, (), nodes)
+        for name, mine in lockfile.by_stack(nodes).items():
+            found = unify.several(node for node in mine if node.hash in installed)
+            if found or not self._wanted.stacks:
+                self._module.warn(messages.several_message(found, name))
 
     # Installing
 

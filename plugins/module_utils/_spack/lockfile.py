@@ -7,10 +7,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import RUNTIME, Node, SpackError
+
+#: What groups of specs are called in a spack.yaml: a stack's, and that of its compiler.
+STACK = "stack-"
+STACK_COMPILER = "compiler-"
 
 
 def parse_lock(text: str) -> dict[str, Node]:
@@ -20,22 +25,33 @@ def parse_lock(text: str) -> dict[str, Node]:
     """
     try:
         lock = json.loads(text)
-        roots = {entry["hash"]: entry["spec"] for entry in lock["roots"]}
-        return {key: _node(key, value, roots.get(key)) for key, value in lock["concrete_specs"].items()}
+        roots: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        for entry in lock["roots"]:
+            roots[entry["hash"]].append(entry)
+        return {key: _node(key, value, roots.get(key, ())) for key, value in lock["concrete_specs"].items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise SpackError(f"spack.lock is not what Spack writes: {error!r}. Remove it and run again.") from error
 
 
-def _node(key: str, value: Mapping[str, Any], root: str | None) -> Node:
+def stack_of(group: str) -> str:
+    """The stack that a group of specs is, or whose compiler; empty where it belongs to none."""
+    for prefix in (STACK, STACK_COMPILER):
+        if group.startswith(prefix):
+            return group[len(prefix) :]
+    return ""
+
+
+def _node(key: str, value: Mapping[str, Any], roots: Sequence[Mapping[str, Any]]) -> Node:
     external = value.get("external") or {}
     return Node(
         name=str(value["name"]),
         version=str(value["version"]),
         hash=key,
         external=(external.get("path") or "") if external else None,
-        root=root,
+        root=str(roots[0]["spec"]) if roots else None,
         dependencies={str(item["hash"]): _kinds(item) for item in value.get("dependencies", [])},
         variants=_variants(value.get("parameters") or {}),
+        stacks=tuple(dict.fromkeys(stack_of(str(entry.get("group", ""))) for entry in roots)),
     )
 
 
@@ -89,6 +105,24 @@ def ordered(nodes: Mapping[str, Node]) -> list[Node]:
 
 def _place(nodes: Mapping[str, Node], key: str) -> tuple[str, str]:
     return (nodes[key].name, key) if key in nodes else ("", key)
+
+
+def by_stack(nodes: Mapping[str, Node]) -> dict[str, list[Node]]:
+    """What each stack is made of, with all that its packages need; by its name, empty for the specs of none."""
+    waiting: dict[str, list[str]] = defaultdict(list)
+    for key, node in nodes.items():
+        for name in node.stacks:
+            waiting[name].append(key)
+    found = {}
+    for name, asked in waiting.items():
+        seen: dict[str, Node] = {}
+        while asked:
+            key = asked.pop()
+            if key not in seen and key in nodes:
+                seen[key] = nodes[key]
+                asked.extend(nodes[key].dependencies)
+        found[name] = list(seen.values())
+    return found
 
 
 def needed(nodes: Mapping[str, Node], installed: Iterable[str], cached: Iterable[str]) -> set[str]:

@@ -214,10 +214,14 @@ def stopped_message(name: str, host: str, working: Sequence[str], log: str, why:
     )
 
 
-def refused_message(name: str, output: str) -> str:
-    """One message for specs that Spack's solver refuses."""
+def refused_message(name: str, output: str, stack: str = "") -> str:
+    """One message for specs that Spack's solver refuses.
+
+    :param stack: in which they are.
+    """
+    whose = f"the stack {stack} of the environment {name}" if stack else f"the environment {name}"
     return (
-        f"Spack refuses the specs of the environment {name}, nothing was built: {reason(output)}\n"
+        f"Spack refuses the specs of {whose}, nothing was built: {reason(output)}\n"
         "Change the specs so that they can be had together."
     )
 
@@ -238,10 +242,11 @@ def of_system_message(labels: Sequence[str]) -> str:
     )
 
 
-def several_message(several: Sequence[str]) -> str:
-    """A warning of packages (name and versions) of which the specs need several builds."""
+def several_message(several: Sequence[str], stack: str = "") -> str:
+    """A warning of packages (name and versions) of which the specs, or those of a stack, need several builds."""
+    whose = f"of the stack {stack}" if stack else "of the specs"
     return (
-        "No one set of dependencies fits all of the specs, so there are several builds of "
+        f"No one set of dependencies fits all {whose}, so there are several builds of "
         f"{'; '.join(several) or 'some that only build others'}."
     )
 

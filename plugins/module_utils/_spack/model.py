@@ -25,6 +25,7 @@ RUNTIME = frozenset({"link", "run"})
 
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+STACK_NAME = re.compile(r"[a-z][a-z0-9_-]{0,29}")
 
 
 class SpackError(PetalError):
@@ -39,11 +40,55 @@ class SpackError(PetalError):
 
 
 @dataclass(frozen=True)
+class Stack:
+    """Specs that are solved for themselves, beside those of the environment.
+
+    compiler, target: None are those of the environment. mpi: the one of all its packages, and a package of it; None is
+    whatever the configuration prefers.
+    """
+
+    name: str
+    specs: tuple[str, ...]
+    compiler: str | None = None
+    mpi: str | None = None
+    target: str | None = None
+
+    @classmethod
+    def checked(cls, given: Mapping[str, Any], where: str, compiler: str | None) -> Stack:
+        """From a module's option. Raises SpackError, which says where.
+
+        :param compiler: that of the environment.
+        """
+        name = str(given["name"])
+        if not STACK_NAME.fullmatch(name):
+            raise SpackError(
+                f"{where}.name: {name!r} is not allowed: expected at most 30 lower-case letters, digits, '_' and '-', "
+                "a letter first"
+            )
+        specs = tuple(
+            dict.fromkeys(_spec(text, f"{where}.packages[{n}]") for n, text in enumerate(given["packages"] or ()))
+        )
+        own = _spec(given["compiler"], f"{where}.compiler") if given.get("compiler") else None
+        mpi = _spec(given["mpi"], f"{where}.mpi") if given.get("mpi") else None
+        if not specs and mpi is None:
+            raise SpackError(f"{where}: there is nothing to install: name packages, or mpi")
+        return cls(name, specs, None if own == compiler else own, mpi, given.get("target") or None)
+
+
+def _spec(text: str, where: str) -> str:
+    try:
+        return canonical(text)
+    except PetalError as error:
+        raise SpackError(f"{where}: {error}") from error
+
+
+@dataclass(frozen=True)
 class EnvironmentRequest:
     """What an environment shall be.
 
     specs: in the order of the seed, with those of from_source: the ones that are never taken from a cache. compiler:
-    what builds the rest; None is whatever the configuration prefers. target: None is the configuration's.
+    what builds the rest; None is whatever the configuration prefers. target: None is the configuration's. stacks: the
+    order decides which build of a package is the first.
     """
 
     name: str
@@ -52,6 +97,7 @@ class EnvironmentRequest:
     target: str | None = None
     from_source: tuple[str, ...] = ()
     deprecated: bool = True
+    stacks: tuple[Stack, ...] = ()
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> EnvironmentRequest:
@@ -63,6 +109,8 @@ class EnvironmentRequest:
             target=value["target"],
             from_source=tuple(value["from_source"]),
             deprecated=value["deprecated"],
+            # An earlier release knew none.
+            stacks=tuple(Stack(**{**entry, "specs": tuple(entry["specs"])}) for entry in value.get("stacks", ())),
         )
 
     @classmethod
@@ -79,7 +127,14 @@ class EnvironmentRequest:
         compiler = canonical(given["compiler"]) if given["compiler"] else None
         # What is to be built is wanted, whether or not it stands among the others too.
         every = tuple(dict.fromkeys((*specs, *from_source)))
-        return cls(name, every, compiler, given["target"] or None, from_source, given["deprecated"])
+        stacks = tuple(
+            Stack.checked(entry, f"stacks[{n}]", compiler) for n, entry in enumerate(given.get("stacks") or ())
+        )
+        names = [stack.name for stack in stacks]
+        for n, stack in enumerate(stacks):
+            if stack.name in names[:n]:
+                raise SpackError(f"stacks[{n}].name: another stack is called {stack.name}")
+        return cls(name, every, compiler, given["target"] or None, from_source, given["deprecated"], stacks)
 
 
 @dataclass(frozen=True)
@@ -87,7 +142,7 @@ class Node:
     """One concrete package of a spack.lock.
 
     dependencies: kinds by hash. root: the spec of the environment that it stands for, None for a dependency. variants:
-    as in a spec, a word for each, ``+mpi api=v18``.
+    as in a spec, a word for each, ``+mpi api=v18``. stacks: those that ask for it; empty text for the specs of none.
     """
 
     name: str
@@ -97,6 +152,7 @@ class Node:
     root: str | None = None
     dependencies: Mapping[str, frozenset[str]] = field(default_factory=dict)
     variants: str = ""
+    stacks: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -126,7 +182,7 @@ class Package:
 
     seconds: what its installation took, None if not known. license: as in its Place. dependencies: hashes of what it
     needs to run, externals too; build_dependencies: of what only its build needs. variants: as of its Node. started,
-    ended: when it was installed, in seconds since 1970, None if not known.
+    ended: when it was installed, in seconds since 1970, None if not known. stacks: as of its Node.
     """
 
     name: str
@@ -143,6 +199,7 @@ class Package:
     build_dependencies: tuple[str, ...] = ()
     started: float | None = None
     ended: float | None = None
+    stacks: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -168,14 +225,38 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class StackProbe:
+    """The same of a stack: what of the fields of Probe is its own.
+
+    no_mpi: what it names as its MPI is none.
+    """
+
+    external: bool = True
+    older: bool = False
+    languages: tuple[str, ...] = ()
+    compiled: tuple[str, ...] = ()
+    no_mpi: bool = False
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> StackProbe:
+        return cls(
+            bool(value.get("external", True)),
+            bool(value.get("older", False)),
+            tuple(value.get("languages", ())),
+            tuple(value.get("compiled", ())),
+            bool(value.get("no_mpi", False)),
+        )
+
+
+@dataclass(frozen=True)
 class Probe:
     """What ``scripts/probe.py`` found out from Spack.
 
     version: Spack's. closed: packages that the solver may leave out. external: whether the compiler is one of the
     host. older: it is to be built, and is older than the one of the host that builds it. languages: what the compiler
     compiles, of c, cxx, fortran. compiled: the specs that need one. needs: the languages that each spec needs in any
-    case. built: externals of compilers that were built
-    apart, as JSON. root: where Spack is. repositories: where its packages are.
+    case. built: externals of compilers that were built apart, as JSON. root: where Spack is. repositories: where its
+    packages are. stacks: in their order.
     """
 
     version: tuple[int, ...]
@@ -188,6 +269,7 @@ class Probe:
     built: tuple[str, ...] = ()
     root: str = ""
     repositories: tuple[str, ...] = ()
+    stacks: tuple[StackProbe, ...] = ()
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Probe:
@@ -201,6 +283,7 @@ class Probe:
             needs={text: tuple(languages) for text, languages in value.get("needs", {}).items()},
             root=str(value.get("root", "")),
             repositories=tuple(value.get("repositories", ())),
+            stacks=tuple(StackProbe.from_dict(entry) for entry in value.get("stacks", ())),
         )
 
 

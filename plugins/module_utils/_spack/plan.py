@@ -48,6 +48,9 @@ HAS_GROUPS = (1, 2)
 # What is named is built; what it needs may come from a cache.
 FROM_SOURCE = ("--use-buildcache", "package:never,dependencies:auto")
 
+# The group of a compiler that is built before the rest.
+COMPILER_GROUP = "compiler"
+
 # Prefixes of the operating system's own packages.
 SYSTEM = ("/", "/usr")
 
@@ -97,6 +100,8 @@ def digest(wanted: EnvironmentRequest, sources: Mapping[str, str]) -> str:
         "deprecated": wanted.deprecated,
         "sources": dict(sources),
     }
+    if wanted.stacks:
+        value["stacks"] = [{**asdict(stack), "specs": sorted(stack.specs)} for stack in wanted.stacks]
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
@@ -185,7 +190,7 @@ def compiler_apart(wanted: EnvironmentRequest, probe: Probe) -> EnvironmentReque
             "Use Spack 1.2 or later, or make the compiler known to Spack as one of the host."
         )
     specs, _others = split_compiler(wanted)
-    return replace(wanted, name=compiler_name(wanted.name), specs=tuple(specs), compiler=None)
+    return replace(wanted, name=compiler_name(wanted.name), specs=tuple(specs), compiler=None, stacks=())
 
 
 def with_compiler_built(
@@ -205,13 +210,13 @@ def with_compiler_built(
     return built, replace(probe, external=True, built=(json.dumps(external),), languages=languages)
 
 
-def spack_yaml(wanted: EnvironmentRequest, probe: Probe, unify: bool | str = True) -> str:
-    """The spack.yaml of an environment, as JSON, which is YAML.
+def environment(wanted: EnvironmentRequest, probe: Probe, unify: bool | str = True) -> dict[str, Any]:
+    """What the spack.yaml of an environment without stacks has below ``spack``.
 
     One solution for all specs (unify): one version of each package, as users of modules expect, unless the specs need
     several. A compiler that has to be built makes a group of its own, which the rest needs.
     """
-    environment: dict[str, Any] = {
+    found: dict[str, Any] = {
         "view": False,
         "concretizer": {"unify": unify},
         "config": {"deprecated": wanted.deprecated},
@@ -220,17 +225,17 @@ def spack_yaml(wanted: EnvironmentRequest, probe: Probe, unify: bool | str = Tru
     if wanted.target:
         packages["all"] = {"require": [f"target={wanted.target}"]}
     if wanted.compiler is None:
-        environment["specs"] = list(wanted.specs)
+        found["specs"] = list(wanted.specs)
     elif probe.external:
-        environment["specs"] = list(wanted.specs)
+        found["specs"] = list(wanted.specs)
         packages.update(_compiler_rules(wanted, probe))
         if probe.built:
             packages["gcc"] = {"externals": [json.loads(text) for text in probe.built]}
     else:
-        environment["specs"] = _groups(wanted, probe)
+        found["specs"] = _groups(wanted, probe)
     if packages:
-        environment["packages"] = packages
-    return json.dumps({"spack": environment}, indent=2) + "\n"
+        found["packages"] = packages
+    return found
 
 
 def _is_new(probe: Probe, version: tuple[int, ...]) -> bool:
@@ -257,7 +262,7 @@ def _groups(wanted: EnvironmentRequest, probe: Probe) -> list[dict[str, Any]]:
     """
     mine = _short(parse(str(wanted.compiler)))
     compilers, others = split_compiler(wanted)
-    first = {"group": "compiler", "specs": compilers}
+    first = {"group": COMPILER_GROUP, "specs": compilers}
     if not others:
         return [first]
     specs = [
@@ -265,7 +270,7 @@ def _groups(wanted: EnvironmentRequest, probe: Probe) -> list[dict[str, Any]]:
     ]
     # The colon replaces what the configuration of the host says of this language.
     rules = {f"{language}:": {"prefer": [mine]} for language in probe.languages}
-    return [first, {"group": "software", "needs": ["compiler"], "specs": specs, "override": {"packages": rules}}]
+    return [first, {"group": "software", "needs": [COMPILER_GROUP], "specs": specs, "override": {"packages": rules}}]
 
 
 def closed_packages(probe: Probe) -> str:
@@ -338,6 +343,7 @@ def _package(node: Node, place: Place, before: Brought | None) -> Package:
         dependencies=tuple(sorted(key for key, kinds in node.dependencies.items() if kinds & RUNTIME)),
         variants=node.variants,
         build_dependencies=tuple(sorted(key for key, kinds in node.dependencies.items() if not kinds & RUNTIME)),
+        stacks=node.stacks,
     )
 
 

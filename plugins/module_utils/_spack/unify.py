@@ -83,23 +83,24 @@ def several(nodes: Iterable[Node]) -> list[str]:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try to solve an environment. pruned: without the packages that cannot be needed. tells: whether what Spack
-    says of its failure is worth telling: a solver that was told too little, or that was asked for less, says little.
+    """One try to solve an environment. unify: of the specs of no stack, and of each stack. pruned: without the packages
+    that cannot be needed. tells: whether what Spack says of its failure is worth telling: a solver that was told too
+    little, or that was asked for less, says little.
     """
 
-    unify: bool | str
+    unify: tuple[bool | str, ...]
     pruned: bool
     tells: bool = False
 
 
-def attempts(groups: Iterable[Sequence[str]], closed: bool) -> list[Attempt]:
+def attempts(lists: Iterable[Iterable[Sequence[str]]], closed: bool) -> list[Attempt]:
     """What to try for specs, the best first: one build of each package where the texts do not exclude it, and several
-    only where there is no such solution. groups: specs that are solved together. closed: whether anything can be left
-    out, which is faster.
+    only where there is no such solution. lists: the specs of no stack, and those of each, as groups that are solved
+    together. closed: whether anything can be left out, which is faster.
     """
-    first = FEW if any(map(are_apart, groups)) else ONE
+    first = tuple(FEW if any(map(are_apart, groups)) else ONE for groups in lists)
     found = [Attempt(first, pruned=True)] if closed else []
     found.append(Attempt(first, pruned=False, tells=True))
-    if first is ONE:
-        found.append(Attempt(FEW, pruned=closed))
+    if ONE in first:
+        found.append(Attempt((FEW,) * len(first), pruned=closed))
     return found

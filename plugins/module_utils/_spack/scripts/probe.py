@@ -331,30 +331,60 @@ def languages_of(host: Host, spec: Any) -> list[str]:
     return [language for language in LANGUAGES if language in always]
 
 
-def main(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Answer for ``specs``, ``compiler`` and ``target`` (or null) and ``prune``."""
-    host = Host(arguments.get("target") or "")
-    version = str(importlib.import_module("spack").spack_version)
-    roots = [host.spec(text) for text in arguments["specs"]]
-    found: dict[str, Any] = {"version": version, "external": True, "languages": []}
-    found["root"] = str(module("paths").prefix)
-    found["repositories"] = [str(repository.root) for repository in host.repository.repos]
-    found["compiled"] = [text for text, root in zip(arguments["specs"], roots) if root.name and compiled(host, root)]
-    if arguments.get("compiler"):
-        compiler = host.spec(arguments["compiler"])
+def about(given: dict[str, Any], target: str, found: dict[str, Any]) -> Closure | None:
+    """Note in ``found`` what there is to say of ``specs`` and their ``compiler``; gives the search for what they can
+    come to need, None where that is left to the solver.
+    """
+    host = Host(target)
+    roots = [host.spec(text) for text in given["specs"]]
+    found["compiled"] = [text for text, root in zip(given["specs"], roots) if root.name and compiled(host, root)]
+    if given.get("compiler"):
+        compiler = host.spec(given["compiler"])
         named = [root for root in roots if root.name == compiler.name and root.versions.intersects(compiler.versions)]
         found["needs"] = {
             text: languages_of(host, root)
-            for text, root in zip(arguments["specs"], roots)
+            for text, root in zip(given["specs"], roots)
             if root.name and root not in named
         }
         roots.append(compiler)
         found["external"], found["languages"] = compiler_facts(host, compiler, named)
         found["older"] = not found["external"] and is_older(host, compiler)
+    if given.get("mpi"):
+        found["no_mpi"] = host.spec(given["mpi"]).name not in host.provider_names("mpi")
+    # Legacy names of packages and specs by hash are left to the solver.
+    return Closure(host, roots) if all(root.name for root in roots) else None
+
+
+def main(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Answer for ``specs``, ``compiler`` and ``target`` (or null), ``stacks`` of these and ``mpi``, and ``prune``."""
+    version = str(importlib.import_module("spack").spack_version)
+    repository = module("repo").PATH
+    found: dict[str, Any] = {"version": version, "external": True, "languages": [], "stacks": []}
+    found["root"] = str(module("paths").prefix)
+    found["repositories"] = [str(one.root) for one in repository.repos]
+    target = arguments.get("target") or ""
+    searches = [about(arguments, target, found)]
+    for stack in arguments.get("stacks", ()):
+        facts: dict[str, Any] = {}
+        # What no spec of a stack's own says is that of the environment.
+        given = {**stack, "compiler": stack.get("compiler") or arguments.get("compiler")}
+        searches.append(about(given, stack.get("target") or target, facts))
+        found["stacks"].append(facts)
     if arguments.get("prune"):
-        # Legacy names of packages and specs by hash are left to the solver.
-        found["closed"] = Closure(host, roots).close() if all(root.name for root in roots) else []
+        found["closed"] = close(searches)
     return found
+
+
+def close(searches: list[Closure | None]) -> list[str]:
+    """What none of the searches keeps and one of them can name; nothing where one is left to the solver."""
+    closed: set[str] = set()
+    kept: set[str] = set()
+    for search in searches:
+        if search is None:
+            return []
+        closed.update(search.close())
+        kept.update(search.kept)
+    return sorted(closed - kept)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.petal.hpc.plugins.module_utils._spack.lockfile import (
+    by_stack,
     needed,
     ordered,
     parse_database,
@@ -48,6 +49,26 @@ def test_a_lock() -> None:
     assert nodes[B].root is None
     assert nodes[D].external == "/usr"
     assert [node.name for node in ordered(nodes)] == ["make", "library", "tool", "app"]
+
+
+def test_which_stacks_ask_for_a_package() -> None:
+    lock = json.loads(json.dumps(LOCK))
+    lock["roots"] += [
+        {"hash": B, "spec": "library", "group": "stack-mpich"},
+        {"hash": A, "spec": "app+mpi", "group": "stack-mpich"},
+        {"hash": B, "spec": "library@1", "group": "software"},
+        {"hash": C, "spec": "tool", "group": "compiler-gnu"},
+    ]
+    nodes = parse_lock(json.dumps(lock))
+    assert {key: node.stacks for key, node in nodes.items()} == {A: ("", "mpich"), B: ("mpich", ""), C: ("gnu",), D: ()}
+    # The first that asks says what it stands for.
+    assert (nodes[A].root, nodes[B].root) == ("app", "library")
+    made = {name: sorted(node.name for node in mine) for name, mine in by_stack(nodes).items()}
+    every = ["app", "library", "make", "tool"]
+    assert made == {"": every, "mpich": every, "gnu": ["tool"]}
+    # Spack before 1.2 has no groups.
+    del lock["roots"][0]["group"]
+    assert parse_lock(json.dumps(lock))[A].stacks == ("", "mpich")
 
 
 def test_variants_as_a_spec_has_them() -> None:

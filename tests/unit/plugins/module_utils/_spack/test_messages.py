@@ -14,6 +14,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.messages import (
     longer_by,
     reason,
     refused_message,
+    several_message,
     tail,
     unmoved_message,
     without_padding,
@@ -65,6 +66,14 @@ def test_why_spack_refused() -> None:
     assert len(reason("==> Error: " + "x" * 9000)) == 3000
     assert refused_message("bio", "==> Error: Package 'nonexist' not found.").startswith(
         "Spack refuses the specs of the environment bio, nothing was built: Package 'nonexist' not found."
+    )
+    assert "the specs of the stack mpich of the environment bio," in refused_message("bio", "no", "mpich")
+
+
+def test_several_builds_are_those_of_a_stack() -> None:
+    assert several_message(["zlib 1.2, 1.3"]).startswith("No one set of dependencies fits all of the specs, so")
+    assert several_message(["zlib 1.2, 1.3"], "mpich").startswith(
+        "No one set of dependencies fits all of the stack mpich"
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.petal.hpc.plugins.module_utils._spack import plan
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import (
     EnvironmentRequest,
     Node,
@@ -19,6 +20,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.model import (
     Place,
     Probe,
     SpackError,
+    Stack,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._spack.plan import (
     GIB,
@@ -36,7 +38,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.plan import (
     own_compilers,
     packages,
     source_order,
-    spack_yaml,
     split_compiler,
     tools,
     with_compiler,
@@ -49,9 +50,7 @@ NEW = Probe((1, 2, 0), languages=LANGUAGES)
 
 
 def environment(wanted: EnvironmentRequest, probe: Probe = NEW) -> dict[str, Any]:
-    found = json.loads(spack_yaml(wanted, probe))["spack"]
-    assert isinstance(found, dict)
-    return found
+    return plan.environment(wanted, probe)
 
 
 @pytest.mark.parametrize(
@@ -71,6 +70,7 @@ def test_jobs(cores: int, memory: int, wanted: int, expected: int) -> None:
 
 def test_the_digest() -> None:
     wanted = EnvironmentRequest("x", ("a", "b"))
+    one, two = Stack("one", ("a",)), Stack("two", ("a",))
     mine = digest(wanted, {"root": "1"})
     assert mine == digest(EnvironmentRequest("y", ("b", "a")), {"root": "1"})
     others = [
@@ -78,8 +78,13 @@ def test_the_digest() -> None:
         digest(EnvironmentRequest("x", ("a", "b"), compiler="gcc@12"), {"root": "1"}),
         digest(EnvironmentRequest("x", ("a", "b"), from_source=("a",)), {"root": "1"}),
         digest(wanted, {"root": "2"}),
+        digest(replace(wanted, stacks=(one,)), {"root": "1"}),
+        digest(replace(wanted, stacks=(one, two)), {"root": "1"}),
+        # Whose build of a package is the first.
+        digest(replace(wanted, stacks=(two, one)), {"root": "1"}),
+        digest(replace(wanted, stacks=(replace(one, mpi="mpich"),)), {"root": "1"}),
     ]
-    assert len({mine, *others}) == 5
+    assert len({mine, *others}) == 9
 
 
 def test_no_compiler_is_left_to_the_configuration() -> None:
@@ -128,11 +133,13 @@ def test_a_compiler_that_no_spec_names_is_built_too() -> None:
 
 def test_a_compiler_that_is_built_apart() -> None:
     older = Probe((1, 2, 0), external=False, older=True, languages=("c",))
-    wanted = EnvironmentRequest("x", ("tree", "gcc@11.3.0"), "gcc@11.3.0", "x86_64_v3", ("tree",))
+    stacks = (Stack("mpi", ("hdf5",)),)
+    wanted = EnvironmentRequest("x", ("tree", "gcc@11.3.0"), "gcc@11.3.0", "x86_64_v3", ("tree",), stacks=stacks)
     apart = compiler_apart(wanted, older)
     assert apart == EnvironmentRequest("x-compiler", ("gcc@11.3.0",), None, "x86_64_v3", ("tree",))
     assert apart is not None
-    assert EnvironmentRequest.from_dict(json.loads(json.dumps(asdict(apart)))) == apart
+    for one in (apart, wanted):
+        assert EnvironmentRequest.from_dict(json.loads(json.dumps(asdict(one)))) == one
     gcc = Package("gcc", "11.3.0", "h" * 32, "/opt/gcc", "source", 1.0, "gcc@11.3.0", True)
     built, probe = with_compiler_built(wanted, older, gcc)
     found = environment(built, probe)

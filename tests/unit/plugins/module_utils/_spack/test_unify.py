@@ -56,17 +56,28 @@ def test_builds_that_may_be_one(specs: list[str]) -> None:
 
 
 def test_what_is_tried() -> None:
-    assert attempts([["zlib"], ["gcc"]], closed=True) == [
-        Attempt(ONE, pruned=True),
-        Attempt(ONE, pruned=False, tells=True),
-        Attempt(FEW, pruned=True),
+    assert attempts([[["zlib"], ["gcc"]]], closed=True) == [
+        Attempt((ONE,), pruned=True),
+        Attempt((ONE,), pruned=False, tells=True),
+        Attempt((FEW,), pruned=True),
     ]
-    assert attempts([["zlib"]], closed=False) == [Attempt(ONE, pruned=False, tells=True), Attempt(FEW, pruned=False)]
+    assert attempts([[["zlib"]]], closed=False) == [
+        Attempt((ONE,), pruned=False, tells=True),
+        Attempt((FEW,), pruned=False),
+    ]
     # Between groups nothing is shared that could exclude each other.
-    assert attempts([["gcc@13"], ["gcc@12", "zlib"]], closed=False)[0].unify is ONE
-    assert attempts([[], ["zlib@1.2", "zlib@1.3"]], closed=True) == [
-        Attempt(FEW, pruned=True),
-        Attempt(FEW, pruned=False, tells=True),
+    assert attempts([[["gcc@13"], ["gcc@12", "zlib"]]], closed=False)[0].unify == (ONE,)
+    assert attempts([[[], ["zlib@1.2", "zlib@1.3"]]], closed=True) == [
+        Attempt((FEW,), pruned=True),
+        Attempt((FEW,), pruned=False, tells=True),
+    ]
+
+
+def test_each_stack_is_tried_for_itself() -> None:
+    apart, other = [[], ["zlib@1.2", "zlib@1.3"]], [[], ["zlib@1.2"]]
+    assert [attempt.unify for attempt in attempts([apart, other, other], closed=False)] == [
+        (FEW, ONE, ONE),
+        (FEW, FEW, FEW),
     ]
 
 
