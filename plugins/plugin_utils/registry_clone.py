@@ -22,6 +22,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._host import below_api a
 from ansible_collections.petal.hpc.plugins.module_utils._registry import contribution, record
 from ansible_collections.petal.hpc.plugins.module_utils._registry.contribution import Offer
 from ansible_collections.petal.hpc.plugins.module_utils._registry.record import Entry, Index, RegistryError, Stack
+from ansible_collections.petal.hpc.plugins.module_utils._seed import asked
 from ansible_collections.petal.hpc.plugins.module_utils._seed import fingerprint as fingerprints
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import SeedError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.inputs import default_lmod_method
@@ -218,8 +219,7 @@ def _packages(given: list[str] | None, snapshots: list[Snapshot], software: Mapp
         return given
     tagged = next((snapshot.packages for snapshot in snapshots if snapshot.packages), [])
     environments = [package for one in software["python_environments"] for package in one["packages"]]
-    specs = dict.fromkeys([*software["spack_packages"], *software["build_from_source"]])
-    return (tagged or [*specs, *environments])[: record.PACKAGES_LIMIT]
+    return (tagged or [*asked.specs(software), *environments])[: record.PACKAGES_LIMIT]
 
 
 def public_seed(data: Any, described: Mapping[str, Any], resolved_refs: Mapping[str, str]) -> bytes:

@@ -115,7 +115,7 @@ def test_a_target_and_a_compiler_that_is_built(lab: Lab) -> None:
     [
         (
             [{"name": "one", "mpi": "stack-one", "packages": ["stack-app ^stack-two"]}],
-            "Spack refuses the specs of the stack one of the environment bad, nothing was built: ",
+            "Spack refuses the specs of the environment bad (stack one), nothing was built: ",
         ),
         ([{"name": "one", "mpi": "stack-lib"}], "The stack one names stack-lib as its MPI, and no recipe of that name"),
         (

@@ -45,6 +45,7 @@ FULL: dict[str, Any] = {
     ],
     "software": {
         "spack_packages": ["gcc@11.3.0", "openmpi@4.1.4", "samtools@1.17 ^htslib+libcurl", "hdf5@1.14 +mpi api=v18"],
+        "stacks": [],
         "spack": {
             "version": "v1.1.0",
             "packages": "v2025.11.0",

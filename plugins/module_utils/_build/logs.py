@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.tags import BUILD_ID
+from ansible_collections.petal.hpc.plugins.module_utils._seed.asked import specs
 
 #: Where a volume has the logs of what was installed on it.
 ON_VOLUME = ".petal/logs"
@@ -72,7 +73,7 @@ class Sought:
             "here": not self.asked,
             "build_id": self.build_id,
             "places": self.places(),
-            "packages": bool(software["spack_packages"] or software["build_from_source"]),
+            "packages": bool(specs(software)),
             "volume": self.plan["volume"],
             "mount_dir": self.plan["mount_dir"],
             "built": bool(self.snapshot),

@@ -31,7 +31,7 @@ def on_volume(seed: Mapping[str, Any], size_gb: int) -> int:
     software = seed["software"]
     environments = software["python_environments"]
     packages = sum(len(environment["packages"]) for environment in environments)
-    spack = SPACK if software["spack_packages"] else 0
+    spack = SPACK if software["spack_packages"] or software.get("stacks") else 0
     tables = size_gb * 1024**3 // TABLES
     return EMPTY + tables + spack + ENVIRONMENT * len(environments) + PYTHON_PACKAGE * packages
 

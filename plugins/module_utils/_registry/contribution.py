@@ -20,7 +20,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._registry.record import 
     Stack,
     Variant,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._seed import spec
+from ansible_collections.petal.hpc.plugins.module_utils._seed import asked, spec
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Unquoted
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import COMPLETED, Snapshot
 from ansible_collections.petal.hpc.plugins.module_utils._trust import ebs
@@ -38,6 +38,7 @@ SHARED_KEYS: Mapping[str, Any] = {
     },
     "software": {
         "spack_packages": True,
+        "stacks": True,
         "spack": True,
         "compiler": True,
         "build_from_source": True,
@@ -141,7 +142,8 @@ def _of_software(software: Mapping[str, Any], offer: Offer) -> Iterator[str]:
 
 
 def _names(software: Mapping[str, Any]) -> Iterator[str]:
-    for text in [*software["spack_packages"], *software["build_from_source"], software["compiler"] or ""]:
+    compilers = [one["compiler"] or "" for one in (software, *software.get("stacks", ()))]
+    for text in [*asked.specs(software), *compilers]:
         waiting = [spec.parse(text)] if text else []
         while waiting:
             one = waiting.pop()

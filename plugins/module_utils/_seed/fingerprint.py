@@ -77,7 +77,8 @@ def unresolved(seed: Seed, resolved_refs: Mapping[str, str] | None = None, site:
 def _spack(seed: Seed, resolved_refs: Mapping[str, str], site: Inputs) -> dict[str, Any] | None:
     """What Spack puts on the volume; None where it is not used, whatever its settings are."""
     software = seed.software
-    if not software.spack_packages and not software.build_from_source and site.lmod_method != "spack":
+    specs = software.spack_packages or software.build_from_source or software.stacks
+    if not specs and site.lmod_method != "spack":
         return None
     return {
         **_spack_itself(seed, resolved_refs),
@@ -85,12 +86,24 @@ def _spack(seed: Seed, resolved_refs: Mapping[str, str], site: Inputs) -> dict[s
         **_asked(
             build_from_source=sorted(software.build_from_source),
             in_ami=sorted(software.in_ami),
+            stacks=_stacks(seed),
             recipes=dict(site.recipes),
             settings=site.of("spack"),
             config=dict(software.spack.config),
             repositories=_repositories(seed, resolved_refs, site),
         ),
     }
+
+
+def _stacks(seed: Seed) -> list[dict[str, Any]]:
+    """In their order: the first that has a package names its module plainly."""
+    return [
+        {
+            "name": one.name,
+            **_asked(packages=sorted(one.packages), compiler=one.compiler, mpi=one.mpi, target=one.target),
+        }
+        for one in seed.software.stacks
+    ]
 
 
 def moving_repositories(seed: Seed) -> list[Repository]:
@@ -190,14 +203,14 @@ def older(seed: Seed, resolved_refs: Mapping[str, str] | None = None, site: Inpu
     """Fingerprints of older versions under which the very same bytes may lie; empty where nobody can know that.
 
     Version 1 did not digest what those releases did not do (containers, packages of an image, builds from source
-    alone, a site's own modulefiles, settings and recipes), nor what variables of a site decide, nor days of Python
-    environments and what is built from source in them: a seed with any of these has no older fingerprint, and a site
-    that has built with such variables has to build anew.
+    alone, stacks, a site's own modulefiles, settings and recipes), nor what variables of a site decide, nor days of
+    Python environments and what is built from source in them: a seed with any of these has no older fingerprint, and
+    a site that has built with such variables has to build anew.
     """
     site = site or inputs.resolve({}, seed)
     software = seed.software
     undone = software.containers or software.in_ami or software.use_custom_ami or software.build_from_source
-    of_site = software.modules or software.spack.config or software.spack.repos
+    of_site = software.stacks or software.modules or software.spack.config or software.spack.repos
     dated = any(environment.as_of or environment.build for environment in software.python_environments)
     usual = content(seed, resolved_refs, site) == content(seed, resolved_refs)
     # Lmod by Spack alone: version 1 left out which Spack.

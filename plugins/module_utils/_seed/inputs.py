@@ -64,6 +64,7 @@ OF_SEED = {
     "spack_padded_length": "software.spack.padded_length",
     "spack_compiler": "software.compiler",
     "spack_specs": "software.spack_packages",
+    "spack_stacks": "software.stacks",
     "spack_build_from_source": "software.build_from_source",
     "spack_mount_dir": "shared_storage[].mount_dir",
     "lmod_version": "software.lmod.version",

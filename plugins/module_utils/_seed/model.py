@@ -23,6 +23,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed import (
     schema,
     software_rules,
     spec,
+    stack_rules,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import ERROR, Problem, SeedError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import UNKNOWN_HOST, Host
@@ -115,6 +116,19 @@ class Spack:
 
 
 @dataclass(frozen=True)
+class Stack:
+    """Packages that are solved for themselves. compiler, target: None are those of all software, mpi: None is Spack's
+    choice.
+    """
+
+    name: str
+    packages: tuple[str, ...] = ()
+    compiler: str | None = None
+    mpi: str | None = None
+    target: str | None = None
+
+
+@dataclass(frozen=True)
 class BinaryCache:
     s3_bucket: str
     s3_prefix: str = ""
@@ -167,6 +181,7 @@ class Software:
     """Specs are in canonical form and in the order of the file. compiler None is the operating system's."""
 
     spack_packages: tuple[str, ...]
+    stacks: tuple[Stack, ...]
     spack: Spack
     compiler: str | None
     build_from_source: tuple[str, ...]
@@ -247,7 +262,7 @@ class Seed:
         report = Report(source)
         draft = drafts.Draft(schema.SEED.check(data, (), report) or {}, report, host, sold)
         if isinstance(data, Mapping):
-            drafts.check(draft, (*rules.RULES, *people.RULES, *cluster_rules.RULES))
+            drafts.check(draft, (*rules.RULES, *people.RULES, *cluster_rules.RULES, *stack_rules.RULES))
         in_order = sorted(report.problems, key=lambda problem: problem.line or 0)
         errors = [problem for problem in in_order if problem.level == ERROR]
         if errors:
@@ -341,6 +356,7 @@ def _software(entry: Mapping[str, Any], draft: drafts.Draft) -> Software:
     packages_ref = given.get("packages") or _packages_ref(given.get("version"))
     return Software(
         spack_packages=packages,
+        stacks=tuple(_stack(stack) for stack in entry.get("stacks", ())),
         spack=Spack(**{"target": target, **given, "packages": packages_ref}, repos=repos),
         compiler=compiler,
         build_from_source=_specs(entry, "build_from_source"),
@@ -354,6 +370,11 @@ def _software(entry: Mapping[str, Any], draft: drafts.Draft) -> Software:
         lmod=Lmod(**entry.get("lmod", {})),
         build=Build(**{"instance_type": instance_type, **entry.get("build", {})}),
     )
+
+
+def _stack(entry: Mapping[str, Any]) -> Stack:
+    compiler, mpi = (entry.get(key) and spec.canonical(entry[key]) for key in ("compiler", "mpi"))
+    return Stack(entry["name"], _specs(entry, "packages"), compiler, mpi, entry.get("target"))
 
 
 def _environment(entry: Mapping[str, Any]) -> PythonEnvironment:

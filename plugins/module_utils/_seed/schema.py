@@ -250,21 +250,42 @@ REPOSITORY = Record(
     {"url": "write git", "branch": "write ref", "tag": "write ref", "commit": "write ref", "dir": "write path"},
 )
 
+TARGET = Text(
+    "a processor target of Spack such as x86_64_v3 or neoverse_v1",
+    grammar.pattern(r"[a-z][a-z0-9_]*", "this is no target"),
+    limit=40,
+)
+
+STACK = Record(
+    {
+        # Behind the version in names of modules, and the name of a group of specs of Spack.
+        "name": Key(
+            Text(
+                "a lower-case letter first, then lower-case letters, digits, _ and -, at most 30 in all",
+                grammar.pattern(r"[a-z][a-z0-9_-]*", "this is no name of a stack"),
+                limit=30,
+            ),
+            required=True,
+        ),
+        "compiler": Key(SPEC, null=True),
+        "mpi": Key(SPEC, null=True),
+        "target": Key(TARGET, null=True),
+        "packages": Key(SPECS),
+    },
+    "a stack",
+    {"spack_packages": "write packages", "specs": "write packages", "compilers": "write a stack for each compiler"},
+)
+
 SOFTWARE = Record(
     {
         "spack_packages": Key(SPECS),
+        "stacks": Key(Array(STACK, "stacks", most=20)),
         "spack": Key(
             Record(
                 {
                     "version": Key(GIT_REF),
                     "packages": Key(GIT_REF, null=True),
-                    "target": Key(
-                        Text(
-                            "a processor target of Spack such as x86_64_v3 or neoverse_v1",
-                            grammar.pattern(r"[a-z][a-z0-9_]*", "this is no target"),
-                            limit=40,
-                        )
-                    ),
+                    "target": Key(TARGET),
                     "padded_length": Key(Integer(0, 512, "characters")),
                     "config": Key(Settings(), null=True),
                     "repos": Key(Array(REPOSITORY, "repositories of recipes", most=20)),

@@ -23,16 +23,17 @@ LATER = {
 }
 #: Versions of Spack packages that stand for whatever is newest. Source: Spack, "infinity versions".
 MOVING_VERSIONS = frozenset({"develop", "main", "master", "head", "trunk", "stable", "nightly"})
-#: Lists of specs that are installed.
+#: Lists of specs that are installed, and what else puts something on the volume.
 _INSTALLED = ("spack_packages", "build_from_source")
+_OTHERS = ("stacks", "containers", "python_environments", "modules")
 
 
 def something_to_install(seed: Draft) -> Iterator[Finding]:
     software = seed.get("software")
     if seed.lacks("software") or (
         software is not None
-        and not any(seed.get("software", key) for key in (*_INSTALLED, "containers", "python_environments", "modules"))
-        and not any(seed.report.is_wrong(("software", key)) for key in _INSTALLED)
+        and not any(seed.get("software", key) for key in (*_INSTALLED, *_OTHERS))
+        and not any(seed.report.is_wrong(("software", key)) for key in (*_INSTALLED, "stacks"))
     ):
         yield Finding(("software",), "there is nothing to install: the volume will be empty")
 
@@ -44,26 +45,49 @@ def not_yet(seed: Draft) -> Iterator[Finding]:
             yield Finding(path, f"{what} {come}", hint="leave it out")
 
 
+def spec_lists(seed: Draft, *keys: str) -> Iterator[list[tuple[Path, str]]]:
+    """The lists of specs, each entry with its path: those of such keys, and the packages of each stack."""
+    for key in keys:
+        yield list(seed.entries("software", key))
+    for path, stack in seed.entries("software", "stacks"):
+        entries = enumerate(stack.get("packages", ()))
+        yield [((*path, "packages", index), text) for index, text in entries if text is not None]
+
+
+def installed_specs(seed: Draft) -> Iterator[tuple[Path, str]]:
+    """All specs that are installed, those of MPI too."""
+    for entries in spec_lists(seed, *_INSTALLED):
+        yield from entries
+    for path, stack in seed.entries("software", "stacks"):
+        if stack.get("mpi"):
+            yield (*path, "mpi"), stack["mpi"]
+
+
+def compilers(seed: Draft) -> Iterator[tuple[Path, str]]:
+    """The compiler of all, and those of stacks."""
+    places = [(("software",), seed.get("software") or {}), *seed.entries("software", "stacks")]
+    for path, entry in places:
+        if entry.get("compiler"):
+            yield (*path, "compiler"), entry["compiler"]
+
+
 def packages_once(seed: Draft) -> Iterator[Finding]:
-    for key in ("spack_packages", "build_from_source", "in_ami"):
+    for entries in spec_lists(seed, *_INSTALLED, "in_ami"):
         seen: dict[str, Path] = {}
-        for path, text in seed.entries("software", key):
+        for path, text in entries:
             if seen.setdefault(spec.canonical(text), path) != path:
                 yield Finding(path, "the same spec stands in the list twice", text)
 
 
 def hashes_are_fleeting(seed: Draft) -> Iterator[Finding]:
-    for key in ("spack_packages", "build_from_source", "in_ami"):
-        for path, text in seed.entries("software", key):
-            if spec.parse(text).hash:
-                yield Finding(path, "Spack finds a /hash only where that very package is installed", text)
+    for path, text in [*installed_specs(seed), *seed.entries("software", "in_ami")]:
+        if spec.parse(text).hash:
+            yield Finding(path, "Spack finds a /hash only where that very package is installed", text)
 
 
 def specs_fit_the_system(seed: Draft) -> Iterator[Finding]:
     """``platform=``, ``os=`` and ``target=`` of a spec, or of a dependency in it, are those of the seed."""
-    lists = [entry for key in (*_INSTALLED, "in_ami") for entry in seed.entries("software", key)]
-    compiler = seed.get("software", "compiler")
-    for path, text in [*lists, *([(("software", "compiler"), compiler)] if compiler else [])]:
+    for path, text in [*installed_specs(seed), *seed.entries("software", "in_ami"), *compilers(seed)]:
         for node in spec.parse(text).traverse():
             for word, mine in _contradictions(node, seed):
                 given = getattr(node, word)
@@ -84,24 +108,28 @@ def _contradictions(node: spec.Spec, seed: Draft) -> Iterator[tuple[str, str]]:
 
 
 def target_fits_the_architecture(seed: Draft) -> Iterator[Finding]:
-    target, architecture = seed.get("software", "spack", "target"), seed.architecture
-    if target and architecture in platforms.ARCHITECTURES and not platforms.target_fits(target, architecture):
-        expected = f"a target of {architecture} such as {platforms.DEFAULT_TARGETS[architecture]}"
-        yield Finding(("software", "spack", "target"), f"no {architecture} processor can run it", target, expected)
+    architecture = seed.architecture
+    if architecture not in platforms.ARCHITECTURES:
+        return
+    targets: list[tuple[Path, Any]] = [(("software", "spack", "target"), seed.get("software", "spack", "target"))]
+    targets += [((*path, "target"), stack.get("target")) for path, stack in seed.entries("software", "stacks")]
+    for path, target in targets:
+        if target and not platforms.target_fits(target, architecture):
+            expected = f"a target of {architecture} such as {platforms.DEFAULT_TARGETS[architecture]}"
+            yield Finding(path, f"no {architecture} processor can run it", target, expected)
 
 
 def switches_before_compilers(seed: Draft) -> Iterator[Finding]:
     """What stands behind ``%compiler`` is the compiler's since Spack 1.0; before, it was the package's."""
-    for key in (*_INSTALLED, "in_ami"):
-        for path, text in seed.entries("software", key):
-            meant = spec.parse(text).with_compilers_last()
-            if str(meant) != spec.canonical(text):
-                yield Finding(
-                    path,
-                    "what stands behind a compiler is asked of the compiler, not of the package (since Spack 1.0)",
-                    text,
-                    hint=f"if it is meant for the package, write: {meant}",
-                )
+    for path, text in [*installed_specs(seed), *seed.entries("software", "in_ami")]:
+        meant = spec.parse(text).with_compilers_last()
+        if str(meant) != spec.canonical(text):
+            yield Finding(
+                path,
+                "what stands behind a compiler is asked of the compiler, not of the package (since Spack 1.0)",
+                text,
+                hint=f"if it is meant for the package, write: {meant}",
+            )
 
 
 def vendors_keep_theirs(seed: Draft) -> Iterator[Finding]:
@@ -132,20 +160,19 @@ def _every_node(texts: Iterable[tuple[Path, str]]) -> Iterator[tuple[Path, spec.
 
 
 def compiler_is_one(seed: Draft) -> Iterator[Finding]:
-    text = seed.get("software", "compiler")
-    if not text:
-        return
-    name = spec.parse(text).name
-    if name in spec.LEGACY_COMPILERS:
-        hint = f"write {spec.LEGACY_COMPILERS[name]}: Spack 1.x names compilers by their packages"
-        yield Finding(("software", "compiler"), f"{name} is no package of Spack 1.x", text, hint=hint)
-    elif name not in spec.COMPILERS:
-        yield Finding(("software", "compiler"), f"{name} is no compiler", text, "one of " + ", ".join(spec.COMPILERS))
+    for path, text in compilers(seed):
+        name = spec.parse(text).name
+        if name in spec.LEGACY_COMPILERS:
+            hint = f"write {spec.LEGACY_COMPILERS[name]}: Spack 1.x names compilers by their packages"
+            yield Finding(path, f"{name} is no package of Spack 1.x", text, hint=hint)
+        elif name not in spec.COMPILERS:
+            yield Finding(path, f"{name} is no compiler", text, "one of " + ", ".join(spec.COMPILERS))
 
 
 def names_once(seed: Draft) -> Iterator[Finding]:
     """Names that must be unique in their list."""
-    for path in (("compute", "queues"), ("shared_storage",), ("software", "containers"), ("users",)):
+    lists = (("compute", "queues"), ("shared_storage",), ("software", "containers"), ("software", "stacks"), ("users",))
+    for path in lists:
         seen: set[str] = set()
         for entry_path, entry in seed.entries(*path):
             name = entry.get("name")
@@ -227,7 +254,7 @@ def modulefiles_have_names_of_their_own(seed: Draft) -> Iterator[Finding]:
 
 
 def modulefiles_hide_packages(seed: Draft) -> Iterator[Finding]:
-    installed = {spec.parse(text).name for key in _INSTALLED for _path, text in seed.entries("software", key)}
+    installed = {spec.parse(text).name for _path, text in installed_specs(seed)}
     for path, text in seed.entries("software", "modules"):
         found = modulefiles.named(text)
         if found and found.name in installed:
@@ -248,11 +275,8 @@ def images_are_pinned(seed: Draft) -> Iterator[Finding]:
 
 def specs_are_pinned(seed: Draft) -> Iterator[Finding]:
     """A branch of a package's source, or a directory, holds something else tomorrow."""
-    texts: list[tuple[Path, Any]] = [(("software", "compiler"), seed.get("software", "compiler"))]
-    for key in ("spack_packages", "build_from_source"):
-        texts += seed.entries("software", key)
-    for path, text in texts:
-        nodes = list(_nodes(spec.parse(text))) if text else []
+    for path, text in [*compilers(seed), *installed_specs(seed)]:
+        nodes = list(_nodes(spec.parse(text)))
         for node, moving in ((node, _moving(node)) for node in nodes):
             if moving:
                 yield Finding(

@@ -115,7 +115,7 @@ _OTHER_FILES = {
     "bootstrap": "nothing is fetched for Spack itself",
     "compilers": "write packages: {gcc: {externals: […]}}, as Spack 1.x does",
     "view": "modules lead to what is installed",
-    "specs": "write software.spack_packages",
+    "specs": "write software.spack_packages, or software.stacks for groups of them",
 }
 
 

@@ -219,9 +219,9 @@ def refused_message(name: str, output: str, stack: str = "") -> str:
 
     :param stack: in which they are.
     """
-    whose = f"the stack {stack} of the environment {name}" if stack else f"the environment {name}"
+    where = f" (stack {stack})" if stack else ""
     return (
-        f"Spack refuses the specs of {whose}, nothing was built: {reason(output)}\n"
+        f"Spack refuses the specs of the environment {name}{where}, nothing was built: {reason(output)}\n"
         "Change the specs so that they can be had together."
     )
 

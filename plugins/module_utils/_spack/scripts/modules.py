@@ -3,13 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Asks Spack about its Lmod hierarchy; run as ``spack python modules.py JSON`` (Spack 1.0 to 1.2).
 
-JSON: roots (hashes of the packages that somebody asked for), state (file in which the last answer is kept),
-commands (name of an external -> its command on a node), describe (whether to answer in full).
+JSON: roots (hash of each package that somebody asked for -> the stacks that did, an empty text for the list of all),
+stacks (their names in order), state (file in which the last answer is kept), commands (name of an external -> its
+command on a node), describe (whether to answer in full).
 
 Prints one line of JSON: current (whether the module tree fits what is installed), mark (hashes of compilers whose
-modules users must see), clashes (specs whose modules would have the same name; those that begin with a slash shall have
-none), circular (file and level of modules that open the level in which they are themselves), and, where it is current
-or asked for, modules and requires as a manifest has them.
+modules users must see), clashes (as modules.yaml has it: exclude, the packages that shall have no module; rules, what
+stands behind names that would be the same; defaults, the modules that are taken where nobody says which), circular
+(file and level of modules that open the level in which they are themselves), and, where it is current or asked for,
+modules and requires as a manifest has them.
 
 This file travels as text and is run by Spack's own Python, so it imports nothing of the collection.
 """
@@ -30,8 +32,8 @@ from pathlib import Path
 from typing import Any
 
 SET = "default"
-#: How a module is named whose short name is not unique.
-WITH_HASH = "{name}/{version}-{hash:7}"
+#: So many switches at most tell builds of one list apart in their names; otherwise their hashes do.
+SWITCHES = 3
 #: Ask a program for no more than this: nobody has been found that writes a file or waits for input then.
 QUESTIONS = (("--version",), ("--help",), ("-h",))
 SECONDS = 20
@@ -70,6 +72,22 @@ class Module:
         return str(self.layout.filename)
 
     @property
+    def plain_file(self) -> str:
+        """Its file without the suffix that was given to it here (see Tree.clashes)."""
+        given = self.conf.conf
+        suffixes = given.get("suffixes") or {}
+        try:
+            self.conf.conf = {**given, "suffixes": {k: v for k, v in suffixes.items() if not str(k).startswith("/")}}
+            return self.file
+        finally:
+            self.conf.conf = given
+
+    @property
+    def switches(self) -> set[str]:
+        """The variants that are on."""
+        return {str(name) for name, variant in self.spec.variants.items() if variant.value is True}
+
+    @property
     def level(self) -> str:
         """The directory by which the module is found."""
         return self.file[: -len(f"/{self.name}.lua")]
@@ -100,9 +118,13 @@ class Module:
 
 
 class Tree:
-    """All modules of an installation, by hash."""
+    """All modules of an installation, by hash.
 
-    def __init__(self, roots: Sequence[str]) -> None:
+    :param roots: by hash, the stacks that ask for a package.
+    :param stacks: their names in order.
+    """
+
+    def __init__(self, roots: Mapping[str, Sequence[str]], stacks: Sequence[str] = ()) -> None:
         database = spack("store").STORE.db
         records = database.query_local(installed=True)
         by_hash = {s.dag_hash(): database.query_local_by_spec_hash(s.dag_hash()) for s in records}
@@ -115,6 +137,13 @@ class Tree:
         self.twins = {h: m for h, m in twins.items() if m is not None}
         #: Those that shall have no module.
         self.without = {*self.twins, *(h for h, m in self.modules.items() if m.is_needless)}
+        #: The first list that has a package, for itself or for others: 0 is the one of all, then come the stacks.
+        self.lists: dict[str, int] = {}
+        self.stacks = ["", *stacks]
+        for number, stack in enumerate(self.stacks):
+            for h in (h for h in self.roots if stack in roots[h]):
+                for spec in self.modules[h].spec.traverse(deptype=("link", "run")):
+                    self.lists.setdefault(spec.dag_hash(), number)
 
     def find(self, spec: Any) -> Module | None:
         """The module of a concrete package."""
@@ -144,19 +173,78 @@ class Tree:
         openers = [opener.spec.dag_hash() for opener in self.compilers()]
         return sorted(h for h in {*openers, *self.roots} if not self.recorded[h] and h not in self.without)
 
-    def clashes(self) -> list[str]:
-        alike: dict[tuple[str, str, str], list[Module]] = defaultdict(list)
-        for h, module in self.modules.items():
-            if module.visible and h not in self.without:
-                where = (str(Path(module.file).parent), module.spec.name, str(module.spec.version))
-                alike[where].append(module)
-        found: set[str] = set()
-        for (_where, name, version), modules in alike.items():
-            named = {module.file for module in modules}
-            ours = all(m.name.endswith("-" + m.spec.dag_hash(7)) for m in modules)
-            if len(modules) > 1 and (len(named) < len(modules) or ours):
-                found.add(f"{name}@={version}")
-        return sorted({*found, *(f"/{h}" for h in self.without)})
+    def clashes(self) -> dict[str, Any]:
+        """How modules of one name are told apart, and which of them is taken where nobody says which."""
+        seen = {h: m for h, m in self.modules.items() if m.visible and h not in self.without}
+        plain = {h: module.plain_file for h, module in seen.items()}
+        alike: dict[str, list[str]] = defaultdict(list)
+        for h, file in plain.items():
+            alike[file].append(h)
+        suffixes: dict[str, str] = {}
+        taken = set(alike)
+        for file, hashes in sorted(alike.items()):
+            for h, suffix in self.apart(hashes).items() if len(hashes) > 1 else ():
+                # Another version may be called so already.
+                unique = suffix if not suffix or with_suffix(file, suffix) not in taken else f"{suffix}-{h[:7]}"
+                taken.add(with_suffix(file, unique))
+                if unique:
+                    suffixes[h] = unique
+        defaults = self.defaults(plain, suffixes)
+        return {
+            "exclude": [f"/{h}" for h in sorted(self.without)],
+            "rules": {f"/{h}": {"suffixes": {f"/{h}": suffix}} for h, suffix in sorted(suffixes.items())},
+            "defaults": [f"/{h}" for h in sorted(defaults)],
+        }
+
+    def apart(self, hashes: Sequence[str]) -> dict[str, str]:
+        """What stands behind the same name of several packages, by hash: nothing behind that of the list which is the
+        first to have one, the name of its stack behind any other. Those of one list differ by what is on in them.
+        """
+        by_list: dict[int, list[str]] = defaultdict(list)
+        for h in sorted(hashes):
+            by_list[self.lists.get(h, 0)].append(h)
+        found = {}
+        for number, mine in by_list.items():
+            stack = [self.stacks[number]] if number != min(by_list) else []
+            for h, word in self.differences(mine).items():
+                found[h] = "-".join([*stack, *([word] if word else [])])
+        common = {suffix for suffix in found.values() if list(found.values()).count(suffix) > 1}
+        return {h: "-".join([suffix, h[:7]]) if suffix in common else suffix for h, suffix in found.items()}
+
+    def differences(self, hashes: Sequence[str]) -> dict[str, str]:
+        """What tells packages of one list apart: switches that are on in one and off in another, targets, or hashes."""
+        if len(hashes) == 1:
+            return dict.fromkeys(hashes, "")
+        on = {h: self.modules[h].switches for h in hashes}
+        differ = {
+            switch for mine in on.values() for switch in mine if not all(switch in other for other in on.values())
+        }
+        switches = {h: "-".join(sorted(on[h] & differ)) for h in hashes}
+        targets = {h: str(self.modules[h].spec.target) for h in hashes}
+        for words, many in ((switches, len(differ) > SWITCHES), (targets, False)):
+            if not many and len(set(words.values())) == len(hashes):
+                return words
+        return {h: h[:7] for h in hashes}
+
+    def defaults(self, plain: Mapping[str, str], suffixes: Mapping[str, str]) -> list[str]:
+        """Of packages that different lists have in one level: the module of the first list, there and in all levels.
+
+        Lmod takes what is marked before anything else, and the nearest level's of what is marked. What nobody marks is
+        its own choice, the highest version.
+        """
+        levels: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+        for h, file in plain.items():
+            levels[self.modules[h].spec.name][str(Path(file).parent)].append(h)
+        found = []
+        for places in levels.values():
+            if any(len({self.lists.get(h, 0) for h in hashes}) > 1 for hashes in places.values()):
+                for hashes in places.values():
+                    first = min(self.lists.get(h, 0) for h in hashes)
+                    mine = [h for h in sorted(hashes) if self.lists.get(h, 0) == first]
+                    newest = max(self.modules[h].spec.version for h in mine)
+                    mine = [h for h in mine if self.modules[h].spec.version == newest]
+                    found.append(min(mine, key=lambda h: len(suffixes.get(h, ""))))
+        return found
 
     def circular(self) -> list[dict[str, str]]:
         """Built compilers that stand for the one which built them: they are not needed to see what is beside them."""
@@ -189,6 +277,12 @@ class Tree:
                     users[path].add(opener.name)
         reasons = {path: f"{', '.join(sorted(names)[:3])} uses it" for path, names in sorted(users.items())}
         return [{"path": path, "reason": reason} for path, reason in reasons.items()]
+
+
+def with_suffix(file: str, suffix: str) -> str:
+    """The file of a module with something behind its name, as Spack makes it."""
+    path = Path(file)
+    return str(path.with_name(f"{path.name[: -len(path.suffix)]}-{suffix}{path.suffix}")) if suffix else file
 
 
 def programs(module: Module) -> list[Path]:
@@ -291,6 +385,7 @@ def python_imports(module: Module) -> list[str]:
 
 def describe(tree: Tree, commands: Mapping[str, str]) -> dict[str, Any]:
     modules = []
+    defaults = tree.clashes()["defaults"]
     with tempfile.TemporaryDirectory() as directory:
         Path(directory).chmod(stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO)
         for h, module in sorted(tree.modules.items()):
@@ -302,7 +397,7 @@ def describe(tree: Tree, commands: Mapping[str, str]) -> dict[str, Any]:
                     "kind": "spack",
                     "load": tree.load(module),
                     "check": check(module, Trial(module, directory)),
-                    "default": False,
+                    "default": f"/{h}" in defaults,
                     "summary": summary(module),
                     "package": module.spec.name,
                     "version": str(module.spec.version),
@@ -321,8 +416,8 @@ def summary(module: Module) -> str:
 def main() -> None:
     wanted = json.loads(sys.argv[1])
     state = Path(wanted["state"])
-    tree = Tree(wanted["roots"])
-    now = {"digest": tree.digest(), "roots": sorted(tree.roots)}
+    tree = Tree(wanted["roots"], wanted.get("stacks", ()))
+    now = {"digest": tree.digest(), "roots": {h: wanted["roots"][h] for h in sorted(tree.roots)}, "stacks": tree.stacks}
     answer = {
         "current": False,
         "mark": tree.marks(),

@@ -106,6 +106,7 @@ def test_volumes_of_version_1_are_found_where_they_hold_what_the_seed_asks_for()
 
 
 NOT_AS_VERSION_1: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    (changed(LOCAL, "software", "stacks", [{"name": "a", "packages": ["zlib"]}]), {}),
     (changed(LOCAL, "software", "build_from_source", ["zlib"]), {}),
     (changed(TWO, "software", "python_environments", 0, "as_of", "2026-11-01"), {}),
     (changed(TWO, "software", "python_environments", 0, "build", ["scipy"]), {}),
@@ -148,6 +149,21 @@ DECIDES: list[tuple[Any, ...]] = [
     ("software", "lmod", "version", "8.7.59"),
 ]
 
+STACK = {"name": "a", "packages": ["hdf5", "zlib"], "mpi": "mpich"}
+STACKS = changed(LOCAL, "software", "stacks", [STACK, {"name": "b", "packages": ["zlib"]}])
+DECIDES_OF_STACKS: list[tuple[Any, ...]] = [
+    (DELETE,),
+    ([STACK],),
+    # The first that has a package has its plain name.
+    (STACKS["software"]["stacks"][::-1],),
+    (0, "name", "c"),
+    (0, "packages", ["hdf5"]),
+    (0, "mpi", "mpich@4"),
+    (0, "mpi", DELETE),
+    (0, "compiler", "gcc@14"),
+    (0, "target", "x86_64_v4"),
+]
+
 DOES_NOT: list[tuple[Any, ...]] = [
     ("schema", DELETE),
     ("cluster", "name", "other"),
@@ -159,6 +175,8 @@ DOES_NOT: list[tuple[Any, ...]] = [
     ("shared_storage", 0, "ebs_settings", DELETE),
     # Refused unless there is nothing in them.
     ("software", "use_custom_ami", DELETE),
+    # Below, of a seed that has some.
+    ("software", "stacks", DELETE),
     ("software", "in_ami", DELETE),
     ("software", "containers", DELETE),
     ("software", "build_parallel", False),
@@ -174,6 +192,22 @@ DOES_NOT: list[tuple[Any, ...]] = [
 @pytest.mark.parametrize("change", DECIDES, ids=str)
 def test_what_decides_the_bytes_decides_the_fingerprint(change: tuple[Any, ...]) -> None:
     assert of(changed(FULL, *change)) != of(FULL)
+
+
+@pytest.mark.parametrize("change", DECIDES_OF_STACKS, ids=str)
+def test_all_of_a_stack_decides(change: tuple[Any, ...]) -> None:
+    assert of(changed(STACKS, "software", "stacks", *change)) != of(STACKS)
+
+
+def test_what_means_the_same_of_a_stack_does_not() -> None:
+    assert of(changed(STACKS, "software", "stacks", 0, "packages", ["zlib", "hdf5", "zlib"])) == of(STACKS)
+    assert of(changed(STACKS, "software", "stacks", 0, "compiler", None)) == of(STACKS)
+    assert of(changed(LOCAL, "software", "stacks", [])) == of(LOCAL)
+
+
+def test_spack_is_used_where_stacks_alone_ask_for_it() -> None:
+    alone = changed(STACKS, "software", "spack_packages", [])
+    assert fp.content(seed(alone))["spack"]["stacks"][1] == {"name": "b", "packages": ["zlib"]}
 
 
 @pytest.mark.parametrize("change", DOES_NOT, ids=str)

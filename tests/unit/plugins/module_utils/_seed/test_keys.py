@@ -18,6 +18,8 @@ BUILD = "roles/software_volume/tasks/build.yml"
 PLAN = "plugins/plugin_utils/seed_info.py"
 ENVIRONMENTS = "roles/python_environments/tasks/install.yml"
 SPACK = "roles/software_volume/tasks/spack.yml"
+# SPACK hands them on whole.
+STACKS = "plugins/module_utils/_spack/model.py"
 CACHE = "roles/spack_buildcache/vars/main.yml"
 SITE_FILES = "plugins/plugin_utils/site_files.py"
 LOOK_UP = "plugins/module_utils/_lookup/sources.py"
@@ -49,6 +51,11 @@ CONSUMERS = {
     "shared_storage[].ebs_settings.encrypted": (RENDER, "ebs.encrypted"),
     "shared_storage[].ebs_settings.kms_key_id": (RENDER, "ebs.kms_key_id"),
     "software.spack_packages[]": (SPACK, "seed.software.spack_packages"),
+    "software.stacks[].name": (STACKS, 'given["name"]'),
+    "software.stacks[].packages[]": (STACKS, 'given["packages"]'),
+    "software.stacks[].compiler": (STACKS, 'given["compiler"]'),
+    "software.stacks[].mpi": (STACKS, 'given["mpi"]'),
+    "software.stacks[].target": (STACKS, 'given.get("target")'),
     "software.spack.version": (BUILD, "seed.software.spack.version"),
     "software.spack.packages": (BUILD, "seed.software.spack.packages"),
     "software.spack.target": (BUILD, "seed.software.spack.target"),

@@ -26,6 +26,23 @@ def test_every_key_is_accepted_and_kept() -> None:
     assert seed(FULL).to_dict() == canonical
 
 
+def test_stacks_are_in_canonical_form() -> None:
+    stack = {
+        "name": "a",
+        "packages": ["hdf5 @1.14", "hdf5@1.14"],
+        "mpi": "mpich  +x",
+        "compiler": "gcc @14",
+        "target": None,
+    }
+    found = seed(changed(LOCAL, "software", "stacks", [stack, {"name": "b", "mpi": "openmpi"}])).to_dict()["software"]
+    assert found["stacks"] == [
+        {"name": "a", "packages": ["hdf5@1.14"], "compiler": "gcc@14", "mpi": "mpich+x", "target": None},
+        {"name": "b", "packages": [], "compiler": None, "mpi": "openmpi", "target": None},
+    ]
+    # The compiler of all is not that of a stack.
+    assert found["compiler"] is None
+
+
 def test_defaults_of_provider_local() -> None:
     plain = seed({"cluster": {"name": "x"}}, Host("rocky9", "arm64")).to_dict()
     assert plain["cluster"] == {

@@ -448,7 +448,10 @@ def test_what_must_be_built_is_something_to_install() -> None:
 
 def test_every_rule_is_in_force() -> None:
     named = {rule.__name__ for _level, rule in rules.RULES}
-    helpers = {"what_is_hidden", "environment_version", "is_pinned"}
+    helpers = {
+        *("what_is_hidden", "environment_version", "is_pinned"),
+        *("spec_lists", "installed_specs", "compilers"),
+    }
     defined = {
         name
         for module in (rules, software_rules, storage_rules)

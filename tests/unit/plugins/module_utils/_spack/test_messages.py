@@ -67,7 +67,7 @@ def test_why_spack_refused() -> None:
     assert refused_message("bio", "==> Error: Package 'nonexist' not found.").startswith(
         "Spack refuses the specs of the environment bio, nothing was built: Package 'nonexist' not found."
     )
-    assert "the specs of the stack mpich of the environment bio," in refused_message("bio", "no", "mpich")
+    assert "the specs of the environment bio (stack mpich), nothing" in refused_message("bio", "no", "mpich")
 
 
 def test_several_builds_are_those_of_a_stack() -> None:

@@ -20,7 +20,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts.modules i
 
 
 class Spec:
-    """A concrete package: its hash is its name, repeated."""
+    """A concrete package: its hash is its key, repeated, which is its name unless it says otherwise."""
 
     def __init__(self, name: str, version: str = "1", prefix: str = "", **more: Any) -> None:
         self.name = name
@@ -30,10 +30,17 @@ class Spec:
         self.extra_attributes = more.pop("attributes", {})
         self.package = SimpleNamespace(__doc__=more.pop("doc", None), import_modules=more.pop("imports", ()))
         self.needs: list[Spec] = more.pop("needs", [])
+        switches = more.pop("on", ()), more.pop("off", ())
+        self.variants = {
+            **{one: SimpleNamespace(value=on) for names, on in zip(switches, (True, False)) for one in names},
+            "build_system": SimpleNamespace(value="generic"),
+        }
+        self.target = more.pop("target", "x86_64_v3")
+        self.key = more.pop("key", name)
         self.place = more
 
     def dag_hash(self, length: int = 32) -> str:
-        return (self.name * 32)[:length]
+        return str(self.key * 32)[:length]
 
     def traverse(self, deptype: tuple[str, ...]) -> list[Spec]:
         assert deptype == ("link", "run")
@@ -48,6 +55,8 @@ class Spack:
         self.specs = {spec.dag_hash(): spec for spec in (*explicit, *hidden)}
         self.explicit = {spec.dag_hash() for spec in explicit}
         self.hidden = {spec.dag_hash() for spec in hidden}
+        #: As modules.yaml has them.
+        self.suffixes: dict[str, dict[str, str]] = {}
 
     def __call__(self, name: str) -> Any:
         return {
@@ -68,23 +77,54 @@ class Spack:
         level = compiler.name if compiler else "Core"
         name = spec.place.get("module", f"{spec.name}/{spec.version}")
         conf = SimpleNamespace(
+            conf={"suffixes": dict(self.suffixes.get(spec.dag_hash(), {}))},
             excluded=False,
             hidden=spec.dag_hash() in self.hidden,
             requires={"compiler": compiler},
             hierarchy_tokens=["compiler", "mpi"],
         )
-        return SimpleNamespace(
+        return Layout(
             conf=conf,
-            use_name=name,
-            filename=f"{self.root}/{level}/{name}.lua",
+            name=name,
+            level=f"{self.root}/{level}",
             unlocked_paths={None: [(str(self.root), opens)] if opens else []},
             token_to_path=lambda _token, value: value.name if value else "Core",
         )
 
 
-def tree(monkeypatch: pytest.MonkeyPatch, spack: Spack, *roots: Spec) -> Tree:
+class Layout(SimpleNamespace):
+    """Where a module is, by its settings at the time of the question."""
+
+    @property
+    def use_name(self) -> str:
+        return "-".join([self.name, *self.conf.conf["suffixes"].values()])
+
+    @property
+    def filename(self) -> str:
+        return f"{self.level}/{self.use_name}.lua"
+
+
+def tree(monkeypatch: pytest.MonkeyPatch, spack: Spack, *roots: Spec, **stacks: list[Spec]) -> Tree:
+    """The modules of packages: ``roots`` are those that are asked for, ``stacks`` those that stacks ask for."""
     monkeypatch.setattr(modules, "spack", spack)
-    return Tree([spec.dag_hash() for spec in roots])
+    asked: dict[str, list[str]] = {}
+    for name, specs in {"": roots, **stacks}.items():
+        for spec in specs:
+            asked.setdefault(spec.dag_hash(), []).append(name)
+    return Tree(asked, list(stacks))
+
+
+def renamed(found: Tree) -> dict[str, str]:
+    """What stands behind names, by the key of the package."""
+    keys = {h: module.spec.key for h, module in found.modules.items()}
+    rules = found.clashes()["rules"]
+    assert all(rule == {"suffixes": {name: next(iter(rule["suffixes"].values()))}} for name, rule in rules.items())
+    return {keys[name[1:]]: rule["suffixes"][name] for name, rule in rules.items()}
+
+
+def defaults(found: Tree) -> list[str]:
+    keys = {h: module.spec.key for h, module in found.modules.items()}
+    return sorted(keys[name[1:]] for name in found.clashes()["defaults"])
 
 
 GCC = Spec("gcc", "13", "/usr/local/gcc", opens="gcc", attributes={"compilers": {"c": "/usr/local/gcc/bin/gcc"}})
@@ -99,17 +139,119 @@ def test_a_module_is_loaded_behind_its_compiler(monkeypatch: pytest.MonkeyPatch,
     assert found.marks() == [GCC.dag_hash()]
 
 
-def test_two_modules_of_one_name_get_their_hashes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    one, other = Spec("zlib", module="zlib/1"), Spec("zlib", module="zlib/1")
-    other.dag_hash = lambda length=32: ("other" * 7)[:length]  # type: ignore[method-assign]
-    assert tree(monkeypatch, Spack(tmp_path, one)).clashes() == []
-    assert tree(monkeypatch, Spack(tmp_path, one, other)).clashes() == ["zlib@=1"]
+def test_a_name_that_is_unique_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    other = Spec("zlib", "1.2", key="other")
+    found = tree(monkeypatch, Spack(tmp_path, Spec("zlib"), other, ZLIB, hidden=(GCC,)), other, ZLIB)
+    assert found.clashes() == {"exclude": [], "rules": {}, "defaults": []}
+
+
+def test_builds_of_one_list_differ_by_what_is_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    plain = Spec("hdf5", key="plain", on=["shared"], off=["cuda", "fortran"])
+    cuda = Spec("hdf5", key="cuda", on=["shared", "cuda"], off=["fortran"])
+    both = Spec("hdf5", key="both", on=["shared", "cuda", "fortran"])
+    found = tree(monkeypatch, Spack(tmp_path, plain, cuda, both), plain, cuda, both)
+    assert renamed(found) == {"cuda": "cuda", "both": "cuda-fortran"}
+    # Lmod takes the highest version, as it does of all.
+    assert defaults(found) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "names"),
+    [
+        ({"target": "x86_64_v3"}, {"target": "x86_64_v4"}, {"one": "x86_64_v3", "other": "x86_64_v4"}),
+        # They differ in what they depend on, or in more than a name can say.
+        ({}, {}, {"one": "oneoneo", "other": "otherot"}),
+        ({"on": "abcd"}, {"off": "abcd"}, {"one": "oneoneo", "other": "otherot"}),
+    ],
+)
+def test_or_by_their_target_or_hash(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, one: Any, other: Any, names: dict[str, str]
+) -> None:
+    builds = Spec("hdf5", key="one", **one), Spec("hdf5", key="other", **other)
+    assert renamed(tree(monkeypatch, Spack(tmp_path, *builds), *builds)) == names
+
+
+def test_the_first_list_keeps_the_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    flat, gnu, new = (Spec("hdf5", key=key) for key in ("flat", "gnu", "new"))
+    spack = Spack(tmp_path, flat, gnu, new)
+    assert renamed(tree(monkeypatch, spack, flat, gnu=[gnu], new=[new])) == {"gnu": "gnu", "new": "new"}
+    assert defaults(tree(monkeypatch, spack, flat, gnu=[gnu], new=[new])) == ["flat"]
+    # Without one in the list of all it is that of the first stack.
+    spack = Spack(tmp_path, gnu, new)
+    assert renamed(tree(monkeypatch, spack, new=[new], gnu=[gnu])) == {"gnu": "gnu"}
+    # What several ask for is the first's.
+    spack = Spack(tmp_path, flat, gnu)
+    assert renamed(tree(monkeypatch, spack, flat, gnu=[gnu, flat], new=[gnu])) == {"gnu": "gnu"}
+    # Two of one stack.
+    cuda = Spec("hdf5", key="cuda", on=["cuda"])
+    spack = Spack(tmp_path, flat, gnu, cuda)
+    assert renamed(tree(monkeypatch, spack, flat, gnu=[gnu, cuda])) == {"gnu": "gnu", "cuda": "gnu-cuda"}
+
+
+def test_what_nobody_named_is_of_the_list_that_needs_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As an MPI is, which everybody sees."""
+    one, other = Spec("mpich", key="one"), Spec("mpich", key="other")
+    first, second = Spec("hdf5", key="first", needs=[one]), Spec("netcdf", key="second", needs=[other])
+    found = tree(monkeypatch, Spack(tmp_path, first, second, one, other), first, more=[second])
+    assert renamed(found) == {"other": "more"}
+    assert defaults(found) == ["one"]
+
+
+def test_no_suffix_makes_a_name_that_there_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    flat, gnu, named = Spec("hdf5", key="flat"), Spec("hdf5", key="gnu"), Spec("hdf5", "1-gnu", key="named")
+    found = tree(monkeypatch, Spack(tmp_path, flat, gnu, named), flat, named, gnu=[gnu])
+    assert renamed(found) == {"gnu": "gnu-gnugnug"}
+    # A switch may be called like a stack.
+    switch, plain = Spec("hdf5", key="switch", on=["gnu"]), Spec("hdf5", key="plain", off=["gnu"])
+    found = tree(monkeypatch, Spack(tmp_path, switch, plain, gnu), switch, plain, gnu=[gnu])
+    assert renamed(found) == {"switch": "gnu-switchs", "gnu": "gnu-gnugnug"}
+
+
+def test_names_are_the_same_once_they_are_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    flat, gnu = Spec("hdf5", key="flat"), Spec("hdf5", key="gnu")
+    spack = Spack(tmp_path, flat, gnu)
+    spack.suffixes = {gnu.dag_hash(): {"+cuda": "cuda"}, flat.dag_hash(): {"+cuda": "cuda"}}
+    before = tree(monkeypatch, spack, flat, gnu=[gnu]).clashes()
+    assert before["rules"]
+    spack.suffixes[gnu.dag_hash()] = {"+cuda": "cuda", f"/{gnu.dag_hash()}": "gnu"}
+    after = tree(monkeypatch, spack, flat, gnu=[gnu])
+    assert after.clashes() == before
+    assert after.modules[gnu.dag_hash()].name == "hdf5/1-cuda-gnu"
+
+
+def test_hidden_modules_have_hashes_of_spacks_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    one, other = Spec("hdf5", key="one"), Spec("hdf5", key="other")
+    assert renamed(tree(monkeypatch, Spack(tmp_path, one, hidden=(other,)), one)) == {}
+
+
+def test_the_default_is_marked_in_each_level(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A mark goes before what has none: one in the first level alone would hide what a compiler opens."""
+    old, new, stack = (
+        Spec("hdf5", "1.10", key="old"),
+        Spec("hdf5", "1.14", key="new"),
+        Spec("hdf5", "1.15", key="stack"),
+    )
+    below = Spec("hdf5", "1.14", key="below", compiler=GCC)
+    spack = Spack(tmp_path, old, new, stack, below, hidden=(GCC,))
+    # Of one list the newest, whatever stacks have.
+    assert defaults(tree(monkeypatch, spack, old, new, more=[stack], mine=[below])) == ["below", "new"]
+    # Where one level has no more than one list asks for, all is as it was.
+    assert defaults(tree(monkeypatch, spack, old, new, stack, mine=[below])) == []
+
+
+def test_what_a_default_is_shows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    flat, gnu = Spec("hdf5", key="flat"), Spec("hdf5", "2", key="gnu")
+    found = tree(monkeypatch, Spack(tmp_path, flat, gnu), flat, gnu=[gnu])
+    monkeypatch.setattr(modules, "check", lambda *_arguments: ["true"])
+    monkeypatch.setattr(modules, "Trial", lambda *_arguments: None)
+    told = modules.describe(found, {})["modules"]
+    assert [(module["name"], module["default"]) for module in told] == [("hdf5/1", True), ("hdf5/2", False)]
 
 
 def test_what_leads_nowhere_but_to_the_system_has_no_module(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     system = Spec("openssl", "3", "/usr")
     found = tree(monkeypatch, Spack(tmp_path, system))
-    assert found.clashes() == [f"/{system.dag_hash()}"]
+    assert found.clashes() == {"exclude": [f"/{system.dag_hash()}"], "rules": {}, "defaults": []}
     assert found.marks() == []
 
 
@@ -179,7 +321,7 @@ def test_a_summary_is_one_sentence() -> None:
 
 def test_it_runs_alone_and_says_that_it_needs_spack() -> None:
     done = subprocess.run(
-        [sys.executable, "-I", modules.__file__, json.dumps({"roots": [], "state": "/nowhere"})],
+        [sys.executable, "-I", modules.__file__, json.dumps({"roots": {}, "state": "/nowhere"})],
         capture_output=True,
         text=True,
         check=False,
