@@ -42,7 +42,7 @@ def shipped() -> list[Path]:
 
 
 def wants_spack(software: Software) -> bool:
-    return bool(software.spack_packages or software.build_from_source)
+    return bool(software.spack_packages or software.build_from_source or software.stacks)
 
 
 def results(arguments: Sequence[str], directory: Path, log: Path) -> Iterator[dict[str, Any]]:

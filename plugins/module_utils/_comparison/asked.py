@@ -42,6 +42,10 @@ def asked(seed: Any, inputs: Any, mount_dir: str, commits: Mapping[str, str]) ->
         _drop(site, "spack_")
     if not software.get("python_environments"):
         _drop(site, "python_environments_")
+    # The first that has a package has its plain name.
+    stacks = [str(one.get("name")) for one in software.get("stacks") or () if isinstance(one, Mapping)]
+    if len(stacks) > 1:
+        software["order of stacks"] = ", ".join(stacks)
     found: dict[str, set[Value]] = {}
     whole = {"os": cluster.get("os"), "architecture": cluster.get("architecture"), "mount_dir": mount_dir, **software}
     for key, text in _leaves("", {**whole, "of the site": site}):

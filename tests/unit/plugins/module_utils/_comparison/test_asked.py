@@ -81,6 +81,27 @@ def test_another_environment() -> None:
     ]
 
 
+def test_stacks() -> None:
+    one, two = {"name": "a", "packages": ["hdf5"], "mpi": "mpich@4"}, {"name": "b", "packages": ["zlib"]}
+    base = changed(BASE, "software", "spack", {})
+    first, both = (changed(base, "software", "stacks", stacks) for stacks in ([one], [one, two]))
+    assert rows(wanted(base), wanted(first)) == [
+        "+ stacks a",
+        "+ stacks a mpi mpich@4",
+        "+ stacks a packages hdf5",
+    ]
+    assert rows(wanted(first), wanted(both)) == [
+        "+ order of stacks a, b",
+        "+ stacks b",
+        "+ stacks b packages zlib",
+    ]
+    other = changed(first, "software", "stacks", 0, "mpi", "mpich@5")
+    assert rows(wanted(first), wanted(other)) == ["~ stacks a mpi mpich@4 → mpich@5"]
+    swapped = changed(both, "software", "stacks", [two, one])
+    assert rows(wanted(both), wanted(swapped)) == ["~ order of stacks a, b → b, a"]
+    assert len({digest(data) for data in (base, first, both, other, swapped)}) == 5
+
+
 def test_what_a_site_says() -> None:
     found = rows(wanted(BASE), wanted(BASE, lmod_method="spack"))
     assert [row for row in found if "lmod_method" in row] == ["~ of the site lmod_method package → spack"]
