@@ -114,6 +114,24 @@ options:
     type: int
     default: 128
     version_added: "0.2.0"
+  decided_by:
+    description:
+      - Directories that decide what the solver chooses. That of Spack's checkout first, then that of its packages, then
+        those of a site's own recipes. With them the solver's choice is kept in O(cache_dir), and taken from there where
+        everything that decides is the same. Spack and packages count by their commits, other recipes by what they hold,
+        and with them Spack's settings and its Python, and the system, the C library and the processor of the host.
+      - Nothing is kept of a checkout that somebody has changed, where packages that are there count, or a cache. The
+        hundred that were used last are kept, and none where others can write.
+    type: list
+    elements: path
+    default: []
+    version_added: "0.2.0"
+  record_dir:
+    description:
+      - Directory that gets the lock (C(spack.lock)) and the log (C(logs/spack-NAME.log)) of an installation that is
+        finished, for everybody to read. They belong to root.
+    type: path
+    version_added: "0.2.0"
   look_for_sources:
     description:
       - Whether the sources, resources and patches of all that is to be built are looked for before the first of it is,
@@ -326,13 +344,13 @@ environment:
       type: list
       elements: dict
     concretize_s:
-      description: Seconds that solving took.
+      description: Seconds that solving took; 0 where what was chosen before was taken.
       type: float
     pruned:
       description: Whether the solution was found with what cannot be needed left out.
       type: bool
     solves:
-      description: How often the solver ran for it.
+      description: How often the solver ran for it; V(0) where what was chosen before was taken (O(decided_by)).
       type: int
     install_s:
       description: Seconds that its installations took, all together.
@@ -365,6 +383,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.api import (
     Options,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import EnvironmentRequest
+from ansible_collections.petal.hpc.plugins.module_utils._spack.records_api import keep
 
 STACK = {
     "name": {"type": "str", "required": True},
@@ -388,6 +407,8 @@ def main() -> None:
             "stacks": {"type": "list", "elements": "dict", "options": STACK},
             "cache_dir": {"type": "path"},
             "padded_length": {"type": "int", "default": 128},
+            "record_dir": {"type": "path"},
+            "decided_by": {"type": "list", "elements": "path", "default": []},
             "build_from_source": {"type": "list", "elements": "str", "default": []},
             "deprecated": {"type": "bool", "default": True},
             "concurrency": {"type": "int", "default": 0},
@@ -417,8 +438,12 @@ def main() -> None:
             cache_dir=given["cache_dir"] or "",
             padded_length=given["padded_length"],
             look_for_sources=given["look_for_sources"],
+            decided_by=given["decided_by"],
         )
         result = Environment(module, wanted, options).ensure(given["state"])
+        finished = result["environment"]["finished"] and given["state"] != STATUS
+        if given["record_dir"] and finished and not module.check_mode:
+            result["changed"] = keep(given["record_dir"], result["environment"]) or result["changed"]
     except PetalError as error:
         module.fail_json(msg=str(error), environment={"finished": True, **getattr(error, "environment", {})})
     module.exit_json(**result)

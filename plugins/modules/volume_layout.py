@@ -13,7 +13,7 @@ author:
   - petal.hpc contributors (@petal-hpc)
 description:
   - Takes a plan of what is to lie below a directory, compares all of it with what is there, and then writes what
-    differs. Everything belongs to root.
+    differs. Everything belongs to root, or to O(owner).
   - A plan that is wrong, or that something on the disk is in the way of, is refused as a whole before anything is
     written.
   - Nothing is written through a link, and nothing outside of the directory. A file that is there is never written into.
@@ -38,10 +38,16 @@ options:
       - C(content) is the text of a file, C(link) the target of a symbolic link (relative, and below O(path) too).
         C(directory) or C(absent) is V(true) for a directory, or where neither a file nor a link is to be. Exactly one
         of these four.
+      - C(once) of V(true) is for files that are written only where there is nothing of the name.
       - C(mode) is for files (0644 without it) and directories (0755). It is a text, and has permissions only.
       - Directories come first, then the rest in the order of the plan.
     type: dict
     required: true
+  owner:
+    description: The user to whom all that is written belongs, and to whose group.
+    type: str
+    default: root
+    version_added: "0.2.0"
 seealso:
   - module: ansible.builtin.file
   - module: ansible.builtin.copy
@@ -79,17 +85,22 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
-from ansible_collections.petal.hpc.plugins.module_utils._layout.api import lay_out
+from ansible_collections.petal.hpc.plugins.module_utils._layout.api import lay_out, owner_of
 
 
 def main() -> None:
     """Arguments in, what changed out."""
     module = AnsibleModule(
-        argument_spec={"path": {"type": "path", "required": True}, "plan": {"type": "dict", "required": True}},
+        argument_spec={
+            "path": {"type": "path", "required": True},
+            "plan": {"type": "dict", "required": True},
+            "owner": {"type": "str", "default": "root"},
+        },
         supports_check_mode=True,
     )
     try:
-        result = lay_out(Path(module.params["path"]), module.params["plan"], check=module.check_mode)
+        owner = owner_of(module.params["owner"])
+        result = lay_out(Path(module.params["path"]), module.params["plan"], owner, check=module.check_mode)
     except PetalError as error:
         module.fail_json(msg=str(error))
     if not module._diff:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import secrets
 import stat
 from collections.abc import Iterator, Sequence
@@ -40,6 +41,15 @@ from ansible_collections.petal.hpc.plugins.module_utils._layout.plan import (
 
 ROOT = (0, 0)
 Change = tuple[Entry, Seen]
+
+
+def owner_of(name: str) -> tuple[int, int]:
+    """The numbers of a user and its group. Raises PetalError where there is no such user."""
+    try:
+        found = pwd.getpwnam(name)
+    except KeyError as error:
+        raise PetalError(f"there is no user {name} on this host. Make it first, or name another owner.") from error
+    return found.pw_uid, found.pw_gid
 
 
 def lay_out(path: Path, plan: dict[str, Any], owner: tuple[int, int] = ROOT, *, check: bool = False) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class Entry:
     """One thing below the directory.
 
     path: where, relative, with slashes. kind: DIRECTORY, FILE, LINK or ABSENT. mode: of a directory or file.
-    content: of a file. target: of a link.
+    content: of a file. target: of a link. once: whether a file is written only where there is nothing.
     """
 
     path: str
@@ -45,6 +45,7 @@ class Entry:
     mode: int = 0
     content: bytes = b""
     target: str = ""
+    once: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Seen:
 def parse(root: str, plan: Mapping[str, Any]) -> list[Entry]:
     """The entries of a plan: directories first, each after the one that it lies in, then the rest in the plan's order.
 
-    :param root: the directory, for messages. plan: by path ``{content, mode}``, ``{directory: true, mode}``,
+    :param root: the directory, for messages. plan: by path ``{content, mode, once}``, ``{directory: true, mode}``,
         ``{link: TARGET}`` or ``{absent: true}``. Raises LayoutError with all that is wrong with it.
     """
     entries, problems = [], []
@@ -102,7 +103,7 @@ def _wrong_entry(path: str, given: Any) -> str:
     if not isinstance(given, Mapping):
         return f"expected a mapping with one of {', '.join(KINDS)}, and a mode; found {given!r}"
     kinds = [name for name in KINDS if name in given]
-    unknown = sorted(set(given) - {*KINDS, "mode"})
+    unknown = sorted(set(given) - {*KINDS, "mode", "once"})
     if len(kinds) != 1 or unknown:
         also = f"; {', '.join(unknown)} is none of these" if unknown else ""
         return f"expected one of {', '.join(KINDS)}, and a mode{also}; found {', '.join(kinds) or 'none'}"
@@ -113,6 +114,8 @@ def _wrong_entry(path: str, given: Any) -> str:
         return f"{name} is {value!r}, expected true"
     if name == "link" and not _stays_inside(path, value):
         return f"link is {value!r}, expected a relative path that does not leave the directory"
+    if "once" in given and (name != "content" or given["once"] is not True):
+        return f"once is {given['once']!r}, expected true, and a content"
     if "mode" in given and KINDS[name] not in MODES:
         return f"{name} takes no mode"
     if "mode" in given and not (isinstance(given["mode"], str) and _MODE.fullmatch(given["mode"])):
@@ -135,7 +138,7 @@ def _entry(path: str, given: Mapping[str, Any]) -> Entry:
     mode = int(given["mode"], 8) if "mode" in given else MODES.get(kind, 0)
     # What cannot be encoded came in as bytes that are no UTF-8, and goes out as these.
     content = str(given.get("content", "")).encode("utf-8", "surrogateescape")
-    return Entry(path, kind, mode, content, str(given.get("link", "")))
+    return Entry(path, kind, mode, content, str(given.get("link", "")), "once" in given)
 
 
 def objection(entry: Entry, seen: Seen) -> str:
@@ -149,6 +152,8 @@ def objection(entry: Entry, seen: Seen) -> str:
 
 def differs(entry: Entry, seen: Seen, owner: tuple[int, int]) -> bool:
     """Whether something has to be done to have what an entry says, for this user and group."""
+    if entry.once and seen.kind != ABSENT:
+        return False
     if entry.kind != seen.kind:
         return True
     if entry.kind == LINK:

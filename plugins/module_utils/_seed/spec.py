@@ -49,13 +49,6 @@ LEGACY_COMPILERS = {
     "arm": "acfl",
 }
 
-# Packages that provide MPI. Source: the package repository of June 2026, but for nvhpc and charmpp, which one asks for
-# by other reasons.
-MPIS = (
-    *("openmpi", "mpich", "mvapich", "mvapich-plus", "mvapich2", "intel-oneapi-mpi", "cray-mpich", "cray-mvapich2"),
-    *("hpcx-mpi", "spectrum-mpi", "fujitsu-mpi", "mpitrampoline", "mpilander", "mpi-serial", "mpt", "msmpi", "nmad"),
-)
-
 # Variants that compilers alone have, and that one may want to say of them. Source: their recipes of June 2026.
 _OWN_VARIANTS: Mapping[str, re.Pattern[str]] = {
     "gcc": re.compile("binutils|bootstrap|build_type|graphite|languages|mold|nvptx|piclibs|profiled|strip"),

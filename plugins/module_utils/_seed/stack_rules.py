@@ -15,7 +15,13 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import ERRO
 from ansible_collections.petal.hpc.plugins.module_utils._seed.versions import VersionError
 
 #: nvhpc and charmpp bring an MPI beside what one asks them for.
-_MPIS = (*spec.MPIS, "nvhpc", "charmpp")
+# Packages that provide MPI. Source: the package repository of June 2026, but for nvhpc and charmpp, which one asks for
+# by other reasons.
+MPIS = (
+    *("openmpi", "mpich", "mvapich", "mvapich-plus", "mvapich2", "intel-oneapi-mpi", "cray-mpich", "cray-mvapich2"),
+    *("hpcx-mpi", "spectrum-mpi", "fujitsu-mpi", "mpitrampoline", "mpilander", "mpi-serial", "mpt", "msmpi", "nmad"),
+)
+_MPIS = (*MPIS, "nvhpc", "charmpp")
 _LANGUAGES = frozenset({"c", "cxx", "fortran"})
 
 
@@ -47,7 +53,7 @@ def mpi_is_one(seed: Draft) -> Iterator[Finding]:
                     (*path, "mpi"),
                     f"{wanted.name} is no MPI",
                     stack["mpi"],
-                    "one of " + ", ".join(spec.MPIS),
+                    "one of " + ", ".join(MPIS),
                     hint="one with a recipe of your own is named with its namespace: NAMESPACE.NAME",
                 )
 
@@ -80,12 +86,12 @@ def _others(stack: Mapping[str, Any], text: str) -> Iterator[tuple[str, spec.Spe
         wanted.pop("MPI", None)
     root = spec.parse(text)
     waiting = [root]
-    if "MPI" in wanted and root.name in spec.MPIS and not _together(root, wanted["MPI"]):
+    if "MPI" in wanted and root.name in MPIS and not _together(root, wanted["MPI"]):
         yield "MPI", root
     while waiting:
         for edge in waiting.pop().dependencies:
             waiting.append(edge.spec)
-            is_mpi = "mpi" in edge.virtuals or edge.spec.name in spec.MPIS
+            is_mpi = "mpi" in edge.virtuals or edge.spec.name in MPIS
             is_compiler = edge.direct and edge.spec.name in (*spec.COMPILERS, *spec.LEGACY_COMPILERS)
             if is_mpi and "MPI" in wanted and not _together(edge.spec, wanted["MPI"]):
                 yield "MPI", edge.spec

@@ -49,6 +49,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.session_api impor
     Outcome,
     Session,
 )
+from ansible_collections.petal.hpc.plugins.module_utils._spack.solutions_api import Solutions
 from ansible_collections.petal.hpc.plugins.module_utils._spack.sources_api import look
 from ansible_collections.petal.hpc.plugins.module_utils._spack.workshop import OLDEST, Workshop
 from ansible_collections.petal.hpc.plugins.module_utils._spack.workshop_api import WorkshopFiles
@@ -79,7 +80,9 @@ class Options:
     work_dir: empty for a Spack that works where it always does.
     parallel: whether several packages may be built at a time. cache_dir: directory of the host's own build cache, and
     of the stores in which packages are built for it; empty to build in their place. padded_length: of prefixes there.
-    look_for_sources: whether to, before the first is built. grounds: where Spack works, once it is known.
+    look_for_sources: whether to, before the first is built. grounds: where Spack works, once it is known. decided_by:
+    directories of Spack, of its packages and of a site's recipes, by which solutions are kept in ``cache_dir``; none to
+    keep none.
     """
 
     spack: str
@@ -94,6 +97,7 @@ class Options:
     padded_length: int = 128
     look_for_sources: bool = True
     grounds: Grounds | None = None
+    decided_by: Sequence[str] = ()
 
 
 class Environment:
@@ -111,6 +115,7 @@ class Environment:
         self._session = Session(self._host, self._directory / "session", self._directory / "install.log")
         self._state = EnvironmentState(self._host, self._spack, self._directory)
         self._workshop = Workshop.below(options.cache_dir, str(self._directory), options.padded_length)
+        self._solutions = Solutions(self._spack, options.cache_dir, options.decided_by, options.prune)
         # That of a compiler which had to be built apart.
         self._first: Environment | None = None
         self._changed = False
@@ -179,6 +184,9 @@ class Environment:
 
         Gives the result of the compiler's environment where that has to be finished first.
         """
+        draft = self._directory / "draft"
+        if state != FINISHED and self._take(draft):
+            return None
         probed = self._probe()
         wanted, apart = self._wanted, plan.compiler_apart(self._wanted, probed)
         if apart is not None:
@@ -192,14 +200,31 @@ class Environment:
                 return earlier
         elif state == FINISHED:
             raise self._error(f"the environment {self._wanted.name} was not started; run it with state=present first")
-        draft = self._directory / "draft"
         figures = self._solution(draft, wanted, probed)
+        if apart is None:
+            self._solutions.put(self._wanted, draft, probed, figures)
+        self._replace(draft, probed, figures, apart)
+        return None
+
+    def _take(self, draft: Path) -> bool:
+        """Take what was chosen before for the same; False where there is nothing."""
+        self._spack.make_directory(draft)
+        found = self._solutions.take(self._wanted, draft)
+        if found is None:
+            return False
+        if found.several:
+            self._tell_of_several(draft / "spack.lock")
+        self._replace(draft, found.probe, found.figures, None)
+        return True
+
+    def _replace(
+        self, draft: Path, probed: Probe, figures: Mapping[str, Any], apart: EnvironmentRequest | None
+    ) -> None:
         self._session.end()
         self._keep()
         self._session.clear()
         self._state.replace(draft, self._wanted, probed, figures, apart)
         self._changed = True
-        return None
 
     def compiler(self) -> Package:
         """The compiler that this environment is for."""
@@ -235,10 +260,11 @@ class Environment:
             options = ["-C", str(scope)] if attempt.pruned else []
             status, output, problem = self._spack.call([*options, *environment])
             if status == 0 and (draft / "spack.lock").exists():
-                if attempt.unify != attempts[0].unify:
+                several = attempt.unify != attempts[0].unify
+                if several:
                     self._tell_of_several(draft / "spack.lock")
                 seconds = round(time.monotonic() - started, 1)
-                return {"concretize_s": seconds, "pruned": attempt.pruned, "solves": count}
+                return {"concretize_s": seconds, "pruned": attempt.pruned, "solves": count, "several": several}
             if ended := signal_hint(status):
                 raise self._error(messages.unsolved_message(self._wanted.name, ended))
             if attempt.tells:

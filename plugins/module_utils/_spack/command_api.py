@@ -11,6 +11,9 @@ import hashlib
 import inspect
 import json
 import os
+import pwd
+import re
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,7 +27,11 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack import messages
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import SpackError
 from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import grounds as grounds_script
 
-# Configuration that says nothing about what the solver chooses.
+# How the command says which Python runs Spack.
+_PYTHON = re.compile(r"^SPACK_PYTHON=(.+)$", re.MULTILINE)
+# Configuration that says nothing about what the solver chooses: what comes with Spack's commit, and what the role has
+# noted, from where Spack does not look; what it found in /usr/bin stands there in another order each time.
+_ELSEWHERE = ("defaults", "petal")
 _INDIFFERENT = ("mirrors.yaml", "modules.yaml", "bootstrap.yaml", "view.yaml")
 
 
@@ -94,6 +101,31 @@ class Spack:
         finally:
             shutil.rmtree(directory, ignore_errors=True)
 
+    def write(self, path: Path, text: str) -> None:
+        """Write a file that Spack can write."""
+        self._host.write(path, text)
+        self.give(path)
+
+    def python_packages(self) -> list[str]:
+        """Spack's Python and what is installed for it, by the files' names; nothing where the command does not say."""
+        try:
+            found = _PYTHON.search(Path(self.command).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError):
+            return []
+        python = Path(shlex.split(found.group(1))[0]) if found else Path()
+        installed = sorted(path.name for path in python.parent.parent.glob("lib/python*/site-packages/*.dist-info"))
+        return [os.path.realpath(python), *installed] if installed else []
+
+    def is_clean(self, checkout: Path, strays: bool) -> bool:
+        """Whether nobody has changed anything of a checkout; strays: whether files that are not Git's count.
+
+        What a repository of the user who runs Spack has Git do, it does as that user.
+        """
+        owner = self._work_dir.stat().st_uid if self._work_dir else os.geteuid()
+        user = ["runuser", "-u", pwd.getpwuid(owner).pw_name, "--"] if os.geteuid() == 0 != owner else []
+        status, output, _problem = self._host.call([*user, *changes_of(checkout, strays)])
+        return status == 0 and not output.strip()
+
     def make_directory(self, path: Path) -> None:
         """Make a directory that Spack can write, and its parents."""
         if not path.is_dir():
@@ -118,13 +150,13 @@ class Spack:
             return found
         for path in sorted(Path(root, "etc", "spack").rglob("*.yaml")):
             name = path.relative_to(root)
-            if name.parts[2] != "defaults" and path.name not in _INDIFFERENT:
+            if name.parts[2] not in _ELSEWHERE and path.name not in _INDIFFERENT:
                 found[str(name)] = _file_digest(path)
         for path in sorted(path for start in self.grounds.settings for path in Path(start).glob("*.yaml")):
             if path.name not in _INDIFFERENT:
                 found[str(path)] = _file_digest(path)
         for start in (root, *repositories):
-            found[f"commit of {start}"] = _git_head(Path(start))
+            found[f"commit of {start}"] = git_head(Path(start))
         return found
 
 
@@ -135,7 +167,18 @@ def _file_digest(path: Path) -> str:
         return ""
 
 
-def _git_head(start: Path) -> str:
+def changes_of(checkout: Path, strays: bool = True) -> list[str]:
+    """The command that says what somebody has changed of a checkout; strays: and which files in it are not Git's."""
+    git = ["env", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1", "git", "-c", "safe.directory=*"]
+    return [*git, "-C", str(checkout), "status", "--porcelain", f"--untracked-files={'normal' if strays else 'no'}"]
+
+
+def is_checkout(path: Path) -> bool:
+    """Whether a directory is itself the top of a checkout."""
+    return (path / ".git").is_dir()
+
+
+def git_head(start: Path) -> str:
     """The commit of the checkout that a directory is part of; empty when it is part of none."""
     for directory in (start, *start.parents):
         head = directory / ".git" / "HEAD"

@@ -256,7 +256,8 @@ class Probe:
     host. older: it is to be built, and is older than the one of the host that builds it. languages: what the compiler
     compiles, of c, cxx, fortran. compiled: the specs that need one. needs: the languages that each spec needs in any
     case. built: externals of compilers that were built apart, as JSON. root: where Spack is. repositories: where its
-    packages are. stacks: in their order.
+    packages are. stacks: in their order. repeatable: whether nothing but the configuration and the recipes decides, no
+    package that is there and no cache.
     """
 
     version: tuple[int, ...]
@@ -270,6 +271,7 @@ class Probe:
     root: str = ""
     repositories: tuple[str, ...] = ()
     stacks: tuple[StackProbe, ...] = ()
+    repeatable: bool = False
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Probe:
@@ -284,6 +286,7 @@ class Probe:
             root=str(value.get("root", "")),
             repositories=tuple(value.get("repositories", ())),
             stacks=tuple(StackProbe.from_dict(entry) for entry in value.get("stacks", ())),
+            repeatable=bool(value.get("repeatable", False)),
         )
 
 

@@ -5,7 +5,8 @@
 
 JSON: roots (hash of each package that somebody asked for -> the stacks that did, an empty text for the list of all),
 stacks (their names in order), state (file in which the last answer is kept), commands (name of an external -> its
-command on a node), describe (whether to answer in full).
+command on a node), describe (whether to answer in full), rebuild (directory of the module tree, which is written anew
+before; empty to leave it).
 
 Prints one line of JSON: current (whether the module tree fits what is installed), mark (hashes of compilers whose
 modules users must see), clashes (as modules.yaml has it: exclude, the packages that shall have no module; rules, what
@@ -23,6 +24,7 @@ import importlib
 import json
 import os
 import re
+import shutil
 import stat
 import sys
 import tempfile
@@ -413,9 +415,24 @@ def summary(module: Module) -> str:
     return re.split(r"(?<=[.!?])\s", text)[0][:200]
 
 
+def rebuild(directory: Path) -> None:
+    """Write the modules of all that is installed, in the place of those of before.
+
+    Not by Spack's --delete-tree: it takes the directory itself away, which its user may not make again.
+    """
+    for path in directory.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    spack("main").SpackCommand("module")("lmod", "refresh", "--yes-to-all")
+
+
 def main() -> None:
     wanted = json.loads(sys.argv[1])
     state = Path(wanted["state"])
+    if wanted.get("rebuild"):
+        rebuild(Path(wanted["rebuild"]))
     tree = Tree(wanted["roots"], wanted.get("stacks", ()))
     now = {"digest": tree.digest(), "roots": {h: wanted["roots"][h] for h in sorted(tree.roots)}, "stacks": tree.stacks}
     answer = {

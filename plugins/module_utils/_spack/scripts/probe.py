@@ -323,6 +323,15 @@ def compiled(host: Host, spec: Any) -> bool:
     return any(set(dependencies) & set(LANGUAGES) for dependencies in package.dependencies.values())
 
 
+def repeatable() -> bool:
+    """Whether the solver takes nothing into account that others may have installed or put into a cache meanwhile."""
+    configuration = module("config").CONFIG
+    reuse = configuration.get("concretizer:reuse", True)
+    sources = reuse.get("from", []) if isinstance(reuse, dict) else [] if reuse is False else [{"type": "any"}]
+    local = all(source.get("type") == "local" for source in sources)
+    return local and not configuration.get("upstreams") and not module("store").STORE.db.query()
+
+
 def languages_of(host: Host, spec: Any) -> list[str]:
     """The languages that a package is written in whatever its version and its variants are."""
     if not compiled(host, spec):
@@ -362,6 +371,7 @@ def main(arguments: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"version": version, "external": True, "languages": [], "stacks": []}
     found["root"] = str(module("paths").prefix)
     found["repositories"] = [str(one.root) for one in repository.repos]
+    found["repeatable"] = repeatable()
     target = arguments.get("target") or ""
     searches = [about(arguments, target, found)]
     for stack in arguments.get("stacks", ()):

@@ -54,6 +54,20 @@ def test_a_plan_is_written_once(tmp_path: Path) -> None:
     assert everything(tmp_path) == there
 
 
+def test_what_is_written_once_is_somebody_elses_from_then_on(tmp_path: Path) -> None:
+    layout = {"site/mirrors.yaml": {"content": "ours", "once": True}}
+    assert api.lay_out(tmp_path, layout, ME)["changed"]
+    (tmp_path / "site" / "mirrors.yaml").write_text("theirs")
+    assert not api.lay_out(tmp_path, layout, ME)["changed"]
+    assert (tmp_path / "site" / "mirrors.yaml").read_text() == "theirs"
+
+
+def test_all_of_it_belongs_to_the_owner() -> None:
+    assert api.owner_of("root") == (0, 0)
+    with pytest.raises(PetalError, match="there is no user nobody-at-all on this host"):
+        api.owner_of("nobody-at-all")
+
+
 def test_what_differs_is_put_right_and_nothing_else(tmp_path: Path) -> None:
     api.lay_out(tmp_path, PLAN, ME)
     (tmp_path / "etc" / "profile.d" / "petal.sh").write_text("export A=a\n")

@@ -81,6 +81,8 @@ def test_paths_that_are_refused(path: str) -> None:
         ({"content": "", "mode": 420}, "mode is 420, expected permissions in quotes"),
         ({"content": "", "mode": "u+x"}, "expected permissions"),
         ({"content": "", "mode": "4755"}, "expected permissions"),
+        ({"content": "", "once": "yes"}, "once is 'yes', expected true"),
+        ({"directory": True, "once": True}, "once is True, expected true, and a content"),
     ],
 )
 def test_entries_that_are_refused(given: Any, said: str) -> None:
@@ -115,6 +117,8 @@ def test_files_and_links_take_each_others_place_and_directories_stay() -> None:
         (Entry("x", DIRECTORY, 0o755), Seen(DIRECTORY, 0o1777, ROOT), True),
         (Entry("x", LINK, target="a"), Seen(LINK, 0, ROOT, target="a"), False),
         (Entry("x", LINK, target="a"), Seen(LINK, 0, ROOT, target="b"), True),
+        (Entry("x", FILE, 0o644, b"a", once=True), Seen(FILE, 0o600, (1000, 0), b"b"), False),
+        (Entry("x", FILE, 0o644, b"a", once=True), Seen(ABSENT), True),
         (Entry("x", ABSENT), Seen(ABSENT), False),
         (Entry("x", ABSENT), Seen(FILE, 0o644, (1000, 0), b"a"), True),
     ],

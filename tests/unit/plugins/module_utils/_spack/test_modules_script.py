@@ -328,3 +328,24 @@ def test_it_runs_alone_and_says_that_it_needs_spack() -> None:
     )
     assert done.returncode != 0
     assert "No module named 'spack'" in done.stderr
+
+
+def test_modules_are_written_anew_in_a_directory_that_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "file").write_text("")
+    tree = tmp_path / "modules"
+    (tree / "Core" / "tool").mkdir(parents=True)
+    (tree / "Core" / "tool" / "1.0.lua").write_text("")
+    (tree / "link").symlink_to(elsewhere)
+    (tree / "module-index.yaml").write_text("")
+    number, calls = tree.stat().st_ino, []
+
+    def command(name: str) -> Any:
+        return lambda *arguments: calls.append((name, *arguments, list(tree.iterdir())))
+
+    monkeypatch.setattr(modules, "spack", lambda _name: SimpleNamespace(SpackCommand=command))
+    modules.rebuild(tree)
+    assert calls == [("module", "lmod", "refresh", "--yes-to-all", [])]
+    assert tree.stat().st_ino == number
+    assert (elsewhere / "file").exists()
