@@ -14,13 +14,13 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.drafts import Draf
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import ERROR
 from ansible_collections.petal.hpc.plugins.module_utils._seed.versions import VersionError
 
-#: nvhpc and charmpp bring an MPI beside what one asks them for.
 # Packages that provide MPI. Source: the package repository of June 2026, but for nvhpc and charmpp, which one asks for
 # by other reasons.
 MPIS = (
     *("openmpi", "mpich", "mvapich", "mvapich-plus", "mvapich2", "intel-oneapi-mpi", "cray-mpich", "cray-mvapich2"),
     *("hpcx-mpi", "spectrum-mpi", "fujitsu-mpi", "mpitrampoline", "mpilander", "mpi-serial", "mpt", "msmpi", "nmad"),
 )
+#: nvhpc and charmpp bring an MPI beside what one asks them for.
 _MPIS = (*MPIS, "nvhpc", "charmpp")
 _LANGUAGES = frozenset({"c", "cxx", "fortran"})
 
