@@ -134,9 +134,7 @@ def switches_before_compilers(seed: Draft) -> Iterator[Finding]:
 
 def vendors_keep_theirs(seed: Draft) -> Iterator[Finding]:
     """What is a vendor's is named at the place that brings it onto the volume, or lets it build."""
-    lists = [entry for key in _INSTALLED for entry in seed.entries("software", key)]
-    compiler = seed.get("software", "compiler")
-    texts = [*lists, *([(("software", "compiler"), compiler)] if compiler else [])]
+    texts = [*installed_specs(seed), *compilers(seed)]
     named = [(path, spec.LEGACY_COMPILERS.get(one.name, one.name)) for path, one in _every_node(texts)]
     settings = seed.get("software", "spack", "config", "packages") or {}
     path: Path = ("software", "spack", "config", "packages")

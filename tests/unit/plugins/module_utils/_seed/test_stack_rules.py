@@ -119,6 +119,13 @@ def test_what_is_doubtful() -> None:
     ]
 
 
+def test_what_is_a_vendors() -> None:
+    stack = {"name": "a", "packages": ["hdf5"], "mpi": "cray-mpich", "compiler": "nvhpc"}
+    found = [str(one) for one in seed(stacks(stack)).warnings]
+    assert [one.partition(":")[0] for one in found] == ["software.stacks[0].mpi", "software.stacks[0].compiler"]
+    assert all("does not let it be handed on" in one for one in found)
+
+
 def test_stacks_are_something_to_install() -> None:
     alone = changed(stacks(GOOD[1]), "software", "spack_packages", [])
     assert seed(alone, HOST).warnings == ()
