@@ -242,6 +242,21 @@ def test_licences_that_somebody_knows(tree: Path, tmp_path: Path) -> None:
     assert (found["licences"]["open"], found["licences"]["unknown"]) == (4, [])
 
 
+def test_compilers_of_vendors_are_not_to_be_published(tree: Path, tmp_path: Path) -> None:
+    nvhpc = {"name": "nvhpc", "version": "24.5", "manager": "spack", "hash": "b", "license": "MIT"}
+    system = [{"name": "cce", "version": "17.0.1"}, {"name": "gcc", "version": "12.2.0"}]
+    found = audit(tree, write_bom(tmp_path, [*PACKAGES, nvhpc]), system=system, known_licences={"nvhpc": "MIT"})
+    assert found["verdict"] == {
+        "level": "accounts",
+        "reasons": [
+            "nvhpc is NVIDIA's and not to be published",
+            "cce@17.0.1 built some of it, and what is HPE's is not to be published",
+        ],
+    }
+    assert found["compilers"] == ["cce@17.0.1"]
+    assert found["licences"]["not_open"][0]["licence"] == "LicenseRef-NVIDIA-Proprietary"
+
+
 PLAY = """\
 - hosts: localhost
   gather_facts: false
@@ -270,6 +285,18 @@ def test_a_build_goes_on_with_a_warning(tree: Path, tmp_path: Path) -> None:
     assert "private: etc/deploy is a private key" in done.output
     manifest = json.loads((tree / ".petal/manifest.json").read_text())
     assert manifest["sharing"]["sensitive"] == [{"path": "etc/deploy", "why": "private key"}]
+
+
+def test_a_build_names_the_vendors_compiler_that_it_was_made_with(tree: Path, tmp_path: Path) -> None:
+    (tree / ".petal").mkdir()
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(PLAY % ("a" * 64, tree))
+    cce = {"name": "cce", "version": "17", "hash": "c" * 32, "prefix": "/opt/cray", "origin": "external", "spec": "cce"}
+    done = play(str(playbook), "-e", json.dumps({"spack_result": {"packages": [cce], "finished": True}}))
+    assert done.rc == 0, done.output
+    assert "accounts: cce@17 built some of it, and what is HPE's is not to be published" in done.output
+    manifest = json.loads((tree / ".petal/manifest.json").read_text())
+    assert manifest["sharing"]["level"] == "accounts"
 
 
 def test_clear_errors(tree: Path, sbom: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, explained
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import signal_hint
-from ansible_collections.petal.hpc.plugins.module_utils._spack import lockfile, messages, plan, stacks, unify
+from ansible_collections.petal.hpc.plugins.module_utils._spack import lockfile, makers, messages, plan, stacks, unify
 from ansible_collections.petal.hpc.plugins.module_utils._spack.command_api import Grounds, Spack
 from ansible_collections.petal.hpc.plugins.module_utils._spack.ends_api import Ending, memory
 from ansible_collections.petal.hpc.plugins.module_utils._spack.environment_state_api import EnvironmentState
@@ -27,6 +27,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.model import (
     EXTERNAL,
     SOURCE,
     EnvironmentRequest,
+    Node,
     Package,
     Probe,
     SpackError,
@@ -212,8 +213,7 @@ class Environment:
         found = self._solutions.take(self._wanted, draft)
         if found is None:
             return False
-        if found.several:
-            self._tell_of_several(draft / "spack.lock")
+        self._tell(self._chosen(draft), found.several, found.otherwise)
         self._replace(draft, found.probe, found.figures, None)
         return True
 
@@ -239,7 +239,7 @@ class Environment:
             "stacks": [{**asdict(one), "specs": list(stacks.with_mpi(one))} for one in self._wanted.stacks],
         }
         probed = Probe.from_dict(self._spack.inside(probe_script, arguments))
-        plan.check_languages(self._wanted, probed)
+        makers.check_languages(self._wanted, probed)
         stacks.check(self._wanted, probed)
         return probed
 
@@ -260,25 +260,25 @@ class Environment:
             options = ["-C", str(scope)] if attempt.pruned else []
             status, output, problem = self._spack.call([*options, *environment])
             if status == 0 and (draft / "spack.lock").exists():
+                nodes = self._chosen(draft)
                 several = attempt.unify != attempts[0].unify
-                if several:
-                    self._tell_of_several(draft / "spack.lock")
+                otherwise = makers.made_otherwise(wanted, probed, nodes)
+                self._tell(nodes, several, otherwise)
                 seconds = round(time.monotonic() - started, 1)
-                return {"concretize_s": seconds, "pruned": attempt.pruned, "solves": count, "several": several}
+                figures = {"concretize_s": seconds, "pruned": attempt.pruned, "solves": count}
+                return {**figures, "several": several, "otherwise": otherwise}
             if ended := signal_hint(status):
                 raise self._error(messages.unsolved_message(self._wanted.name, ended))
             if attempt.tells:
                 reason, where = problem or output, stacks.stack_that_was_solved(output)
         raise self._error(messages.refused_message(self._wanted.name, reason, where))
 
-    def _tell_of_several(self, lock: Path) -> None:
-        """Warn of what nobody asked for more than once and is there so."""
-        nodes = lockfile.parse_lock(lock.read_text(encoding="utf-8"))
-        installed = lockfile.needed(nodes, (), nodes)
-        for name, mine in lockfile.by_stack(nodes).items():
-            found = unify.several(node for node in mine if node.hash in installed)
-            if found or not self._wanted.stacks:
-                self._module.warn(messages.several_message(found, name))
+    def _chosen(self, draft: Path) -> dict[str, Node]:
+        return lockfile.parse_lock((draft / "spack.lock").read_text(encoding="utf-8"))
+
+    def _tell(self, nodes: Mapping[str, Node], several: bool, otherwise: Sequence[str]) -> None:
+        for text in makers.warnings(self._wanted, nodes, several, otherwise):
+            self._module.warn(text)
 
     # Installing
 

@@ -251,6 +251,14 @@ def several_message(several: Sequence[str], stack: str = "") -> str:
     )
 
 
+def makers_message(compiler: str, otherwise: Sequence[str]) -> str:
+    """A warning of packages, each with what builds it, that are not built with the compiler that is built for them."""
+    return (
+        f"Not everything is built with {compiler}: Spack has chosen another compiler for {', '.join(otherwise)}. Name "
+        "what is to be built with it among the packages, or give it the languages of these."
+    )
+
+
 def terminated_message(name: str, working: Sequence[str], log: str) -> str:
     """One message for an installation that was told to end, as by a host that shuts down."""
     doing = f" It was at work on {', '.join(working)}." if working else ""

@@ -151,25 +151,6 @@ def with_compiler(text: str, compiler: str) -> str:
     return str(replace(spec, dependencies=(edge, *spec.dependencies)))
 
 
-def check_languages(wanted: EnvironmentRequest, probe: Probe) -> None:
-    """Refuse a gcc that is to be built without a language that a package is written in. Raises SpackError.
-
-    The host has another gcc, and a package can be built with one of them only: the solver would look for a long time,
-    and say little.
-    """
-    if wanted.compiler is None or probe.external or parse(wanted.compiler).name != "gcc":
-        return
-    for text, languages in probe.needs.items():
-        lacking = [GCC_LANGUAGES[one] for one in languages if one not in probe.languages]
-        if lacking and not own_compilers(text):
-            has = [GCC_LANGUAGES[one] for one in GCC_LANGUAGES if one in probe.languages]
-            raise SpackError(
-                f"{wanted.compiler} compiles {', '.join(has) or 'nothing'}, and {text} needs {', '.join(lacking)} too. "
-                f"Expected languages={','.join([*has, *lacking])} of this compiler, as no package is built with two "
-                "gcc; or name another compiler for this package (%gcc@VERSION)."
-            )
-
-
 def compiler_name(name: str) -> str:
     """The name of the environment that has the compiler of another one."""
     return f"{name}-compiler"

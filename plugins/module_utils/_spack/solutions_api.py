@@ -42,6 +42,7 @@ class Solution:
     probe: Probe
     figures: dict[str, Any]
     several: bool
+    otherwise: tuple[str, ...] = ()
 
 
 class Solutions:
@@ -79,7 +80,7 @@ class Solutions:
         for name in FILES:
             self._spack.write(draft / name, texts[name])
         figures = {"concretize_s": 0.0, "pruned": bool(record["pruned"]), "solves": 0}
-        return Solution(probe, figures, bool(record["several"]))
+        return Solution(probe, figures, bool(record["several"]), tuple(record["otherwise"]))
 
     def put(self, wanted: EnvironmentRequest, draft: Path, probe: Probe, figures: Mapping[str, Any]) -> None:
         """Keep the one in ``draft``, where it is as from nothing."""
@@ -95,6 +96,7 @@ class Solutions:
             "probe": {**said, "repositories": list(probe.repositories)},
             "pruned": figures["pruned"],
             "several": figures["several"],
+            "otherwise": list(figures["otherwise"]),
         }
         files = {name: (draft / name).read_bytes() for name in FILES}
         self._kept.put(key, {**files, RECORD: json.dumps(record).encode()})
@@ -113,7 +115,7 @@ class Solutions:
         if not commits[root] or not python:
             return ""
         value = {
-            "schema": 1,
+            "schema": 2,
             "digest": plan.digest(wanted, self._spack.sources(root, ())),
             "commits": commits,
             "held": held,

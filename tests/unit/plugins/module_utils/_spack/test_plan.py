@@ -26,7 +26,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.plan import (
     GIB,
     Brought,
     brought,
-    check_languages,
     closed_packages,
     compiler_apart,
     concurrency,
@@ -154,23 +153,6 @@ def test_a_compiler_that_is_built_apart() -> None:
     (text,) = probe.built
     assert json.loads(text)["spec"] == "gcc@11.3.0 languages='c,c++,fortran'"
     assert json.loads(text)["extra_attributes"]["compilers"]["fortran"] == "/opt/gcc/bin/gfortran"
-
-
-def test_a_compiler_to_build_has_the_languages_of_what_it_builds() -> None:
-    needs = {"bzip2": ("c",), "zlib@1.3": ("c", "cxx"), "netcdf-fortran %gcc@12": LANGUAGES}
-    probe = Probe((1, 2, 0), external=False, languages=("c",), needs=needs)
-    wanted = EnvironmentRequest("x", tuple(needs), "gcc@14 languages:=c")
-    with pytest.raises(SpackError) as refused:
-        check_languages(wanted, probe)
-    assert str(refused.value) == (
-        "gcc@14 languages:=c compiles c, and zlib@1.3 needs c++ too. Expected languages=c,c++ of this compiler, as no "
-        "package is built with two gcc; or name another compiler for this package (%gcc@VERSION)."
-    )
-    check_languages(wanted, replace(probe, languages=("c", "cxx")))
-    # The host has gfortran beside a compiler that has none, and compilers of two names can share a package.
-    check_languages(wanted, replace(probe, external=True))
-    check_languages(replace(wanted, compiler="llvm@17"), probe)
-    check_languages(replace(wanted, compiler=None), probe)
 
 
 def test_when_a_compiler_is_built_apart() -> None:

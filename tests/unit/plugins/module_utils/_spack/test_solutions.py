@@ -24,7 +24,7 @@ LOCK = {
     "concrete_specs": {KEY: {"name": "bzip2", "version": "1.0.8", "dependencies": []}},
 }
 WANTED = EnvironmentRequest("one", ("bzip2",))
-FIGURES = {"concretize_s": 12.5, "pruned": True, "solves": 2, "several": False}
+FIGURES = {"concretize_s": 12.5, "pruned": True, "solves": 2, "several": False, "otherwise": ["zlib@1 (gcc@12)"]}
 
 
 def run(args: list[str], **_options: Any) -> tuple[int, str, str]:
@@ -98,6 +98,7 @@ def test_the_same_is_taken_for_another_environment_too(site: Site) -> None:
     assert (found.probe.version, found.probe.root) == ((1, 2, 0), str(site.root))
     assert found.probe.repositories == (str(site.packages),)
     assert not found.several
+    assert found.otherwise == ("zlib@1 (gcc@12)",)
     assert json.loads((target / "spack.lock").read_text()) == LOCK
     assert (target / "spack.yaml").read_text() == "spack: {}"
 
