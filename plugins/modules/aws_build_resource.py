@@ -89,6 +89,9 @@ resource:
     size_gb:
       description: The size of a volume in GiB; else null.
       type: int
+    snapshot_id:
+      description: The snapshot that a volume was made from; empty for none, and for all else.
+      type: str
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule

@@ -141,6 +141,13 @@ options:
     type: bool
     default: true
     version_added: "0.2.0"
+  base:
+    description:
+      - File that M(petal.hpc.volume_base) has written on a volume that was made from a snapshot. Packages of that
+        volume that the solver chose, but for those of O(build_from_source), are taken over where they are.
+      - Where there is no such file, nothing is.
+    type: path
+    version_added: "0.2.0"
   build_from_source:
     description: Specs that are wanted too, and never taken from a cache.
     type: list
@@ -296,7 +303,7 @@ environment:
         origin:
           description:
             - V(source) or V(cache), where it comes from or came from; V(installed) for one that was there before;
-              V(external) for one of the host.
+              V(base) for one that O(base) brought; V(external) for one of the host.
           type: str
         seconds:
           description: What its installation took. Null where that is not known.
@@ -416,6 +423,7 @@ def main() -> None:
             "wait_s": {"type": "float", "default": 15},
             "parallel": {"type": "bool", "default": True},
             "look_for_sources": {"type": "bool", "default": True},
+            "base": {"type": "path"},
             "fail_fast": {"type": "bool", "default": True},
             "prune": {"type": "bool", "default": True},
             "state": {"type": "str", "choices": list(STATES), "default": PRESENT},
@@ -439,6 +447,7 @@ def main() -> None:
             padded_length=given["padded_length"],
             look_for_sources=given["look_for_sources"],
             decided_by=given["decided_by"],
+            base=given["base"] or "",
         )
         result = Environment(module, wanted, options).ensure(given["state"])
         finished = result["environment"]["finished"] and given["state"] != STATUS

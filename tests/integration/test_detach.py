@@ -196,3 +196,30 @@ def test_a_build_on_aws_with_spack_packages(site: Site) -> None:
     assert done.rc == 0, done.output
     assert site.look() == ""
     assert site.leaks() == {}
+
+
+def test_a_volume_on_aws_begins_with_the_nearest_snapshot(site: Site) -> None:
+    (first,) = site.snapshots()
+    specs = [*SOFTWARE["spack_packages"], "lab-r8"]
+    seed = {**yaml.safe_load(site.seed_text), "cluster": {"name": "more", "region": "us-east-1", "os": "ubuntu2204"}}
+    seed["software"] = {**seed["software"], "spack_packages": specs}
+    look = LOOK.replace("\ngrep", '\ngrep -q \'"origin": "base"\' .petal/manifest.json\nls spack/opt >&2\ngrep')
+    other = type(site)(site.directory, "more", yaml.safe_dump(seed), look, site.more)
+    site.client.clear_calls()
+    planned = told(lambda playbook, **more: other.play(playbook, "--check", **more))("build_volume")
+    assert f"begins      with {first['SnapshotId']}: 2 of the 2 specs" in planned.output
+    done = told(other.play)("build_volume")
+    assert done.rc == 0, done.output
+    assert f"The volume begins with {first['SnapshotId']}:" in done.output
+    assert "begins with nothing" not in done.output
+    made = [call for call in site.client.calls() if call["action"] == "CreateVolume"]
+    assert [call["parameters"].get("SnapshotId") for call in made] == [first["SnapshotId"]]
+    assert re.search(r"brought \d+ packages of Spack; 0 of them", done.output), done.output
+    assert other.leaks() == {}
+    # What it began with may go.
+    site.cloud.ec2.delete_snapshot(SnapshotId=first["SnapshotId"])
+    assert other.look() == ""
+    gone = other.play("build_volume", force="true", base=first["SnapshotId"])
+    assert gone.rc != 0
+    assert f"a volume cannot begin with {first['SnapshotId']}: it is not in the own account in us-east-1" in gone.output
+    assert other.leaks() == {}

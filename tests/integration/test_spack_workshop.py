@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -83,6 +84,31 @@ def test_what_is_built_once_is_never_built_again(lab: Lab) -> None:
     taken = run(**given)
     assert set(origins(taken).values()) == {"cache"}
     assert lab.builds() == builds
+
+
+def test_what_is_on_the_volume_and_in_no_cache_is_not_built_again(lab: Lab) -> None:
+    volume = run(**arguments(lab, "there", "petal-rooted"))
+    prefix = prefix_of(volume, "petal-quick")
+    database = lab.tree / ".spack-db"
+    packages = {
+        item["hash"]: str(Path(item["prefix"]).relative_to(lab.tree))
+        for item in volume["environment"]["packages"]
+        if item["origin"] != "external"
+    }
+    record = {"schema": 1, "id": "1", "snapshot_id": "", "cleared": True, "packages": packages}
+    (lab.root / "base.json").write_text(json.dumps(record))
+    # As it is on a volume that was made from a snapshot, on a host whose cache has nothing.
+    shutil.rmtree(database)
+    builds = lab.builds()
+    given = arguments(lab, "more", "petal-slow", base=lab.root / "base.json")
+    made = run(**{**given, "cache_dir": lab.root / "another"})
+    came = origins(made)
+    assert (came["petal-quick"], came["petal-slow"]) == ("base", "source")
+    assert lab.builds()[len(builds) :] == ["slow"]
+    assert prefix_of(made, "petal-quick") == prefix
+    assert prefix_of(made, "petal-slow").is_dir()
+    assert not run(**{**given, "cache_dir": lab.root / "another"})["changed"]
+    throw_away(lab, "more")
 
 
 def test_what_was_finished_outlives_a_build_that_failed(lab: Lab) -> None:

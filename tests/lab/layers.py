@@ -51,6 +51,7 @@ PACKAGES = (
     "_buildcache",
     "_python",
     "_spack",
+    "_base",
     "_report",
     "_pcluster",
 )

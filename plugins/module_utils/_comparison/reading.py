@@ -34,7 +34,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._core.errors import Peta
 from ansible_collections.petal.hpc.plugins.module_utils._core.tags import PACKAGES as PACKAGES_TAG
 from ansible_collections.petal.hpc.plugins.module_utils._core.tags import packages_of
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import human
-from ansible_collections.petal.hpc.plugins.module_utils._provenance.model import CACHE, LOCK, MANIFEST
+from ansible_collections.petal.hpc.plugins.module_utils._provenance.model import BASE, CACHE, LOCK, MANIFEST
 from ansible_collections.petal.hpc.plugins.module_utils._provenance.reading import read
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot
 
@@ -127,7 +127,7 @@ def _of_statement(found: Any, manifest: Mapping[str, Any] | None) -> dict[str, P
     inner = _mapping(definition, "internalParameters")
     sources, byproducts = _items(definition, "resolvedDependencies"), _items(run, "byproducts")
     words = dict(_variants(manifest))
-    components = [one for one in sources if _note(one, "manager") not in (None, CACHE) and not _is_package(one)]
+    components = [one for one in sources if _note(one, "manager") not in (None, BASE, CACHE) and not _is_package(one)]
     commits = {
         key: str(_mapping(one, "digest").get("gitCommit", ""))
         for one in components

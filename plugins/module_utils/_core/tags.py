@@ -24,6 +24,9 @@ SHARING = "petal:sharing"
 # The digest of the volume's list of documents, and the signatures, which go on in SIGNATURE-2, -3 ….
 DOCUMENTS = "petal:documents"
 SIGNATURE = "petal:signature"
+# By which a later build finds it as the beginning of its volume: what has to be the same, and what was asked of Spack.
+BASE = "petal:base"
+BASE_SPECS = "petal:base-specs"
 # Of a copy: REGION/ID of the snapshot that was built, however many copies are in between.
 COPIED_FROM = "petal:copied-from"
 # Of the key pair, which is the lock.

@@ -27,6 +27,8 @@ BUILD_TYPE = "https://github.com/petal-hpc/petal.hpc/blob/main/docs/provenance.m
 
 #: By what a build cache is told from what came from it, and a lock from other files.
 CACHE, LOCK = "spack-buildcache", ".petal/"
+#: Likewise, the snapshot that the volume was made from.
+BASE = "petal.hpc-snapshot"
 
 #: How a builder is called that has no name of its own; the host's stands behind it.
 DEFAULT_BUILDER = "petal.hpc://"
@@ -136,6 +138,7 @@ def _definition(build: Build) -> dict[str, Any]:
             *_recipes(build),
             *_system(build),
             *_caches(build),
+            *_base(build),
             *_fetched(build),
             *_locks(build),
         ],
@@ -207,6 +210,14 @@ def _caches(build: Build) -> Iterable[dict[str, Any]]:
         yield _descriptor(
             f"buildcache/{one.get('name', '')}", f"file://{url}" if url.startswith("/") else url, {}, note
         )
+
+
+def _base(build: Build) -> Iterable[dict[str, Any]]:
+    """What the volume began with, by the manifest on it: packages of that origin are from there."""
+    base = build.manifest.get("base") or {}
+    if base.get("snapshot_id"):
+        note = {"manager": BASE, "fingerprint": base.get("fingerprint"), "buildId": base.get("build_id")}
+        yield _descriptor(f"{base['snapshot_id']}/.petal/{MANIFEST}", "", _digest(base.get("manifest")), note)
 
 
 def _fetched(build: Build) -> Iterable[dict[str, Any]]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._provenance.model import (
+    BASE,
     BUILD_TYPE,
     CACHE,
     LOCK,
@@ -72,6 +73,7 @@ def read(data: bytes, record: Snapshot, record_sha256: str) -> Stated:
     details = ("predicate", "runDetails")
     sources = _list(found, "predicate", "buildDefinition", "resolvedDependencies")
     caches = [one for one in sources if _at(one, "annotations", "manager") == CACHE]
+    bases = [one for one in sources if _at(one, "annotations", "manager") == BASE]
     locks = [one for one in sources if str(_at(one, "name")).startswith(LOCK)]
     return Stated(
         builder=_text(found, *details, "builder", "id"),
@@ -79,8 +81,8 @@ def read(data: bytes, record: Snapshot, record_sha256: str) -> Stated:
         started=_text(found, *details, "metadata", "startedOn"),
         finished=_text(found, *details, "metadata", "finishedOn"),
         commits=_named(sources, "digest", "gitCommit"),
-        # A cache is a place, and a lock a list: neither is a thing that is on the volume.
-        fetched=len(sources) - len(caches) - len(locks),
+        # A cache is a place, a lock a list, and of the volume that it was made from there are packages only.
+        fetched=len(sources) - len(caches) - len(locks) - len(bases),
         compiled=_of_origin(_list(found, *details, "byproducts"), "source"),
         cached=_of_origin(sources, "cache"),
         caches=_named(caches, "uri"),

@@ -26,6 +26,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.grammar import pyt
 ORIGINS = {
     "source": "built from source",
     "cache": "taken from a binary cache",
+    "base": "taken from the volume that this one was made from",
     "index": "taken from a package index",
     "address": "taken from an address in the seed",
     "tool": "only built others, not on the volume",
@@ -259,6 +260,9 @@ def _facts(
     yield "build", manifest["build_id"]
     yield "system", f"{manifest.get('os')} {manifest.get('architecture')}"
     yield "mounted at", manifest["mount_dir"]
+    if base := manifest.get("base"):
+        said = f"{base['snapshot_id']} ({base['name']}), from which {base['taken']} packages were taken"
+        yield "made from", said
     yield "begun", manifest.get("started")
     yield "complete", manifest["created"]
     tools = [

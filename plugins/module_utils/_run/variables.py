@@ -25,6 +25,7 @@ EXTRA_VARIABLES = frozenset(
         "force",
         "keep_on_failure",
         "detach",
+        "base",
         "watch",
         "log",
         "provider",

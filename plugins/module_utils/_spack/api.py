@@ -10,15 +10,15 @@ import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, explained
-from ansible_collections.petal.hpc.plugins.module_utils._host.parse import signal_hint
-from ansible_collections.petal.hpc.plugins.module_utils._spack import lockfile, makers, messages, plan, stacks, unify
+from ansible_collections.petal.hpc.plugins.module_utils._spack import messages, plan
+from ansible_collections.petal.hpc.plugins.module_utils._spack.base import parse_record
 from ansible_collections.petal.hpc.plugins.module_utils._spack.command_api import Grounds, Spack
 from ansible_collections.petal.hpc.plugins.module_utils._spack.ends_api import Ending, memory
 from ansible_collections.petal.hpc.plugins.module_utils._spack.environment_state_api import EnvironmentState
@@ -27,7 +27,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.model import (
     EXTERNAL,
     SOURCE,
     EnvironmentRequest,
-    Node,
     Package,
     Probe,
     SpackError,
@@ -41,7 +40,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import (
     Progress,
     read_output,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import probe as probe_script
 from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import state as state_script
 from ansible_collections.petal.hpc.plugins.module_utils._spack.session_api import (
     KILLED,
@@ -51,6 +49,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.session_api impor
     Session,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._spack.solutions_api import Solutions
+from ansible_collections.petal.hpc.plugins.module_utils._spack.solver_api import Solver
 from ansible_collections.petal.hpc.plugins.module_utils._spack.sources_api import look
 from ansible_collections.petal.hpc.plugins.module_utils._spack.workshop import OLDEST, Workshop
 from ansible_collections.petal.hpc.plugins.module_utils._spack.workshop_api import WorkshopFiles
@@ -83,7 +82,8 @@ class Options:
     of the stores in which packages are built for it; empty to build in their place. padded_length: of prefixes there.
     look_for_sources: whether to, before the first is built. grounds: where Spack works, once it is known. decided_by:
     directories of Spack, of its packages and of a site's recipes, by which solutions are kept in ``cache_dir``; none to
-    keep none.
+    keep none. base: file that says what is in place of the volume that this one was made from, of which nothing may be;
+    empty for none.
     """
 
     spack: str
@@ -99,6 +99,7 @@ class Options:
     look_for_sources: bool = True
     grounds: Grounds | None = None
     decided_by: Sequence[str] = ()
+    base: str = ""
 
 
 class Environment:
@@ -117,6 +118,7 @@ class Environment:
         self._state = EnvironmentState(self._host, self._spack, self._directory)
         self._workshop = Workshop.below(options.cache_dir, str(self._directory), options.padded_length)
         self._solutions = Solutions(self._spack, options.cache_dir, options.decided_by, options.prune)
+        self._solver = Solver(self._host, self._spack, wanted, module.warn, self._error)
         # That of a compiler which had to be built apart.
         self._first: Environment | None = None
         self._changed = False
@@ -188,7 +190,7 @@ class Environment:
         draft = self._directory / "draft"
         if state != FINISHED and self._take(draft):
             return None
-        probed = self._probe()
+        probed = self._solver.probe(self._options.prune)
         wanted, apart = self._wanted, plan.compiler_apart(self._wanted, probed)
         if apart is not None:
             self._first = Environment(self._module, apart, self._options)
@@ -201,7 +203,7 @@ class Environment:
                 return earlier
         elif state == FINISHED:
             raise self._error(f"the environment {self._wanted.name} was not started; run it with state=present first")
-        figures = self._solution(draft, wanted, probed)
+        figures = self._solver.solve(draft, wanted, probed)
         if apart is None:
             self._solutions.put(self._wanted, draft, probed, figures)
         self._replace(draft, probed, figures, apart)
@@ -213,7 +215,7 @@ class Environment:
         found = self._solutions.take(self._wanted, draft)
         if found is None:
             return False
-        self._tell(self._chosen(draft), found.several, found.otherwise)
+        self._solver.tell(draft, found.several, found.otherwise)
         self._replace(draft, found.probe, found.figures, None)
         return True
 
@@ -229,56 +231,6 @@ class Environment:
     def compiler(self) -> Package:
         """The compiler that this environment is for."""
         return next(item for item in self._state.packages() if item.explicit)
-
-    def _probe(self) -> Probe:
-        arguments = {
-            "specs": list(self._wanted.specs),
-            "compiler": self._wanted.compiler,
-            "target": self._wanted.target,
-            "prune": self._options.prune,
-            "stacks": [{**asdict(one), "specs": list(stacks.with_mpi(one))} for one in self._wanted.stacks],
-        }
-        probed = Probe.from_dict(self._spack.inside(probe_script, arguments))
-        makers.check_languages(self._wanted, probed)
-        stacks.check(self._wanted, probed)
-        return probed
-
-    def _solution(self, draft: Path, wanted: EnvironmentRequest, probed: Probe) -> dict[str, Any]:
-        """Solve an environment in ``draft``, and give how that went. Raises SpackError with Spack's reason."""
-        started = time.monotonic()
-        scope = draft / "scope"
-        self._spack.make_directory(draft)
-        self._spack.make_directory(scope)
-        (draft / "spack.lock").unlink(missing_ok=True)
-        self._host.write(scope / "packages.yaml", plan.closed_packages(probed))
-        environment = ["-e", str(draft), "concretize", "--force"]
-        reason = where = ""
-        attempts = unify.attempts(stacks.lists(wanted), bool(probed.closed))
-        for count, attempt in enumerate(attempts, start=1):
-            self._host.write(draft / "spack.yaml", stacks.spack_yaml(wanted, probed, attempt.unify))
-            self._spack.give(draft / "spack.yaml")
-            options = ["-C", str(scope)] if attempt.pruned else []
-            status, output, problem = self._spack.call([*options, *environment])
-            if status == 0 and (draft / "spack.lock").exists():
-                nodes = self._chosen(draft)
-                several = attempt.unify != attempts[0].unify
-                otherwise = makers.made_otherwise(wanted, probed, nodes)
-                self._tell(nodes, several, otherwise)
-                seconds = round(time.monotonic() - started, 1)
-                figures = {"concretize_s": seconds, "pruned": attempt.pruned, "solves": count}
-                return {**figures, "several": several, "otherwise": otherwise}
-            if ended := signal_hint(status):
-                raise self._error(messages.unsolved_message(self._wanted.name, ended))
-            if attempt.tells:
-                reason, where = problem or output, stacks.stack_that_was_solved(output)
-        raise self._error(messages.refused_message(self._wanted.name, reason, where))
-
-    def _chosen(self, draft: Path) -> dict[str, Node]:
-        return lockfile.parse_lock((draft / "spack.lock").read_text(encoding="utf-8"))
-
-    def _tell(self, nodes: Mapping[str, Node], several: bool, otherwise: Sequence[str]) -> None:
-        for text in makers.warnings(self._wanted, nodes, several, otherwise):
-            self._module.warn(text)
 
     # Installing
 
@@ -309,14 +261,16 @@ class Environment:
 
     def _facts(self, directory: Path) -> dict[str, Any]:
         """What Spack's store and mirrors have of the environment; takes over what a killed session had finished."""
+        base = self._base()
         arguments = {
             "environment": str(directory),
             "adopt": [] if self._check else self._state.finished,
             "from_source": self._from_source(),
             "cache": self._workshop.cache if self._builds_apart() else "",
+            "base": sorted(base["packages"]) if base else [],
         }
         facts = self._spack.inside(state_script, arguments)
-        self._state.enter(facts)
+        self._state.enter(facts, base["id"] if base else "")
         deprecated = self._state.deprecated()
         if deprecated:
             self._module.warn(f"Spack calls these versions deprecated: {', '.join(deprecated)}")
@@ -324,6 +278,16 @@ class Environment:
         if of_system:
             self._module.warn(messages.of_system_message(of_system))
         return facts
+
+    def _base(self) -> dict[str, Any] | None:
+        """What is in place of the volume that this one was made from, and was not taken over yet."""
+        if self._check or not self._options.base:
+            return None
+        try:
+            found = parse_record(self._host.read_json(Path(self._options.base)))
+        except FileNotFoundError:
+            return None
+        return None if self._state.has_taken(found["id"]) else found
 
     def _from_source(self) -> list[str]:
         """What no cache is asked for: what the user says, and what could not be moved from one to here."""
@@ -550,7 +514,7 @@ class Environment:
         if solved:
             self._facts(self._directory)
             return self._result(False)
-        probed = self._probe()
+        probed = self._solver.probe(self._options.prune)
         wanted, apart = self._wanted, plan.compiler_apart(self._wanted, probed)
         if apart is not None:
             self._first = Environment(self._module, apart, self._options)
@@ -560,7 +524,7 @@ class Environment:
                 return earlier
             wanted, probed = plan.with_compiler_built(self._wanted, probed, self._first.compiler())
         with self._spack.scratch() as draft:
-            figures = {**self._solution(draft, wanted, probed), "version": list(probed.version)}
+            figures = {**self._solver.solve(draft, wanted, probed), "version": list(probed.version)}
             self._state.preview(draft / "spack.lock", figures)
             self._facts(draft)
         return self._result(False)

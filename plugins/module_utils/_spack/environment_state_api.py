@@ -16,6 +16,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._spack import lockfile, plan
 from ansible_collections.petal.hpc.plugins.module_utils._spack.command_api import Spack
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import (
+    BASE,
     EnvironmentRequest,
     Node,
     Package,
@@ -87,7 +88,9 @@ class EnvironmentState:
         :param figures: how it was found.
         :param apart: the environment of its compiler, where that was built apart.
         """
-        kept: dict[str, Any] = {key: self._record[key] for key in ("history", "finished") if key in self._record}
+        kept: dict[str, Any] = {
+            key: self._record[key] for key in ("history", "finished", "base") if key in self._record
+        }
         for name in ("spack.yaml", "spack.lock"):
             (draft / name).replace(self._directory / name)
         self.preview(self.lock, {**figures, **kept})
@@ -170,8 +173,19 @@ class EnvironmentState:
 
     # Where packages are
 
-    def enter(self, facts: Mapping[str, Any]) -> None:
-        """Note what Spack's store and mirrors have: the answer of ``scripts/state.py``."""
+    def has_taken(self, base: str) -> bool:
+        """Whether the packages that a volume was begun with were taken over: once, as later some may be half built."""
+        return bool(self._record.get("base") == base)
+
+    def enter(self, facts: Mapping[str, Any], base: str = "") -> None:
+        """Note what Spack's store and mirrors have: the answer of ``scripts/state.py``.
+
+        :param base: which volume's packages it was asked to take over.
+        """
+        if base:
+            history = self._record.setdefault("history", {})
+            history.update({key: asdict(Brought(BASE, None)) for key in facts.get("taken", ())})
+            self._record["base"] = base
         self._record["places"] = {key: asdict(Place(**value)) for key, value in facts["nodes"].items()}
         self._record["database"] = facts["database"]
         self._record.pop("finished", None)

@@ -19,6 +19,8 @@ INSTALLED = "installed"
 CACHE = "cache"
 SOURCE = "source"
 EXTERNAL = "external"
+#: On the volume that this one was made from.
+BASE = "base"
 
 #: Kinds of dependencies that a package needs after it was built (Spack's deptypes).
 RUNTIME = frozenset({"link", "run"})

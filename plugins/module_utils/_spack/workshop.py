@@ -17,6 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._spack.model import SpackError
+
 # Spack 1.2 has filters of mirrors, and an installer that pushes.
 OLDEST = (1, 2)
 #: The mirror's name. A site's own mirrors come beside it.
@@ -52,6 +54,10 @@ class Workshop:
         length = max(self.padded_length, len(target) + 1)
         return json.dumps({"config": {"install_tree": {"root": self.store, "padded_length": length}}}, indent=1) + "\n"
 
+    def upstreams(self, store: str) -> str:
+        """upstreams.yaml of a scope, as JSON: what is in another store is used from there, and not built again."""
+        return json.dumps({"upstreams:": {NAME: {"install_tree": store}}}, indent=1) + "\n"
+
     def mirrors(self, others: Mapping[str, Any], from_source: Sequence[str], building: bool) -> str:
         """mirrors.yaml of a scope, as JSON: the cache is asked first.
 
@@ -66,3 +72,20 @@ class Workshop:
                 own["fetch"] = {"url": url, "exclude_binary": list(from_source)}
         key = "mirrors:" if others else "mirrors"
         return json.dumps({key: {NAME: own, **others}}, indent=1) + "\n"
+
+
+def installed_only(database: str) -> str:
+    """A store's ``index.json`` without what is not installed: of another store Spack takes no such record for none.
+
+    Raises SpackError where it is no database.
+    """
+    try:
+        found = json.loads(database)
+        installs = found["database"]["installs"]
+        kept = {key: record for key, record in installs.items() if record.get("installed")}
+        for record in kept.values():
+            needs = [one for one in record["spec"].get("dependencies", ()) if one["hash"] in kept]
+            record["spec"] = {**record["spec"], "dependencies": needs}
+        return json.dumps({**found, "database": {**found["database"], "installs": kept}})
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise SpackError(f"Spack's database is not what Spack writes: {error!r}. Build the volume anew.") from error

@@ -15,7 +15,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._spack import plan
 from ansible_collections.petal.hpc.plugins.module_utils._spack.command_api import Spack
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import Node
-from ansible_collections.petal.hpc.plugins.module_utils._spack.workshop import Workshop
+from ansible_collections.petal.hpc.plugins.module_utils._spack.workshop import Workshop, installed_only
 
 
 class WorkshopFiles:
@@ -50,12 +50,24 @@ class WorkshopFiles:
             "config.yaml": workshop.config(facts["root"]),
             "mirrors.yaml": workshop.mirrors(others, from_source, building=True),
         }
+        if facts.get("lacking"):
+            # Of the volume that this one was made from, say. What is built on that cannot be moved to longer paths.
+            building["upstreams.yaml"] = workshop.upstreams(self._volume(facts["database"]))
         moving = {"mirrors.yaml": workshop.mirrors(others, from_source, building=False)}
         build, move = (self._scope(name, files) for name, files in (("building", building), ("moving", moving)))
         steps = [[*move, *_all(install), "--use-buildcache", "only"]]
         if missing:
             steps.insert(0, [*build, *install, *plan.FROM_SOURCE, *(f"{node.name}/{node.hash}" for node in missing)])
         return steps
+
+    def _volume(self, database: str) -> str:
+        """A store for Spack to take from, of which there is the database alone: what is installed on the volume."""
+        directory = self._directory / "volume"
+        index = directory / ".spack-db" / "index.json"
+        self._spack.make_directory(index.parent)
+        self._host.write(index, installed_only(Path(database).read_text(encoding="utf-8")))
+        self._spack.give(index)
+        return str(directory)
 
     def _scope(self, name: str, files: Mapping[str, str]) -> list[str]:
         """The command that runs Spack for this environment with settings of its own."""

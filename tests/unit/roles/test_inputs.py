@@ -13,7 +13,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed import inputs
 ROOT = Path(__file__).resolve().parents[3]
 ROLES = (
     *("spack", "lmod", "python_environments", "software_volume"),
-    *("snapshots", "volume_build", "build_host", "cluster"),
+    *("snapshots", "volume_base", "volume_build", "build_host", "cluster"),
 )
 
 WHERE_FROM = "where something is fetched from; what it is, a commit, a digest or a checksum decides"
@@ -71,6 +71,9 @@ REASONS = {
     "software_volume_plan": "made from the seed and the fingerprint",
     "snapshots_plan": "made from the seed and the fingerprint",
     "volume_build_plan": "made from the seed and the fingerprint",
+    "volume_base_plan": "made from the seed and the fingerprint",
+    "volume_base_from": "how much is there already; what comes of it is the same",
+    "volume_base_made_from": RESULT,
     "build_host_plan": "made from the seed and the fingerprint",
     "cluster_plan": "made from the seed and the fingerprint",
     **dict.fromkeys(
@@ -118,6 +121,7 @@ REASONS = {
             *("build_host_private_address", "build_host_connection", "build_host_ssm_bucket"),
             *("build_host_host_keys", "build_host_instance_profile", "build_host_root_size_gb"),
             *("build_host_ssh_key_dir", "cluster_store_host", "cluster_store"),
+            *("volume_base_store_host", "volume_base_store"),
         ),
         HOST,
     ),

@@ -151,5 +151,6 @@ class Made:
             "availability_zone": str(resource.get("AvailabilityZone", "")),
             "vpc_id": str(resource.get("VpcId", "")),
             "size_gb": resource.get("Size"),
+            "snapshot_id": str(resource.get("SnapshotId") or ""),
         }
         return {"changed": made, "resource_id": str(resource[self._kind.identifier]), "resource": shown}

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,21 @@ def adopt(store: Any, specs: list[Any], finished: set[str], roots: set[str]) -> 
             if in_place(store, spec):
                 store.db.add(spec, explicit=key in roots)
                 found.append(key)
+    return found
+
+
+def take_over(store: Any, specs: list[Any], there: set[str], refused: set[str], roots: set[str]) -> list[str]:
+    """Enter packages of the volume that this one was made from into the database; gives their hashes.
+
+    ``there``: hashes of what is whole and in place, of which nothing is in the database yet. ``refused``: those that
+    are not wanted from there. What is not taken over and would be in the way of its installation is removed.
+    """
+    found = adopt(store, specs, there - refused, roots)
+    for spec in specs:
+        if spec.dag_hash() in there and not spec.external and not store.db.installed(spec):
+            prefix = Path(store.layout.path_for_spec(spec))
+            if prefix.is_dir() and not prefix.is_symlink():
+                shutil.rmtree(prefix)
     return found
 
 
@@ -143,35 +159,52 @@ def license_of(spec: Any) -> str:
 def main(arguments: dict[str, Any]) -> dict[str, Any]:
     """Answer for ``environment`` (its directory), ``adopt`` (hashes), ``from_source`` (specs) and ``cache`` (directory
     of a build cache beside the mirrors; empty for none).
+
+    ``base``: hashes of what the volume that this one was made from has left in place; of those, what only builds
+    others is taken over where packages are built in their place. The answer's ``lacking`` says whether something is
+    installed that ``cache`` has not.
     """
     environment = module("environment").Environment(arguments["environment"])
     roots = {spec.dag_hash() for spec in environment.concrete_roots()}
     specs = list(module("traverse").traverse_nodes(environment.concrete_roots(), order="post", deptype="all"))
     store = Store(module("store").STORE)
-    adopted = adopt(store, specs, set(arguments.get("adopt", ())), roots) if arguments.get("adopt") else []
     from_source = [module("spec").Spec(text) for text in arguments.get("from_source", ())]
+    taken: list[str] = []
+    if arguments.get("base"):
+        running = module("traverse").traverse_nodes(environment.concrete_roots(), deptype=("link", "run"))
+        needed = (
+            {spec.dag_hash() for spec in running} if arguments.get("cache") else {spec.dag_hash() for spec in specs}
+        )
+        anew = {spec.dag_hash() for spec in specs if any(spec.satisfies(item) for item in from_source)}
+        given = set(arguments["base"])
+        taken = take_over(store, specs, given, anew | (given - needed), roots)
+    adopted = adopt(store, specs, set(arguments.get("adopt", ())), roots) if arguments.get("adopt") else []
     missing = [spec for spec in specs if not spec.external and not store.db.installed(spec)]
     takable = [spec for spec in missing if not any(spec.satisfies(item) for item in from_source)]
     kept = held(arguments.get("cache", ""), takable)
     hits = kept | cached([spec for spec in takable if spec.dag_hash() not in kept])
+    there = [spec for spec in specs if not spec.external and store.db.installed(spec)]
+    lacking = bool(arguments.get("cache")) and len(held(arguments["cache"], there)) < len(there)
     nodes = {}
     for spec in specs:
         record, key = store.db.record(spec), spec.dag_hash()
-        there = bool(record and record.installed)
-        path = record.path if there else None
+        installed = bool(record and record.installed)
+        path = record.path if installed else None
         nodes[key] = {
             "prefix": str(spec.external_path if spec.external else path or store.layout.path_for_spec(spec)),
-            "installed": there and not spec.external,
+            "installed": installed and not spec.external,
             "cached": key in hits,
             "deprecated": not spec.external and is_deprecated(spec),
-            "explicit": bool(there and record.explicit),
+            "explicit": bool(installed and record.explicit),
             "license": "" if spec.external else license_of(spec),
         }
     return {
         "nodes": nodes,
         "adopted": adopted,
+        "taken": taken,
         "database": str(store.db._index_path),
         "root": str(store.root),
+        "lacking": lacking,
         "mirrors": filtered_mirrors(arguments["from_source"]) if from_source and binary_mirrors() else {},
     }
 

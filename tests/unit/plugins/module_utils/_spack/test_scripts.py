@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
 import os
@@ -335,3 +336,64 @@ def test_a_request_to_end(tmp_path: Path) -> None:
 def living(session: int) -> list[str]:
     found = subprocess.run(["ps", "-o", "stat=", "-s", str(session)], capture_output=True, text=True, check=False)
     return [line for line in found.stdout.splitlines() if not line.startswith("Z")]
+
+
+class Spec:
+    """As much of one of Spack's as the script asks for."""
+
+    external = ""
+
+    def __init__(self, name: str, *needs: Spec) -> None:
+        self.name = name
+        self._needs = needs
+
+    def dag_hash(self) -> str:
+        return self.name
+
+    def dependencies(self, **_kinds: Any) -> tuple[Spec, ...]:
+        return self._needs
+
+
+class Tree:
+    """A store of Spack's with an empty database, in a directory."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.known: dict[str, bool] = {}
+        self.db = self
+        self.layout = self
+
+    def write_transaction(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+    def installed(self, spec: Spec) -> bool:
+        return spec.name in self.known
+
+    def add(self, spec: Spec, explicit: bool) -> None:
+        self.known[spec.name] = explicit
+
+    def path_for_spec(self, spec: Spec) -> str:
+        return str(self._root / spec.name)
+
+    def ensure_installed(self, spec: Spec) -> None:
+        if not (self._root / spec.name).is_dir():
+            raise OSError(spec.name)
+
+
+def test_what_is_in_place_is_taken_over_and_what_would_be_in_the_way_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors = type("errors", (), {"SpackError": OSError})
+    monkeypatch.setattr(state, "module", lambda _name: errors)
+    zlib, tool = Spec("zlib"), Spec("tool")
+    hdf5, anew = Spec("hdf5", zlib), Spec("anew", zlib)
+    above, gone = Spec("above", anew), Spec("gone")
+    specs = [zlib, hdf5, anew, above, tool, gone]
+    for name in ("zlib", "hdf5", "anew", "above", "tool", "not-of-this-environment"):
+        (tmp_path / name).mkdir()
+    store, there = Tree(tmp_path), {"zlib", "hdf5", "anew", "above", "tool", "gone", "not-of-this-environment"}
+    taken = state.take_over(store, specs, there, {"anew", "tool"}, {"hdf5"})
+    assert taken == ["zlib", "hdf5"]
+    assert store.known == {"zlib": False, "hdf5": True}
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == ["hdf5", "not-of-this-environment", "zlib"], "what needs another one is built on that"

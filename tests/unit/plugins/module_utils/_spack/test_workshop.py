@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._spack.workshop import Workshop
+import pytest
+
+from ansible_collections.petal.hpc.plugins.module_utils._spack.model import SpackError
+from ansible_collections.petal.hpc.plugins.module_utils._spack.workshop import Workshop, installed_only
 
 WORKSHOP = Workshop.below("/var/cache/petal/own", "/var/cache/petal/spack/envs/a", 128)
 OTHERS = {"lab": {"url": "s3://lab/cache", "exclude_binary": ["zlib"]}}
@@ -38,3 +42,17 @@ def test_what_shall_be_built_is_taken_from_no_cache_while_it_is_built_and_from_t
     assert "fetch" not in moving["petal-own"]
     assert "autopush" not in moving["petal-own"]
     assert building["lab"] == moving["lab"] == OTHERS["lab"]
+
+
+def test_another_store_is_shown_what_is_installed_alone() -> None:
+    def record(installed: bool, *needs: str) -> dict[str, Any]:
+        spec = {"name": "x", "dependencies": [{"name": "x", "hash": one} for one in needs]}
+        return {"spec": spec, "installed": installed, "path": "/x"}
+
+    installs = {"a": record(True, "b", "c"), "b": record(False), "c": record(True)}
+    shown = json.loads(installed_only(json.dumps({"database": {"version": "8", "installs": installs}})))["database"]
+    assert (shown["version"], sorted(shown["installs"])) == ("8", ["a", "c"])
+    assert [one["hash"] for one in shown["installs"]["a"]["spec"]["dependencies"]] == ["c"]
+    for wrong in ("", "[]", "{}", '{"database": {"installs": []}}', '{"database": {"installs": {"a": []}}}'):
+        with pytest.raises(SpackError, match="is not what Spack writes"):
+            installed_only(wrong)

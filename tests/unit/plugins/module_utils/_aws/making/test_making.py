@@ -114,7 +114,7 @@ def test_a_volume_that_is_seen_late_is_made_once(late: float) -> None:
     assert volume(cloud)["resource_id"] == "vol-0"
     again = volume(cloud)
     assert (again["changed"], again["resource_id"], len(cloud.made)) == (False, "vol-0", 1)
-    assert again["resource"] == {"availability_zone": "us-east-1a", "vpc_id": "", "size_gb": 2}
+    assert again["resource"] == {"availability_zone": "us-east-1a", "vpc_id": "", "size_gb": 2, "snapshot_id": ""}
 
 
 @pytest.mark.parametrize("zone", ["us-east-1a", "us-east-1b"])
@@ -140,7 +140,7 @@ def test_a_security_group_that_is_seen_late(late: float) -> None:
     assert group(cloud) == {
         "changed": True,
         "resource_id": "sg-0",
-        "resource": {"availability_zone": "", "vpc_id": "vpc-1", "size_gb": None},
+        "resource": {"availability_zone": "", "vpc_id": "vpc-1", "size_gb": None, "snapshot_id": ""},
     }
     cloud.made[0]["seen"] = cloud.now + late
     # Refused as a duplicate, and found a little later.
