@@ -114,6 +114,13 @@ options:
     type: int
     default: 128
     version_added: "0.2.0"
+  cache_limit:
+    description:
+      - GiB that the packages in O(cache_dir) may take; V(0) for any number. At the end of an installation those go that
+        were used longest ago, and never one that was used in the last two days, as by an installation that goes on.
+    type: float
+    default: 0
+    version_added: "0.2.0"
   decided_by:
     description:
       - Directories that decide what the solver chooses. That of Spack's checkout first, then that of its packages, then
@@ -391,6 +398,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.api import (
 )
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import EnvironmentRequest
 from ansible_collections.petal.hpc.plugins.module_utils._spack.records_api import keep
+from ansible_collections.petal.hpc.plugins.module_utils._spack.retention_api import GIB
 
 STACK = {
     "name": {"type": "str", "required": True},
@@ -414,6 +422,7 @@ def main() -> None:
             "stacks": {"type": "list", "elements": "dict", "options": STACK},
             "cache_dir": {"type": "path"},
             "padded_length": {"type": "int", "default": 128},
+            "cache_limit": {"type": "float", "default": 0},
             "record_dir": {"type": "path"},
             "decided_by": {"type": "list", "elements": "path", "default": []},
             "build_from_source": {"type": "list", "elements": "str", "default": []},
@@ -448,6 +457,7 @@ def main() -> None:
             look_for_sources=given["look_for_sources"],
             decided_by=given["decided_by"],
             base=given["base"] or "",
+            cache_limit=int(given["cache_limit"] * GIB),
         )
         result = Environment(module, wanted, options).ensure(given["state"])
         finished = result["environment"]["finished"] and given["state"] != STATUS

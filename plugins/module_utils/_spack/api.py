@@ -16,6 +16,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, explained
 from ansible_collections.petal.hpc.plugins.module_utils._spack import messages, plan
 from ansible_collections.petal.hpc.plugins.module_utils._spack.base import parse_record
@@ -40,6 +41,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import (
     Progress,
     read_output,
 )
+from ansible_collections.petal.hpc.plugins.module_utils._spack.retention_api import shrink, told
 from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import state as state_script
 from ansible_collections.petal.hpc.plugins.module_utils._spack.session_api import (
     KILLED,
@@ -83,7 +85,7 @@ class Options:
     look_for_sources: whether to, before the first is built. grounds: where Spack works, once it is known. decided_by:
     directories of Spack, of its packages and of a site's recipes, by which solutions are kept in ``cache_dir``; none to
     keep none. base: file that says what is in place of the volume that this one was made from, of which nothing may be;
-    empty for none.
+    empty for none. cache_limit: bytes that the cache may have, 0 for any number.
     """
 
     spack: str
@@ -100,6 +102,7 @@ class Options:
     grounds: Grounds | None = None
     decided_by: Sequence[str] = ()
     base: str = ""
+    cache_limit: int = 0
 
 
 class Environment:
@@ -268,6 +271,7 @@ class Environment:
             "from_source": self._from_source(),
             "cache": self._workshop.cache if self._builds_apart() else "",
             "base": sorted(base["packages"]) if base else [],
+            "use": not self._check,
         }
         facts = self._spack.inside(state_script, arguments)
         self._state.enter(facts, base["id"] if base else "")
@@ -366,6 +370,7 @@ class Environment:
         self._session.clear()
         if self._builds_apart():
             self._workshop_files().clear()
+            self._shrink()
         if outcome.status != 0 and again and self._start(None):
             return None
         if told:
@@ -383,6 +388,19 @@ class Environment:
         failed = messages.failures(found, self._state.nodes.values(), logs)
         message = self._ending().message(outcome, found, failed, logs, self._session)
         raise self._error(message, [item.to_dict() for item in failed])
+
+    def _shrink(self) -> None:
+        """Keep the host's own cache as small as it may be. What cannot be removed is no failure of a build."""
+        cache, limit = Path(self._workshop.cache), self._options.cache_limit
+        if limit <= 0:
+            return
+        try:
+            with self._host.lock(Path(f"{cache}.lock"), f"clearing {cache}"):
+                said = told(str(cache), limit, shrink(cache, limit))
+        except (OSError, PetalError) as error:
+            said = f"The host's own cache {cache} was not looked at for what may go: {error}"
+        if said:
+            self._module.warn(said)
 
     def _progress(self) -> Progress:
         return read_output(*self._session.lines())

@@ -38,6 +38,7 @@ REASONS = {
     "spack_cache_dir": OFF_VOLUME,
     "spack_work_dir": OFF_VOLUME,
     "spack_own_cache": OFF_VOLUME,
+    "spack_own_cache_limit": OFF_VOLUME,
     "spack_package_cache_valid_time": PATIENCE,
     "spack_jobs": PATIENCE,
     "spack_build_parallel": PATIENCE,
@@ -113,7 +114,8 @@ REASONS = {
     ),
     **dict.fromkeys(
         (
-            *("software_volume_own_cache", "software_volume_detach", "snapshots_store_host", "snapshots_store"),
+            *("software_volume_own_cache", "software_volume_own_cache_limit"),
+            *("software_volume_detach", "snapshots_store_host", "snapshots_store"),
             *("snapshots_region", "volume_build_keep_on_failure", "volume_build_store_host"),
             *("volume_build_store", "volume_build_region", "volume_build_ssh_key_dir"),
             *("build_host_logs_dir", "build_host_store_host", "build_host_store"),

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -112,16 +113,22 @@ def cached(specs: list[Any]) -> set[str]:
     return {spec.dag_hash() for spec in specs if index.find_by_hash(spec.dag_hash())}
 
 
-def held(directory: str, specs: list[Any]) -> set[str]:
-    """The hashes that a build cache in a directory has, by its files: it has no index that is always up to date."""
+def held(directory: str, specs: list[Any], use: bool) -> set[str]:
+    """The hashes that a build cache in a directory has, by its files: it has no index that is always up to date.
+
+    use: note that they are used now, so that they are not the first to go where there is little room.
+    """
     found = set()
     if directory and specs:
         layouts = module("url_buildcache")
         cache = layouts.get_url_buildcache_class(module("binary_distribution").CURRENT_BUILD_CACHE_LAYOUT_VERSION)
         for spec in specs:
             url = cache.get_manifest_url(spec, f"file://{directory}")
-            if Path(module("util.url").local_file_path(url)).is_file():
+            path = Path(module("util.url").local_file_path(url))
+            if path.is_file():
                 found.add(spec.dag_hash())
+                if use:
+                    os.utime(path)
     return found
 
 
@@ -157,8 +164,8 @@ def license_of(spec: Any) -> str:
 
 
 def main(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Answer for ``environment`` (its directory), ``adopt`` (hashes), ``from_source`` (specs) and ``cache`` (directory
-    of a build cache beside the mirrors; empty for none).
+    """Answer for ``environment`` (its directory), ``adopt`` (hashes), ``from_source`` (specs), ``cache`` (directory of
+    a build cache beside the mirrors; empty for none) and ``use`` (whether what it has will be used).
 
     ``base``: hashes of what the volume that this one was made from has left in place; of those, what only builds
     others is taken over where packages are built in their place. The answer's ``lacking`` says whether something is
@@ -181,10 +188,10 @@ def main(arguments: dict[str, Any]) -> dict[str, Any]:
     adopted = adopt(store, specs, set(arguments.get("adopt", ())), roots) if arguments.get("adopt") else []
     missing = [spec for spec in specs if not spec.external and not store.db.installed(spec)]
     takable = [spec for spec in missing if not any(spec.satisfies(item) for item in from_source)]
-    kept = held(arguments.get("cache", ""), takable)
+    kept = held(arguments.get("cache", ""), takable, bool(arguments.get("use")))
     hits = kept | cached([spec for spec in takable if spec.dag_hash() not in kept])
     there = [spec for spec in specs if not spec.external and store.db.installed(spec)]
-    lacking = bool(arguments.get("cache")) and len(held(arguments["cache"], there)) < len(there)
+    lacking = bool(arguments.get("cache")) and len(held(arguments["cache"], there, False)) < len(there)
     nodes = {}
     for spec in specs:
         record, key = store.db.record(spec), spec.dag_hash()
