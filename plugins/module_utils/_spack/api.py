@@ -16,7 +16,6 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, explained
 from ansible_collections.petal.hpc.plugins.module_utils._spack import messages, plan
 from ansible_collections.petal.hpc.plugins.module_utils._spack.base import parse_record
@@ -41,7 +40,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import (
     Progress,
     read_output,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._spack.retention_api import shrink, told
+from ansible_collections.petal.hpc.plugins.module_utils._spack.retention_api import keep_small
 from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import state as state_script
 from ansible_collections.petal.hpc.plugins.module_utils._spack.session_api import (
     KILLED,
@@ -209,7 +208,7 @@ class Environment:
         figures = self._solver.solve(draft, wanted, probed)
         if apart is None:
             self._solutions.put(self._wanted, draft, probed, figures)
-        self._replace(draft, probed, figures, apart)
+        self._adopt(draft, probed, figures, apart)
         return None
 
     def _take(self, draft: Path) -> bool:
@@ -219,16 +218,14 @@ class Environment:
         if found is None:
             return False
         self._solver.tell(draft, found.several, found.otherwise)
-        self._replace(draft, found.probe, found.figures, None)
+        self._adopt(draft, found.probe, found.figures, None)
         return True
 
-    def _replace(
-        self, draft: Path, probed: Probe, figures: Mapping[str, Any], apart: EnvironmentRequest | None
-    ) -> None:
+    def _adopt(self, draft: Path, probe: Probe, figures: Mapping[str, Any], apart: EnvironmentRequest | None) -> None:
         self._session.end()
         self._keep()
         self._session.clear()
-        self._state.replace(draft, self._wanted, probed, figures, apart)
+        self._state.replace(draft, self._wanted, probe, figures, apart)
         self._changed = True
 
     def compiler(self) -> Package:
@@ -370,7 +367,8 @@ class Environment:
         self._session.clear()
         if self._builds_apart():
             self._workshop_files().clear()
-            self._shrink()
+            for said in keep_small(self._host, self._workshop.cache, self._options.cache_limit):
+                self._module.warn(said)
         if outcome.status != 0 and again and self._start(None):
             return None
         if told:
@@ -388,19 +386,6 @@ class Environment:
         failed = messages.failures(found, self._state.nodes.values(), logs)
         message = self._ending().message(outcome, found, failed, logs, self._session)
         raise self._error(message, [item.to_dict() for item in failed])
-
-    def _shrink(self) -> None:
-        """Keep the host's own cache as small as it may be. What cannot be removed is no failure of a build."""
-        cache, limit = Path(self._workshop.cache), self._options.cache_limit
-        if limit <= 0:
-            return
-        try:
-            with self._host.lock(Path(f"{cache}.lock"), f"clearing {cache}"):
-                said = told(str(cache), limit, shrink(cache, limit))
-        except (OSError, PetalError) as error:
-            said = f"The host's own cache {cache} was not looked at for what may go: {error}"
-        if said:
-            self._module.warn(said)
 
     def _progress(self) -> Progress:
         return read_output(*self._session.lines())

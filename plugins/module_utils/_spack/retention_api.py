@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host import below_api as below
+from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import human
 from ansible_collections.petal.hpc.plugins.module_utils._spack.retention import (
     File,
@@ -49,6 +50,21 @@ def shrink(cache: Path, limit: int) -> Shrinking:
             with contextlib.suppress(FileNotFoundError, PetalError), below.above(cache, path) as (at, name):
                 os.unlink(name, dir_fd=at)
     return wanted
+
+
+def keep_small(host: Host, cache: str, limit: int) -> list[str]:
+    """Keep a cache as small as it may be, and give what there is to say of it. What cannot be is no failure of a build.
+
+    :param limit: bytes; 0 for any number.
+    """
+    if limit <= 0:
+        return []
+    try:
+        with host.lock(Path(f"{cache}.lock"), f"clearing {cache}"):
+            said = told(cache, limit, shrink(Path(cache), limit))
+    except (OSError, PetalError) as error:
+        said = f"The host's own cache {cache} was not looked at for what may go: {error}"
+    return [said] if said else []
 
 
 def told(cache: str, limit: int, found: Shrinking) -> str:
