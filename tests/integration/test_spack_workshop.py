@@ -6,6 +6,7 @@ import contextlib
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,34 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 def arguments(lab: Lab, name: str, *specs: str, **more: Any) -> dict[str, Any]:
     return lab.arguments(name, *specs, cache_dir=lab.root / "own", **more)
+
+
+def test_what_was_chosen_once_is_taken_again_until_a_recipe_changes(lab: Lab) -> None:
+    recipes = lab.root / "spack_repo" / "petal_test"
+    settings, command = lab.site / "concretizer.yaml", lab.command.read_text()
+    before = settings.read_text()
+    settings.write_text(before.replace('"reuse": true', '"reuse": {"from": [{"type": "local"}]}'))
+    lab.command.write_text(command.replace("#!/bin/sh\n", f"#!/bin/sh\nSPACK_PYTHON={sys.executable}\n"))
+    decided_by = [lab.root / "spack", lab.root / "packages", recipes]
+
+    def chosen(name: str) -> tuple[int, list[str]]:
+        found = run(**arguments(lab, name, "petal-slow", state="concretized", decided_by=decided_by))
+        return found["environment"]["solves"], [item["hash"] for item in found["environment"]["packages"]]
+
+    try:
+        first = chosen("first")
+        asked = lab.calls()
+        again = chosen("again")
+        assert (first[0], again) == (1, (0, first[1]))
+        assert lab.calls() == asked, "Spack need not be asked"
+        recipe = recipes / "packages" / "petal_quick" / "package.py"
+        recipe.write_text(recipe.read_text().replace("default=False", "default=True", 1))
+        assert chosen("anew")[1] != first[1]
+        recipe.write_text(recipe.read_text().replace("default=True", "default=False", 1))
+        assert chosen("as-it-was") == again
+    finally:
+        settings.write_text(before)
+        lab.command.write_text(command)
 
 
 def kept(lab: Lab) -> list[str]:
