@@ -21,7 +21,7 @@ BECOME := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs docs-site galaxy kill bench bench-change bench-hit bench-lookup bench-trust seeds-check package-index pcluster-check instance-types debian-sources spack-mirror spack-compiler spack-develop spack-user requirements lab lab-build lab-kill lab-faults lab-share cluster-demo truth trust-check leftovers fuzz house
+.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs docs-site galaxy kill bench bench-change bench-farm bench-hit bench-lookup bench-trust seeds-check package-index pcluster-check instance-types debian-sources spack-mirror spack-compiler spack-develop spack-user requirements lab lab-build lab-kill lab-faults lab-share cluster-demo truth trust-check leftovers fuzz house
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 24
@@ -96,6 +96,9 @@ bench: setup-dev ## install one package graph by script and by role: table and r
 
 bench-change: setup-dev ## a seed's first build, with one package more, and again from the host's cache (BENCH="--functions 400 …")
 	@$(SUDO) env HOME="$$HOME" PYTHONPATH=.collections:tests/lab $(BIN)/python -B tests/bench/change.py $(BENCH)
+
+bench-farm: setup-dev ## packages that wait, on one, two and four nodes of a mini cluster, beside the critical path (BENCH="--sleep 20 …")
+	@$(SUDO) env HOME="$$HOME" PYTHONPATH=.collections:tests/lab $(BIN)/python -B tests/bench/farm.py $(BENCH)
 
 bench-trust: setup-dev ## what signing and verifying add to a hit, an import and a restore (BENCH="--rounds 9 …")
 	@$(SUDO) env HOME="$$HOME" PYTHONPATH=.collections:tests/lab $(BIN)/python -B tests/bench/trust.py $(BENCH)

@@ -155,6 +155,36 @@ options:
       - Where there is no such file, nothing is.
     type: path
     version_added: "0.2.0"
+  farm:
+    description:
+      - Build on the nodes of a Slurm cluster, one package a job, in the order of C(spack env depfile) by GNU make.
+        Needs O(cache_dir) in a directory that all nodes have at the same place, and a host that submits jobs.
+      - Each node has a store of its own, takes what its package needs from O(cache_dir), and pushes to it what it has
+        built; this host only brings everything to its place. Sources are fetched here, before the first job.
+      - Before that one job asks a node whether it sees O(cache_dir), and whether it is of the same system.
+    type: dict
+    version_added: "0.2.0"
+    suboptions:
+      engine:
+        description: What runs the jobs.
+        type: str
+        choices: [slurm]
+        default: slurm
+      options:
+        description:
+          - Options of C(salloc), one a word. They decide how many processors a package has, and it builds with as many
+            jobs, or with O(concurrency).
+        type: list
+        elements: str
+        default: [--exclusive]
+      jobs:
+        description: Packages at once; what has no node yet waits in Slurm's queue.
+        type: int
+        default: 16
+      local_dir:
+        description: Directory on a disk of each node's own, in which one is made for this installation.
+        type: path
+        default: /var/tmp
   build_from_source:
     description: Specs that are wanted too, and never taken from a cache.
     type: list
@@ -244,6 +274,16 @@ EXAMPLES = r"""
       - {name: openmpi, mpi: openmpi@5, packages: [hdf5]}
       - {name: mpich, mpi: mpich, packages: [hdf5], target: x86_64_v4}
     wait_s: 3600
+
+- name: The same as the first on the nodes of a cluster, which all have /srv/petal
+  petal.hpc.spack_environment:
+    spack: /var/cache/petal/spack/bin/spack
+    work_dir: /var/cache/petal/spack
+    name: bio-cluster
+    specs: [gcc@13.3.0, openmpi@5, samtools]
+    cache_dir: /srv/petal/own
+    farm:
+      options: [--partition=build, --exclusive]
 
 - name: Ask how far it is
   petal.hpc.spack_environment:
@@ -353,8 +393,8 @@ environment:
       elements: dict
     failed:
       description:
-        - The packages that failed, as C(package), C(version), C(hash), C(phase), C(log) (path of its log) and C(tail)
-          (the telling part of it).
+        - The packages that failed, as C(package), C(version), C(hash), C(phase), C(log) (path of its log), C(tail)
+          (the telling part of it) and C(host) (the node of O(farm) that built it, empty for the host of the task).
       type: list
       elements: dict
     concretize_s:
@@ -394,11 +434,12 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.api import (
     STATES,
     STATUS,
     Environment,
-    Options,
 )
+from ansible_collections.petal.hpc.plugins.module_utils._spack.farm import ENGINES, JOBS, LOCAL, OPTIONS, SLURM, Farm
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import EnvironmentRequest
 from ansible_collections.petal.hpc.plugins.module_utils._spack.records_api import keep
 from ansible_collections.petal.hpc.plugins.module_utils._spack.retention_api import GIB
+from ansible_collections.petal.hpc.plugins.module_utils._spack.steps_api import Options
 
 STACK = {
     "name": {"type": "str", "required": True},
@@ -406,6 +447,13 @@ STACK = {
     "compiler": {"type": "str"},
     "mpi": {"type": "str"},
     "target": {"type": "str"},
+}
+
+FARM_OPTIONS = {
+    "engine": {"type": "str", "choices": list(ENGINES), "default": SLURM},
+    "options": {"type": "list", "elements": "str", "default": list(OPTIONS)},
+    "jobs": {"type": "int", "default": JOBS},
+    "local_dir": {"type": "path", "default": LOCAL},
 }
 
 
@@ -426,6 +474,7 @@ def main() -> None:
             "record_dir": {"type": "path"},
             "decided_by": {"type": "list", "elements": "path", "default": []},
             "build_from_source": {"type": "list", "elements": "str", "default": []},
+            "farm": {"type": "dict", "options": FARM_OPTIONS},
             "deprecated": {"type": "bool", "default": True},
             "concurrency": {"type": "int", "default": 0},
             "timeout": {"type": "int", "default": 0},
@@ -458,6 +507,7 @@ def main() -> None:
             decided_by=given["decided_by"],
             base=given["base"] or "",
             cache_limit=int(given["cache_limit"] * GIB),
+            farm=Farm.checked(given["farm"]),
         )
         result = Environment(module, wanted, options).ensure(given["state"])
         finished = result["environment"]["finished"] and given["state"] != STATUS

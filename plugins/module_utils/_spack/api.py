@@ -10,7 +10,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, explained
 from ansible_collections.petal.hpc.plugins.module_utils._spack import messages, plan
 from ansible_collections.petal.hpc.plugins.module_utils._spack.base import parse_record
-from ansible_collections.petal.hpc.plugins.module_utils._spack.command_api import Grounds, Spack
+from ansible_collections.petal.hpc.plugins.module_utils._spack.command_api import Spack
 from ansible_collections.petal.hpc.plugins.module_utils._spack.ends_api import Ending, memory
 from ansible_collections.petal.hpc.plugins.module_utils._spack.environment_state_api import EnvironmentState
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import (
@@ -52,8 +52,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.session_api impor
 from ansible_collections.petal.hpc.plugins.module_utils._spack.solutions_api import Solutions
 from ansible_collections.petal.hpc.plugins.module_utils._spack.solver_api import Solver
 from ansible_collections.petal.hpc.plugins.module_utils._spack.sources_api import look
-from ansible_collections.petal.hpc.plugins.module_utils._spack.workshop import OLDEST, Workshop
-from ansible_collections.petal.hpc.plugins.module_utils._spack.workshop_api import WorkshopFiles
+from ansible_collections.petal.hpc.plugins.module_utils._spack.steps_api import Options, Steps
 
 PRESENT = "present"
 CONCRETIZED = "concretized"
@@ -74,36 +73,6 @@ DEATHS = 3
 _LOG_LIMIT = 64 * 1024**2
 
 
-@dataclass(frozen=True)
-class Options:
-    """How to work. jobs: 0 for as many as the host carries; timeout, wait: seconds, 0 for none.
-
-    work_dir: empty for a Spack that works where it always does.
-    parallel: whether several packages may be built at a time. cache_dir: directory of the host's own build cache, and
-    of the stores in which packages are built for it; empty to build in their place. padded_length: of prefixes there.
-    look_for_sources: whether to, before the first is built. grounds: where Spack works, once it is known. decided_by:
-    directories of Spack, of its packages and of a site's recipes, by which solutions are kept in ``cache_dir``; none to
-    keep none. base: file that says what is in place of the volume that this one was made from, of which nothing may be;
-    empty for none. cache_limit: bytes that the cache may have, 0 for any number.
-    """
-
-    spack: str
-    work_dir: str = ""
-    jobs: int = 0
-    timeout: int = 0
-    wait: float = 15.0
-    fail_fast: bool = True
-    prune: bool = True
-    parallel: bool = True
-    cache_dir: str = ""
-    padded_length: int = 128
-    look_for_sources: bool = True
-    grounds: Grounds | None = None
-    decided_by: Sequence[str] = ()
-    base: str = ""
-    cache_limit: int = 0
-
-
 class Environment:
     """One environment, whose files are in ``WORK_DIR/envs/NAME``, or where Spack has its own."""
 
@@ -118,7 +87,7 @@ class Environment:
         self._directory = Path(grounds.environments, wanted.name)
         self._session = Session(self._host, self._directory / "session", self._directory / "install.log")
         self._state = EnvironmentState(self._host, self._spack, self._directory)
-        self._workshop = Workshop.below(options.cache_dir, str(self._directory), options.padded_length)
+        self._steps = Steps(self._host, self._spack, self._directory, self._state, options)
         self._solutions = Solutions(self._spack, options.cache_dir, options.decided_by, options.prune)
         self._solver = Solver(self._host, self._spack, wanted, module.warn, self._error)
         # That of a compiler which had to be built apart.
@@ -255,7 +224,12 @@ class Environment:
                 raise self._error(missing)
             self._state.save()
         key = f"{self._wanted.name}-{int(time.time() * 1000)}"
-        self._session.start(key, self._steps(facts), self._options.timeout, list(self._ending().watched()))
+        self._session.start(
+            key,
+            self._steps.commands(facts, self._from_source(), self._jobs()),
+            self._options.timeout,
+            list(self._ending().watched()),
+        )
         self._changed = True
         return True
 
@@ -266,7 +240,7 @@ class Environment:
             "environment": str(directory),
             "adopt": [] if self._check else self._state.finished,
             "from_source": self._from_source(),
-            "cache": self._workshop.cache if self._builds_apart() else "",
+            "cache": self._steps.workshop.cache if self._steps.builds_apart() else "",
             "base": sorted(base["packages"]) if base else [],
             "use": not self._check,
         }
@@ -294,40 +268,12 @@ class Environment:
         """What no cache is asked for: what the user says, and what could not be moved from one to here."""
         return [*self._wanted.from_source, *self._state.unmoved]
 
-    def _builds_apart(self) -> bool:
-        """Whether packages are built off the volume, kept in the host's own cache, and brought over from there."""
-        return bool(self._options.cache_dir) and self._state.version >= OLDEST
-
-    def _workshop_files(self) -> WorkshopFiles:
-        return WorkshopFiles(self._host, self._spack, self._directory, self._workshop)
-
-    def _steps(self, facts: Mapping[str, Any]) -> list[list[str]]:
-        """The commands of the installation."""
-        environment = [self._options.spack, "-e", str(self._directory)]
-        # There may be more that cannot be moved: none of them shall end the builds that run beside it.
-        fail_fast = self._options.fail_fast and not self._state.unmoved
-        install = ["install", "--only-concrete", *(["--fail-fast"] if fail_fast else [])]
-        install += plan.concurrency(self._jobs(), self._state.version, self._options.parallel)
-        if self._builds_apart():
-            return self._workshop_files().steps(facts, self._from_source(), self._state.to_build(), install)
-        if facts["mirrors"]:
-            # Mirrors that do not show the binaries of what shall be built from source.
-            scope = self._directory / "scope"
-            self._spack.make_directory(scope)
-            self._host.write(scope / "mirrors.yaml", plan.mirrors(facts["mirrors"]), 0o600)
-            self._spack.give(scope / "mirrors.yaml")
-            return [[self._options.spack, "-C", str(scope), *environment[1:], *install]]
-        order = []
-        if facts["mirrors"] is None:
-            order = plan.source_order(self._state.nodes, self._from_source(), self._state.needed())
-        return [*([*environment, *install, *plan.FROM_SOURCE, item] for item in order), [*environment, *install]]
-
     def _jobs(self) -> int:
         return plan.jobs(len(os.sched_getaffinity(0)), memory(), self._options.jobs)
 
     def _ending(self) -> Ending:
         others = {self._spack.grounds.stage: "sources and builds"}
-        if self._builds_apart():
+        if self._steps.builds_apart():
             others[self._options.cache_dir] = "the host's own cache, and what is built for it"
         return Ending(self._wanted.name, self._state.store, others, self._jobs(), self._state.version)
 
@@ -365,9 +311,9 @@ class Environment:
         self._state.save()
         self._session.end()
         self._session.clear()
-        if self._builds_apart():
-            self._workshop_files().clear()
-            for said in keep_small(self._host, self._workshop.cache, self._options.cache_limit):
+        if self._steps.builds_apart():
+            self._steps.clear()
+            for said in keep_small(self._host, self._steps.workshop.cache, self._options.cache_limit):
                 self._module.warn(said)
         if outcome.status != 0 and again and self._start(None):
             return None
@@ -436,7 +382,7 @@ class Environment:
         found = self._progress() if look or not self._check else Progress()
         done = {key for key, item in found.by_hash(self._state.nodes).items() if item.state == DONE}
         done |= {key for key, place in self._state.places.items() if place.installed}
-        working = [f"{item.label} {item.phase}".strip() for item in found.in_state(BUILDING)]
+        working = [found.at_work(item) for item in found.in_state(BUILDING)]
         return progress(len([item for item in real if item.hash in done]), len(real), working)
 
     def _packages(self) -> list[Package]:

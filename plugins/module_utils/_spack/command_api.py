@@ -121,7 +121,7 @@ class Spack:
 
         What a repository of the user who runs Spack has Git do, it does as that user.
         """
-        owner = self._work_dir.stat().st_uid if self._work_dir else os.geteuid()
+        owner = self.owner()
         user = ["runuser", "-u", pwd.getpwuid(owner).pw_name, "--"] if os.geteuid() == 0 != owner else []
         status, output, _problem = self._host.call([*user, *changes_of(checkout, strays)])
         return status == 0 and not output.strip()
@@ -131,6 +131,10 @@ class Spack:
         if not path.is_dir():
             self._host.make_directory(path)
             self.give(path)
+
+    def owner(self) -> int:
+        """The number of the user as whom it runs."""
+        return self._work_dir.stat().st_uid if self._work_dir and os.geteuid() == 0 else os.geteuid()
 
     def give(self, path: Path) -> None:
         """Let Spack write a file or directory."""

@@ -53,7 +53,7 @@ class Ending:
 
         :param failed: packages, with the text of their logs.
         """
-        at, errors, log = self._circumstances(outcome), list(found.errors), session.log
+        at, errors, log = self._circumstances(outcome, found, failed), list(found.errors), session.log
         if not failed:
             errors += session.text().splitlines()[-_LAST_LINES:]
         why = ends.reasons(outcome.status, logs, errors, at)
@@ -64,10 +64,16 @@ class Ending:
     def killed(self, found: Progress, log: Path) -> str:
         """What to say of an installation that was killed again and again."""
         return messages.ended_message(
-            self.name, _working(found), str(log), None, ends.memory(self._circumstances(None))
+            self.name, _working(found), str(log), None, ends.memory(self._circumstances(None, found))
         )
 
-    def _circumstances(self, outcome: Outcome | None) -> ends.Circumstances:
+    def _circumstances(
+        self, outcome: Outcome | None, found: Progress, failed: Sequence[Failure] = ()
+    ) -> ends.Circumstances:
+        site = found.sites.get(failed[0].hash[:7]) if failed else None
+        if site is not None:
+            # Nobody watches the disks of a node, and it tells nobody what its kernel ended.
+            return ends.Circumstances(site.host, site.memory, site.jobs)
         uses = self.watched()
         rooms = ends.rooms(outcome.lowest, uses, {path: _top(path) for path in uses}) if outcome else ()
         return ends.Circumstances(

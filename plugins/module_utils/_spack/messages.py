@@ -105,6 +105,7 @@ def failures(progress: Progress, nodes: Iterable[Node], logs: Sequence[str]) -> 
     found = []
     for item, log in zip(progress.in_state(FAILED), logs):
         full = [node.hash for node in known if node.name == item.name and node.hash.startswith(item.hash)]
+        site = progress.site(item)
         found.append(
             Failure(
                 package=item.name,
@@ -113,6 +114,7 @@ def failures(progress: Progress, nodes: Iterable[Node], logs: Sequence[str]) -> 
                 phase=item.phase,
                 log=without_padding(item.log),
                 tail=tail(log),
+                host=site.host if site else "",
             )
         )
     return found
@@ -189,9 +191,9 @@ def failed_message(
         )
     first = failed[0]
     phase = f" in its phase {first.phase}" if first.phase else " before its first phase"
-    others = ", ".join(failure.label for failure in failed[1:])
+    others = ", ".join(f"{item.label} on {item.host}" if item.host else item.label for item in failed[1:])
     lines = [
-        f"{first.label} did not build on {host}: it failed{phase}."
+        f"{first.label} did not build on {first.host or host}: it failed{phase}."
         + (f" So did {others}." if others else "")
         + (f" Its log is {first.log}." if first.log else f" The log is {log}."),
     ]

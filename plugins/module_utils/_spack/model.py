@@ -209,7 +209,9 @@ class Package:
 
 @dataclass(frozen=True)
 class Failure:
-    """One package that did not build. phase: of its build; log: path, empty if there is none; tail: its telling end."""
+    """One package that did not build. phase: of its build; log: path, empty if there is none; tail: its telling end;
+    host: the node that built it, empty for the host of the volume.
+    """
 
     package: str
     version: str
@@ -217,6 +219,7 @@ class Failure:
     phase: str
     log: str
     tail: str
+    host: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -37,7 +37,13 @@ _SUCCESS = re.compile(r"==> (?P<name>\S+): Successfully installed (?P<slug>\S+)-
 _TOTAL = re.compile(r"\bTotal: (?:(\d+)h )?(?:(\d+)m )?(\d+(?:\.\d+)?)s")
 _OLD_LOG = re.compile(r"^\s+(?P<log>/\S*spack-build-out\.txt)$")
 _MARK = re.compile(r"^(\d{1,15}) (\d{1,15}\.\d)$", re.MULTILINE)
-_ERROR = re.compile(r"^==> Error: (?P<text>.*)$")
+_ERROR = re.compile(r"^(?:==> Error: |(?:srun|salloc): (?:error|fatal): )(?P<text>.*)$")
+# As scripts/farm_node.py says it.
+_SITE = re.compile(
+    r"==> Node (?P<host>\S{1,255}): (?P<hash>[a-z0-9]{32}), (?P<jobs>\d{1,9}) jobs, (?P<memory>\d{1,18}) bytes"
+)
+#: Of a hash in the lines of the new installer.
+_SHORT = 7
 
 
 @dataclass
@@ -66,12 +72,34 @@ class Item:
         return f"{self.name}@{self.version}"
 
 
+@dataclass(frozen=True)
+class Site:
+    """A node that builds a package: its name, the jobs at once there, and its memory in bytes."""
+
+    host: str
+    jobs: int
+    memory: int
+
+
 @dataclass
 class Progress:
-    """The packages in the order in which they were begun, and the lines in which Spack names errors."""
+    """The packages in the order in which they were begun, and the lines in which Spack and Slurm name errors.
+
+    sites: the nodes on which packages are built, by the first seven characters of their hashes; none for this host.
+    """
 
     items: dict[str, Item] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
+    sites: dict[str, Site] = field(default_factory=dict)
+
+    def site(self, item: Item) -> Site | None:
+        """The node that builds a package; None for this host."""
+        return self.sites.get(item.hash[:_SHORT])
+
+    def at_work(self, item: Item) -> str:
+        """What is being done, and where: ``htslib@1.21 build (c3)``."""
+        site = self.site(item)
+        return f"{item.label} {item.phase}".strip() + (f" ({site.host})" if site else "")
 
     def in_state(self, state: str) -> list[Item]:
         """The packages in a state, in the order in which they were begun."""
@@ -124,6 +152,9 @@ def read_output(lines: Iterable[str], times: Iterable[float | None] = ()) -> Pro
         error = _ERROR.match(text)
         if error:
             found.errors.append(error["text"])
+        site = _SITE.fullmatch(text)
+        if site:
+            found.sites[site["hash"][:_SHORT]] = Site(site["host"], int(site["jobs"]), int(site["memory"]))
         match = _LINE.fullmatch(text)
         if match:
             _take(found, match, now)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,12 @@ class WorkshopFiles:
         self._workshop = workshop
 
     def steps(
-        self, facts: Mapping[str, Any], from_source: Sequence[str], missing: Sequence[Node], install: Sequence[str]
+        self,
+        facts: Mapping[str, Any],
+        from_source: Sequence[str],
+        missing: Sequence[Node],
+        install: Sequence[str],
+        elsewhere: Callable[[], list[list[str]]] | None = None,
     ) -> list[list[str]]:
         """The commands of an installation: build what no cache has, then bring everything to its place.
 
@@ -40,6 +45,7 @@ class WorkshopFiles:
         :param from_source: specs that no cache is asked for.
         :param missing: what is to be built, dependencies first.
         :param install: how Spack installs.
+        :param elsewhere: gives the commands that build it on other hosts, where that is wanted.
         """
         self.clear()
         workshop = self._workshop
@@ -56,7 +62,9 @@ class WorkshopFiles:
         moving = {"mirrors.yaml": workshop.mirrors(others, from_source, building=False)}
         build, move = (self._scope(name, files) for name, files in (("building", building), ("moving", moving)))
         steps = [[*move, *_all(install), "--use-buildcache", "only"]]
-        if missing:
+        if missing and elsewhere:
+            steps = [*elsewhere(), *steps]
+        elif missing:
             steps.insert(0, [*build, *install, *plan.FROM_SOURCE, *(f"{node.name}/{node.hash}" for node in missing)])
         return steps
 

@@ -23,7 +23,8 @@ def main(words: list[str]) -> int:
     """Do what the words say; 2 where they say nothing known."""
     try:
         if words[:1] == ["start"] and 2 <= len(words) <= 4:
-            cluster = start(Path(words[1]), *map(int, words[2:]))
+            compute, login = [int(word) for word in [*words[2:], *["2", "0"][len(words) - 2 :]]]
+            cluster = start(Path(words[1]), compute, login)
             print(f"ansible-playbook -i {cluster.inventory} …   ssh -F {cluster.settings.path}/ssh/config {HEAD}")
         elif words[:1] == ["stop"] and len(words) == 2:
             _running(words[1]).stop()

@@ -131,8 +131,13 @@ class Cluster:
         shutil.rmtree(self.settings.path, ignore_errors=True)
 
 
-def start(directory: Path, compute: int = 2, login: int = 0) -> Cluster:
-    """Start a cluster in a directory of its own, after removing what a crashed one left there. Raises ClusterError."""
+def start(
+    directory: Path, compute: int = 2, login: int = 0, shared: Sequence[Path] = (), of_head: Sequence[Path] = ()
+) -> Cluster:
+    """Start a cluster in a directory of its own, after removing what a crashed one left there. Raises ClusterError.
+
+    :param shared: directories of this machine for all hosts, which they can write. of_head: the same for the head.
+    """
     directory = directory.resolve()
     if reason_not_to():
         raise ClusterError(reason_not_to())
@@ -145,7 +150,8 @@ def start(directory: Path, compute: int = 2, login: int = 0) -> Cluster:
         shutil.rmtree(directory)
     (directory / "ssh").mkdir(parents=True)
     (directory / "hosts").mkdir()
-    settings = Settings(str(directory), _root(), compute, login)
+    places = (tuple(str(path.resolve()) for path in paths) for paths in (shared, of_head))
+    settings = Settings(str(directory), _root(), compute, login, *places)
     (directory / "settings.json").write_text(settings.to_json())
     for name in ("id_ed25519", "host"):
         argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(directory / "ssh" / name)]

@@ -45,6 +45,8 @@ class Holder:
         server.bind(str(directory / "lab/nfs"))
         server.listen()
         threading.Thread(target=self._serve, args=(name, server), daemon=True).start()
+        settings = self._settings
+        places = (*settings.shared, *(settings.of_head if name == HEAD else ()))
         argv = [
             "unshare",
             "--mount",
@@ -58,7 +60,7 @@ class Holder:
         ]
         with (directory / "console").open("ab") as console:
             process = subprocess.Popen(
-                [*argv, "/bin/bash", FILES / "boot.sh", self._settings.root, directory, name],
+                [*argv, "/bin/bash", FILES / "boot.sh", settings.root, directory, name, *places],
                 stdin=subprocess.PIPE,
                 stdout=console,
                 stderr=console,

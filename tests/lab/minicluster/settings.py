@@ -10,6 +10,10 @@ from pathlib import Path
 PACKAGES = (
     *("iproute2", "lmod", "munge", "nfs-common", "nfs-kernel-server", "openssh-server"),
     *("procps", "slurm-client", "slurmctld", "slurmd", "sudo", "tini"),
+    # What Spack takes from the system: packages are built on them, too.
+    *("autoconf", "automake", "bison", "bzip2", "cmake", "diffutils", "file", "findutils", "flex", "g++", "gcc"),
+    *("gettext", "gfortran", "git", "gnupg", "gzip", "libc6-dev", "libtool", "m4", "make", "patch", "patchelf"),
+    *("perl", "pkgconf", "python3-venv", "tar", "unzip", "xz-utils"),
 )
 NETWORK = "10.88.0"
 GATEWAY = f"{NETWORK}.1"
@@ -21,12 +25,18 @@ USER = "alice"
 
 @dataclass(frozen=True)
 class Settings:
-    """One cluster: its directory, the hosts' common root, and how many hosts there are at first."""
+    """One cluster: its directory, the hosts' common root, and how many hosts there are at first.
+
+    shared: directories of this machine that all hosts have at the same place, as from a site's file server; of_head:
+    those that the head has alone.
+    """
 
     directory: str
     root: str
     compute: int
     login: int
+    shared: tuple[str, ...] = ()
+    of_head: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """For the command line of the process that holds the cluster."""
@@ -35,7 +45,8 @@ class Settings:
     @staticmethod
     def from_json(text: str) -> Settings:
         """The other way round."""
-        return Settings(**json.loads(text))
+        given = json.loads(text)
+        return Settings(**{**given, "shared": tuple(given["shared"]), "of_head": tuple(given["of_head"])})
 
     @property
     def path(self) -> Path:

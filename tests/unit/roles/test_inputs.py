@@ -42,6 +42,7 @@ REASONS = {
     "spack_package_cache_valid_time": PATIENCE,
     "spack_jobs": PATIENCE,
     "spack_build_parallel": PATIENCE,
+    "spack_build_farm": HOST,
     "spack_timeout": PATIENCE,
     "spack_wait": PATIENCE,
     "spack_detach": PATIENCE,
@@ -114,7 +115,7 @@ REASONS = {
     ),
     **dict.fromkeys(
         (
-            *("software_volume_own_cache", "software_volume_own_cache_limit"),
+            *("software_volume_own_cache", "software_volume_own_cache_limit", "software_volume_build_farm"),
             *("software_volume_detach", "snapshots_store_host", "snapshots_store"),
             *("snapshots_region", "volume_build_keep_on_failure", "volume_build_store_host"),
             *("volume_build_store", "volume_build_region", "volume_build_ssh_key_dir"),

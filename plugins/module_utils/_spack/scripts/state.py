@@ -163,13 +163,22 @@ def license_of(spec: Any) -> str:
     return found[0] if len(found) == 1 else " AND ".join(f"({name})" for name in found)
 
 
+def compilers() -> list[str]:
+    """The programs of this host's own compilers, which another one that builds needs at the same place."""
+    found = set()
+    for entry in (module("config").CONFIG.get("packages") or {}).values():
+        for external in entry.get("externals") or ():
+            found.update((external.get("extra_attributes") or {}).get("compilers", {}).values())
+    return sorted(str(path) for path in found)
+
+
 def main(arguments: dict[str, Any]) -> dict[str, Any]:
     """Answer for ``environment`` (its directory), ``adopt`` (hashes), ``from_source`` (specs), ``cache`` (directory of
     a build cache beside the mirrors; empty for none) and ``use`` (whether what it has will be used).
 
     ``base``: hashes of what the volume that this one was made from has left in place; of those, what only builds
-    others is taken over where packages are built in their place. The answer's ``lacking`` says whether something is
-    installed that ``cache`` has not.
+    others is taken over where packages are built in their place. The answer's ``lacking`` has what is
+    installed and not in ``cache``.
     """
     environment = module("environment").Environment(arguments["environment"])
     roots = {spec.dag_hash() for spec in environment.concrete_roots()}
@@ -191,7 +200,7 @@ def main(arguments: dict[str, Any]) -> dict[str, Any]:
     kept = held(arguments.get("cache", ""), takable, bool(arguments.get("use")))
     hits = kept | cached([spec for spec in takable if spec.dag_hash() not in kept])
     there = [spec for spec in specs if not spec.external and store.db.installed(spec)]
-    lacking = bool(arguments.get("cache")) and len(held(arguments["cache"], there, False)) < len(there)
+    has = held(arguments["cache"], there, False) if arguments.get("cache") else {spec.dag_hash() for spec in there}
     nodes = {}
     for spec in specs:
         record, key = store.db.record(spec), spec.dag_hash()
@@ -211,7 +220,8 @@ def main(arguments: dict[str, Any]) -> dict[str, Any]:
         "taken": taken,
         "database": str(store.db._index_path),
         "root": str(store.root),
-        "lacking": lacking,
+        "lacking": sorted({spec.dag_hash() for spec in there} - has),
+        "compilers": compilers(),
         "mirrors": filtered_mirrors(arguments["from_source"]) if from_source and binary_mirrors() else {},
     }
 

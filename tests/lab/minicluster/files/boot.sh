@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# usage: boot.sh ROOT DIR HOSTNAME (from inside the host's fresh namespaces; a line on stdin says that it has a network)
+# usage: boot.sh ROOT DIR HOSTNAME [SHARED…] (from inside the host's fresh namespaces; a line on stdin says that it has a network)
 # Puts the host's own root together, leaves the machine's mounts behind and becomes its first process.
 set -euo pipefail
 root=$1 dir=$2 name=$3
+shift 3
 read -r _
 
 mount -t overlay overlay -o "lowerdir=$root,upperdir=$dir/upper,workdir=$dir/work" "$dir/merged"
@@ -15,6 +16,10 @@ mount -t tmpfs -o mode=1777,nosuid,nodev shm dev/shm
 mount -t tmpfs -o mode=0755,nosuid,nodev run run
 mkdir run/lab
 mount --bind "$dir/lab" run/lab
+for place in "$@"; do
+    mkdir -p ".$place"
+    mount --bind "$place" ".$place"
+done
 hostname "$name"
 mkdir -p .outside
 pivot_root . .outside

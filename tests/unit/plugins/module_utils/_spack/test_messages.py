@@ -96,6 +96,22 @@ def test_the_message_names_package_phase_log_and_its_end() -> None:
     ]
 
 
+def test_what_failed_on_other_nodes_is_said_with_them() -> None:
+    lines = [
+        f"==> Node c1: {'a' * 32}, 4 jobs, 1024 bytes",
+        "[ ] aaaaaaa bad@1.0 build (1s)",
+        "[x] aaaaaaa bad@1.0 failed: /own/logs/c1-bad.log (1s)",
+        f"==> Node c2: {'b' * 32}, 4 jobs, 1024 bytes",
+        "[x] bbbbbbb worse@2 failed: /own/logs/c2-worse.log (1s)",
+    ]
+    found = failures(read_output(lines), [], ["", ""])
+    assert [item.host for item in found] == ["c1", "c2"]
+    message = failed_message("bio", found, [], "/log", "head")
+    assert message.startswith(
+        "bad@1.0 did not build on c1: it failed in its phase build. So did worse@2 on c2. Its log"
+    )
+
+
 def test_no_package_is_to_blame() -> None:
     message = failed_message("bio", [], ["Cannot write", "Cannot write"], "/log", "node1")
     assert message.startswith("Spack could not install the environment bio on node1: Cannot write. The log is /log.")

@@ -7,7 +7,14 @@
 from __future__ import annotations
 
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import Node
-from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import BUILDING, DONE, FAILED, read_output, seen
+from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import (
+    BUILDING,
+    DONE,
+    FAILED,
+    Site,
+    read_output,
+    seen,
+)
 
 NEW = """\
 [e] 4a3hfev gmake@4.3 /usr (0s)
@@ -136,3 +143,18 @@ def test_a_clock_that_is_none_gives_no_times() -> None:
         ["one", "\ufffdtwo", "three"],
         [None, None, None],
     )
+
+
+def test_a_node_says_what_it_builds_and_slurm_what_went_wrong() -> None:
+    key = "huweugz" + "a" * 25
+    lines = [
+        f"==> Node c1: {key}, 4 jobs, 8589934592 bytes",
+        "[ ] huweugz seqtk@1.4 build (1s)",
+        "[ ] rowvn6w lz4@1.10.0 relocating (1s)",
+        "srun: error: Node failure on c1",
+        "salloc: error: Job allocation 5 has been revoked",
+    ]
+    found = read_output(lines)
+    assert found.site(found.items["huweugz"]) == Site("c1", 4, 8589934592)
+    assert found.site(found.items["rowvn6w"]) is None
+    assert found.errors == ["Node failure on c1", "Job allocation 5 has been revoked"]
