@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import package_graph
 import pytest
+import spack_at_hand
 from farm_lab import FarmLab, cluster_for
 from minicluster.cluster import HEAD, reason_not_to
+from playing import play
 from spack_lab import made_at, origins, wait_for
 
 pytestmark = pytest.mark.skipif(bool(reason_not_to()), reason=reason_not_to() or "it can be done here")
@@ -113,3 +117,34 @@ def test_one_that_was_killed_is_taken_up_and_its_jobs_are_ended(farm: FarmLab) -
     built = farm.run(**farm.arguments("killed", "petal-side"))
     assert built["environment"]["finished"]
     assert farm.jobs() == []
+    assert farm.left() == []
+
+
+def test_a_volume_is_built_on_the_nodes_of_a_cluster(farm: FarmLab, tmp_path: Path) -> None:
+    """By the playbook, on the head, which has a mirror and no network; the nodes have the cache alone."""
+    repository = package_graph.write(farm.lab.root / "graph")
+    seed = tmp_path / "seed.yaml"
+    storage = {"name": "software", "mount_dir": "/petal-farm", "ebs_settings": {"size": 2}}
+    software = {"spack_packages": ["lab-r6"], "spack": {"target": "x86_64"}}
+    seed.write_text(
+        json.dumps(
+            {"cluster": {"name": "farm", "provider": "local"}, "shared_storage": [storage], "software": software}
+        )
+    )
+    variables = {
+        "seed": str(seed),
+        "build_host": HEAD,
+        "build_farm": "slurm",
+        "build_farm_options": ["--partition=all", "--exclusive"],
+        "software_volume_own_cache": str(farm.cache / "site"),
+        "spack_repositories": {package_graph.NAMESPACE: str(repository)},
+        **spack_at_hand.variables(),
+    }
+    built = play("build_volume", "-i", str(farm.cluster.inventory), "-e", json.dumps(variables))
+    assert built.rc == 0, built.output[-4000:]
+    assert "Built: snap-" in built.output
+    log = farm.cluster.run(HEAD, "cat /var/cache/petal/spack/_petal-farm_*/envs/*/install.log")
+    assert log.count("==> Node c") == 4
+    assert {"lab-b5", "lab-r6"} <= {path.parent.name for path in farm.cache.glob("site/packages/v3/manifests/spec/*/*")}
+    assert farm.jobs() == []
+    assert farm.left() == []

@@ -59,7 +59,9 @@ class Ending:
         why = ends.reasons(outcome.status, logs, errors, at)
         if not failed and why:
             return messages.stopped_message(self.name, at.host, _working(found), str(log), why)
-        return messages.failed_message(self.name, failed, found.errors, str(log), at.host, why)
+        # What ends a job on a node names no package.
+        doing = [f"at work was {found.at_work(item)}" for item in found.in_state(BUILDING) if found.site(item)]
+        return messages.failed_message(self.name, failed, [*found.errors, *doing], str(log), at.host, why)
 
     def killed(self, found: Progress, log: Path) -> str:
         """What to say of an installation that was killed again and again."""
