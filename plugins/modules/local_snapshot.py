@@ -192,11 +192,6 @@ snapshots:
   returned: success and O(state=absent)
   type: list
   elements: dict
-report:
-  description: A line for each of them, with its name and the space that it takes.
-  returned: success and O(state=absent)
-  type: list
-  elements: str
 in_use:
   description: Of the snapshots that were asked for those in use, each with where.
   returned: failure because of O(force=false)
@@ -212,7 +207,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import Sna
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import SnapshotRequest
 from ansible_collections.petal.hpc.plugins.module_utils._volume.api.store import VolumeStore
 from ansible_collections.petal.hpc.plugins.module_utils._volume.model import text_tags
-from ansible_collections.petal.hpc.plugins.module_utils._volume.uses import described, refusal
+from ansible_collections.petal.hpc.plugins.module_utils._volume.uses import refusal
 
 
 def main() -> None:
@@ -266,8 +261,7 @@ def main() -> None:
                 module.fail_json(msg=problem, in_use={one: uses[one] for one in uses if one in str(doomed)})
             deleted = [one["snapshot_id"] for one in doomed]
             snapshots.delete([] if module.check_mode else deleted)
-            report = [described(one) for one in doomed]
-            module.exit_json(changed=bool(deleted), deleted=deleted, snapshots=doomed, report=report)
+            module.exit_json(changed=bool(deleted), deleted=deleted, snapshots=doomed)
         request = SnapshotRequest(**{**options, "tags": text_tags(options["tags"]) or {}})
         attest = attest_of(host, provenance)
         snapshot, changed = snapshots.ensure(request, lambda: volumes.quiesced(volume), module.check_mode, attest)

@@ -67,6 +67,10 @@ def left_to_itself(run: Callable[..., Run]) -> None:
     asked = run("build_status")
     assert asked.rc == 0, asked.output
     assert "the install runs on its own" in asked.output, asked.output
+    # It is the build's own, and not that of whoever asks.
+    begun = re.search(r"runs on its own \((\S+)\)", left.output)
+    assert begun is not None, left.output
+    assert f"  build     {begun[1]}" in asked.output, (left.output, asked.output)
     assert re.search(r"packages  \d+ of \d+", asked.output), asked.output
     assert "Built: " not in asked.output
     assert "  log  " not in asked.output

@@ -235,9 +235,9 @@ def test_a_snapshot_in_use_is_not_deleted_in_silence(store: Path, volume: str, t
         assert entries(store) != []
         would = run_module("local_snapshot", check=True, **doomed, force=True)
         assert would["deleted"] == [record["snapshot_id"]]
-        assert record["name"] in would["report"][0]
+        assert would["snapshots"][0]["name"] == record["name"]
         assert entries(store) != []
-        assert run_module("local_snapshot", **doomed, force=True)["report"] == would["report"]
+        assert run_module("local_snapshot", **doomed, force=True)["snapshots"] == would["snapshots"]
         assert entries(store) == []
     finally:
         run_module("local_volume", store=store, name=copy, state="absent")

@@ -26,8 +26,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import s
 from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import runner
 
 DETACHED = {"PETAL_DETACHED": "1"}
-DETACHED_TEXT = "PETAL_DETACHED=1"
-# Which session it is: by this mark is found what has left it, as the agent does that GnuPG signs with.
+# Which session it is: by this mark is found what is of it, and what has left it, as GnuPG's agent does.
 SESSION = "PETAL_SESSION"
 # The runner itself waits for Spack before it kills what is left.
 TERM_PATIENCE = 2 * runner.PATIENCE + 5
@@ -201,6 +200,7 @@ class Session:
         return self._read(self._session).get("boot_id") == self._host.identity()["boot_id"]
 
     def _members(self) -> list[int]:
+        """All that bear the session's mark: a number that was given again belongs to others, who do not."""
         identity = self._here()
         if identity is None:
             return []
@@ -208,14 +208,12 @@ class Session:
         found = []
         for pid in self._host.pids():
             try:
-                fields = (PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
+                state = (PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()[0]
             except OSError:
                 continue
-            if fields[0] in "ZX":
+            if state in "ZX":
                 continue
-            # A number that was given again belongs to others, who do not carry our mark.
-            inside = int(fields[3]) == identity["pid"] and self._host.environment_has(pid, DETACHED_TEXT)
-            if inside or self._host.environment_has(pid, mark):
+            if self._host.environment_has(pid, mark):
                 found.append(pid)
         return found
 

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.tags import CLUSTER
-from ansible_collections.petal.hpc.plugins.module_utils._host.parse import human
 
 
 def uses_of(volumes: Iterable[Mapping[str, Any]], previous: Mapping[str, str]) -> dict[str, list[str]]:
@@ -53,9 +52,3 @@ def refusal(doomed: Sequence[Mapping[str, Any]], uses: Mapping[str, Sequence[str
         "or delete all the same with -e force=true (of the module, force: true): what is mounted stays, and cannot be "
         "made again without a build."
     )
-
-
-def described(one: Mapping[str, Any]) -> str:
-    """A snapshot in a report: id, name, and the space that it takes."""
-    size = human(one["stored_bytes"]) if one.get("stored_bytes") is not None else "size unknown"
-    return f"{one['snapshot_id']}  {one.get('name') or 'damaged'}  {size}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._volume.uses import described, refusal, uses_of
+from ansible_collections.petal.hpc.plugins.module_utils._volume.uses import refusal, uses_of
 
 A, B = "snap-" + "a" * 17, "snap-" + "b" * 17
 
@@ -42,8 +42,3 @@ def test_a_refusal_names_what_is_in_use_and_what_is_not() -> None:
     assert "force=true" in message
     assert refusal(doomed, {"snap-" + "c" * 17: ["mounted at /x"]}) == ""
     assert refusal([], {A: ["mounted at /x"]}) == ""
-
-
-def test_described() -> None:
-    assert described({"snapshot_id": A, "name": "bio", "stored_bytes": 3 * 1024**2}) == f"{A}  bio  3.0 MiB"
-    assert described({"snapshot_id": A, "stored_bytes": 0}) == f"{A}  damaged  0 bytes"
