@@ -16,26 +16,10 @@ description:
     for each thousand snapshots, and changes nothing.
   - AWS keeps tags alone, which are the fingerprint, the size, and packages as far as they fit into one. All else is on
     the volume, and is in C(not_compared) of RV(difference).
-options:
-  snapshot:
-    description: The new one, by its id or its fingerprint. One of this and O(plan) is needed.
-    type: str
-    default: ""
-  since:
-    description: The old one, likewise. By default the one before of the same name, of a seed not yet built the newest.
-    type: str
-    default: ""
-  plan:
-    description:
-      - A seed in place of O(snapshot), as C(plan) of M(petal.hpc.seed_info), with C(resolved_refs) where branches of
-        Spack are in it. Where a snapshot of it is there, what is on that is compared as well.
-    type: dict
-    default: {}
-seealso:
-  - module: petal.hpc.snapshot_info
-  - module: petal.hpc.seed_info
+  - Where there is no old one, RV(nothing_to_compare) says so, and nothing fails.
 extends_documentation_fragment:
   - petal.hpc.info
+  - petal.hpc.comparison
   - petal.hpc.aws
   - petal.hpc.aws.boto3
 """
@@ -55,7 +39,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 difference:
-  description: What is different on the new side.
+  description: What is different on the new side. Null where there is nothing to compare with.
   returned: success
   type: dict
   contains:
@@ -105,14 +89,19 @@ report:
   type: list
   elements: str
 brief:
-  description: The same in a few lines.
+  description: The same in a few lines; empty where there is nothing to compare with.
   returned: success
   type: list
   elements: str
+nothing_to_compare:
+  description: Why there is nothing to compare with; empty where there is.
+  returned: success
+  type: str
+  sample: there is no earlier snapshot of the name bio in /var/lib/petal
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.petal.hpc.plugins.module_utils._comparison.choice import Asked
+from ansible_collections.petal.hpc.plugins.module_utils._comparison.choice import Asked, answer
 from ansible_collections.petal.hpc.plugins.module_utils._comparison.ebs_api import compared
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
@@ -128,10 +117,11 @@ def main() -> None:
     )
     given = module.params
     try:
-        found = compared(module, Asked(given["snapshot"], given["since"], given["plan"]))
+        asked = Asked(given["snapshot"], given["since"], given["plan"])
+        result = answer(lambda: compared(module, asked))
     except PetalError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, difference=found.to_dict(), report=found.report(), brief=found.brief())
+    module.exit_json(changed=False, **result)
 
 
 if __name__ == "__main__":

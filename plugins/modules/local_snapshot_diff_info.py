@@ -16,27 +16,11 @@ description:
     beside their records, changes nothing, and unpacks nothing.
   - All is known of what was built in the store. Of what came from elsewhere everything but the modules is, by its
     provenance; of what a release without provenance built, versions of packages and sizes are.
+  - Where there is no old one, RV(nothing_to_compare) says so, and nothing fails.
   - What cannot be compared is in C(not_compared) of RV(difference), with the reason.
-options:
-  snapshot:
-    description: The new one, by its id or its fingerprint. One of this and O(plan) is needed.
-    type: str
-    default: ""
-  since:
-    description: The old one, likewise. By default the one before of the same name, of a seed not yet built the newest.
-    type: str
-    default: ""
-  plan:
-    description:
-      - A seed in place of O(snapshot), as C(plan) of M(petal.hpc.seed_info), with C(resolved_refs) where branches of
-        Spack are in it. Where a snapshot of it is there, what is on that is compared as well.
-    type: dict
-    default: {}
-seealso:
-  - module: petal.hpc.snapshot_info
-  - module: petal.hpc.seed_info
 extends_documentation_fragment:
   - petal.hpc.info
+  - petal.hpc.comparison
   - petal.hpc.store
 """
 
@@ -54,7 +38,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 difference:
-  description: What is different on the new side.
+  description: What is different on the new side. Null where there is nothing to compare with.
   returned: success
   type: dict
   contains:
@@ -104,16 +88,21 @@ report:
   type: list
   elements: str
 brief:
-  description: The same in a few lines.
+  description: The same in a few lines; empty where there is nothing to compare with.
   returned: success
   type: list
   elements: str
+nothing_to_compare:
+  description: Why there is nothing to compare with; empty where there is.
+  returned: success
+  type: str
+  sample: there is no earlier snapshot of the name bio in /var/lib/petal
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.petal.hpc.plugins.module_utils._comparison.api import compared
-from ansible_collections.petal.hpc.plugins.module_utils._comparison.choice import Asked
+from ansible_collections.petal.hpc.plugins.module_utils._comparison.choice import Asked, answer
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 
@@ -131,10 +120,10 @@ def main() -> None:
     given = module.params
     try:
         asked = Asked(given["snapshot"], given["since"], given["plan"])
-        found = compared(Host(module.run_command), given["store"], asked)
+        result = answer(lambda: compared(Host(module.run_command), given["store"], asked))
     except PetalError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, difference=found.to_dict(), report=found.report(), brief=found.brief())
+    module.exit_json(changed=False, **result)
 
 
 if __name__ == "__main__":

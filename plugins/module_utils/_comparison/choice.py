@@ -6,13 +6,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._comparison.model import Difference, Side, compare
 from ansible_collections.petal.hpc.plugins.module_utils._comparison.reading import ComparisonError, of_seed
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot
+
+
+class NothingToCompareError(ComparisonError):
+    """There is no old one."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,8 @@ class Asked:
 
 
 def pair(asked: Asked, snapshots: Sequence[Snapshot], where: str) -> tuple[Snapshot, Snapshot | None]:
-    """The old snapshot and the new one; None for a seed of which there is none. Raises ComparisonError.
+    """The old snapshot and the new one; None for a seed of which there is none. Raises ComparisonError,
+    and NothingToCompareError where there is no old one.
 
     :param snapshots: all that there are, the newest first. where: they are, for messages.
     """
@@ -38,10 +43,13 @@ def pair(asked: Asked, snapshots: Sequence[Snapshot], where: str) -> tuple[Snaps
         new = _named(snapshots, asked.new, where)
         name = new.name
     if asked.since:
-        return _named(snapshots, asked.since, where), new
+        try:
+            return _named(snapshots, asked.since, where), new
+        except ComparisonError as error:
+            raise NothingToCompareError(str(error)) from error
     old = _before(snapshots, name, new)
     if old is None:
-        raise ComparisonError(
+        raise NothingToCompareError(
             f"there is no {'earlier ' if new else ''}snapshot of the name {name} in {where}: say with -e since=ID "
             "which one to compare with; list_volumes shows them"
         )
@@ -53,6 +61,16 @@ def difference(asked: Asked, old: Side, new: Side | None) -> Difference:
     if asked.plan:
         return compare(old, of_seed(asked.plan, new))
     return compare(old, new or old)
+
+
+def answer(comparing: Callable[[], Difference]) -> dict[str, Any]:
+    """What a module returns of a comparison; also where there is nothing to compare with. Raises PetalError."""
+    try:
+        found = comparing()
+    except NothingToCompareError as error:
+        return {"difference": None, "report": [str(error)], "brief": [], "nothing_to_compare": str(error)}
+    brief, report = found.brief(), found.report()
+    return {"difference": found.to_dict(), "report": report, "brief": brief, "nothing_to_compare": ""}
 
 
 def _named(snapshots: Sequence[Snapshot], asked: str, where: str) -> Snapshot:

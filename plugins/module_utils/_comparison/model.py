@@ -165,6 +165,9 @@ class Difference:
         for name, section in found.items():
             lines.append(f"{TITLES[name]}: {_counted(section)}")
             lines += _lines(section, FEW)
+        # Of a seed that is not built it goes without saying.
+        if self.new.snapshot is not None or not found:
+            lines += [f"not compared: {one}" for one in self.not_compared]
         return lines
 
     def _report(self) -> Iterator[str]:

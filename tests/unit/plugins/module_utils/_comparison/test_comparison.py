@@ -152,6 +152,15 @@ def test_briefly() -> None:
     assert compare(old, old).brief() == ["since side a: nothing differs of what could be compared"]
 
 
+def test_what_nobody_could_compare_is_said_of_what_is_built() -> None:
+    snapshot = parse_snapshot(record_of(b"x"))
+    tags_alone = Side("side b", (OTHER,), snapshot, {}, {"": "there are but tags"})
+    (since, *others) = compare(side(), tags_alone).brief()
+    assert since == "since side a: nothing differs of what could be compared"
+    assert others
+    assert all(line.startswith("not compared: ") and line.endswith("there are but tags") for line in others)
+
+
 def test_a_snapshot_is_named() -> None:
     snapshot = parse_snapshot(record_of(b"x"))
     assert Side("it", (FINGERPRINT,), snapshot).to_dict() == {

@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 from stored import FINGERPRINT, ID, record_of
 
-from ansible_collections.petal.hpc.plugins.module_utils._comparison.choice import Asked, difference, pair
+from ansible_collections.petal.hpc.plugins.module_utils._comparison.choice import (
+    Asked,
+    NothingToCompareError,
+    answer,
+    difference,
+    pair,
+)
 from ansible_collections.petal.hpc.plugins.module_utils._comparison.model import (
     ASKED,
     COMPONENTS,
@@ -18,6 +24,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._comparison.model import
     NAMES,
     PACKAGES,
     TOOLS,
+    Difference,
     Side,
     Value,
     compare,
@@ -235,6 +242,28 @@ def test_which_two() -> None:
     ):
         with pytest.raises(ComparisonError, match=problem):
             pair(asked, every, "here")
+
+
+def test_nothing_to_compare_with_is_an_answer() -> None:
+    (alone,) = every = snapshots("bio")
+    for asked in (Asked(alone.snapshot_id), Asked(alone.snapshot_id, "snap-gone")):
+        with pytest.raises(NothingToCompareError):
+            pair(asked, every, "here")
+
+    def nothing() -> Difference:
+        raise NothingToCompareError("there is none")
+
+    told = {"difference": None, "report": ["there is none"], "brief": [], "nothing_to_compare": "there is none"}
+    assert answer(nothing) == told
+    old = read(*documents())
+    found = answer(lambda: difference(Asked("x"), old, old))
+    assert (found["difference"]["different"], found["nothing_to_compare"]) == (False, "")
+
+    def wrong() -> Difference:
+        raise ComparisonError("no such snapshot")
+
+    with pytest.raises(ComparisonError, match="no such snapshot"):
+        answer(wrong)
 
 
 def test_the_new_side_is_a_seeds_where_one_is_asked_for() -> None:
