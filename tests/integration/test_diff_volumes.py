@@ -50,6 +50,7 @@ def test_what_changed_from_seed_to_seed(store: Path, tmp_path: Path) -> None:
     built = play("build_volume", seed=seed, store=store)
     assert built.rc == 0, built.output
     assert "changed  " not in built.output
+    deployed = [play("deploy_cluster", seed=seed, store=store)]
     seed.write_text(SEED.format(packages='["six==1.17.0", "packaging==25.0"]'))
     # Before it is built: what it would be made from.
     ahead = play("diff_volumes", "--check", seed=seed, store=store)
@@ -75,6 +76,19 @@ def test_what_changed_from_seed_to_seed(store: Path, tmp_path: Path) -> None:
         assert "not compared" not in told.output
     back = play("diff_volumes", seed=seed, store=store, since=new)
     assert "Nothing differs." in back.output
+    deployed.append(play("deploy_cluster", seed=seed, store=store))
+    would = play("deploy_cluster", "--check", seed=seed, store=store, rollback="true")
+    back = play("deploy_cluster", seed=seed, store=store, rollback="true")
+    gone = play("delete_cluster", seed=seed, store=store)
+    for done in (*deployed, would, back, gone):
+        assert done.rc == 0, done.output
+    assert "Changes since" not in deployed[0].output
+    assert f"Changes since {old} of diff-test" in deployed[1].output
+    assert "  ~ six 1.16.0 → 1.17.0" in deployed[1].output
+    assert re.search(rf"  changes +since {new} of diff-test", would.output), would.output
+    for done in (would, back):
+        assert "  ~ six 1.17.0 → 1.16.0" in done.output
+    assert f"Changes since {new} of diff-test" in back.output
     assert leftovers(store) == []
     found = handed_on(snapshot_id=new, store=store)
     assert found["packages"] == {
@@ -128,7 +142,12 @@ def test_what_is_not_there(tmp_path: Path) -> None:
     put(tmp_path, b"x")
     asked: dict[str, Any] = {"store": tmp_path}
     assert "list_volumes" in fail_module("local_snapshot_diff_info", **asked, snapshot=NEWER)
-    assert "no earlier snapshot" in fail_module("local_snapshot_diff_info", **asked, snapshot=ID)
+    alone = run_module("local_snapshot_diff_info", **asked, snapshot=ID)
+    assert "no earlier snapshot" in alone["nothing_to_compare"]
+    assert (alone["difference"], alone["brief"], alone["report"]) == (None, [], [alone["nothing_to_compare"]])
+    refused = play("diff_volumes", store=tmp_path, snapshot_id=ID)
+    assert refused.rc == 2
+    assert "no earlier snapshot of the name" in refused.output
     assert "seed_info" in fail_module("local_snapshot_diff_info", **asked, plan={"name": "quickstart"})
 
 
