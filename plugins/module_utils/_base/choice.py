@@ -19,6 +19,7 @@ from typing import Any
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._core.ids import SNAPSHOT_ID
 from ansible_collections.petal.hpc.plugins.module_utils._core.tags import BASE, BASE_SPECS
+from ansible_collections.petal.hpc.plugins.module_utils._seed import asked as of_seed
 from ansible_collections.petal.hpc.plugins.module_utils._seed.grammar import is_commit
 from ansible_collections.petal.hpc.plugins.module_utils._seed.spec import canonical, parse
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Refusal
@@ -30,7 +31,6 @@ PACKAGES, SPECS = "packages", "specs"
 SHORT = 6
 #: As many as a tag's value holds.
 SPECS_MOST = 36
-_SPECS = ("spack_packages", "build_from_source")
 
 
 class BaseError(PetalError):
@@ -98,13 +98,12 @@ def ground(seed: Any, mount_dir: str, commit: str) -> Ground:
 def specs_of(seed: Any) -> dict[str, str]:
     """What a seed asks of Spack, by its digest. A spec that cannot be read is none."""
     found = {}
-    for key in _SPECS:
-        for text in _at(seed, "software", key) or ():
-            try:
-                spec = canonical(str(text))
-            except PetalError:
-                continue
-            found[hashlib.sha256(spec.encode()).hexdigest()[:SHORT]] = spec
+    for text in of_seed.specs(seed["software"]):
+        try:
+            spec = canonical(str(text))
+        except PetalError:
+            continue
+        found[hashlib.sha256(spec.encode()).hexdigest()[:SHORT]] = spec
     return found
 
 

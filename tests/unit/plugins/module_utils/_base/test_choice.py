@@ -148,6 +148,14 @@ def test_one_that_was_named_need_not_pay_and_has_to_be_there() -> None:
         named("snap-0123456789abcdef0", sought(plan("zlib")), [one], "/store")
 
 
+def test_what_stacks_ask_for_is_wanted_too() -> None:
+    stacked = plan()
+    stacked["seed"]["software"]["stacks"] = [{"name": "gcc", "mpi": "openmpi@5", "packages": ["hdf5"]}]
+    one = of_manifest(snapshot(), manifest(seed("hdf5"), *CHAIN[:2]))
+    assert one.shared(sought(stacked)) == 2
+    assert len(sought(stacked).specs) == 2
+
+
 def test_what_was_chosen_is_said() -> None:
     wanted = sought(plan("hdf5"))
     one = of_manifest(snapshot(), manifest(seed("hdf5"), *CHAIN[:2]))
