@@ -241,6 +241,7 @@ class StackProbe:
     languages: tuple[str, ...] = ()
     compiled: tuple[str, ...] = ()
     no_mpi: bool = False
+    needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> StackProbe:
@@ -250,6 +251,7 @@ class StackProbe:
             tuple(value.get("languages", ())),
             tuple(value.get("compiled", ())),
             bool(value.get("no_mpi", False)),
+            {text: tuple(languages) for text, languages in value.get("needs", {}).items()},
         )
 
 

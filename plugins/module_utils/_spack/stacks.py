@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed.spec import parse
-from ansible_collections.petal.hpc.plugins.module_utils._spack import plan
+from ansible_collections.petal.hpc.plugins.module_utils._spack import makers, plan
 from ansible_collections.petal.hpc.plugins.module_utils._spack.lockfile import STACK, STACK_COMPILER
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import (
     EnvironmentRequest,
@@ -36,7 +36,7 @@ def check(wanted: EnvironmentRequest, probe: Probe) -> None:
             f"Stacks need Spack 1.2 or later, which solves groups of specs; this is Spack {release}. Take another "
             "release (software.spack.version), or ask for all packages without stacks (software.spack_packages)."
         )
-    for stack, facts in zip(wanted.stacks, probe.stacks):
+    for number, (stack, facts) in enumerate(zip(wanted.stacks, probe.stacks)):
         if facts.no_mpi:
             raise SpackError(
                 f"The stack {stack.name} names {stack.mpi} as its MPI, and no recipe of that name provides one. "
@@ -48,6 +48,7 @@ def check(wanted: EnvironmentRequest, probe: Probe) -> None:
                 "would have to be built before anything else is solved. That can be done for the compiler of all "
                 "(software.compiler), not for that of a stack."
             )
+        makers.check_languages(as_request(wanted, stack), _as_probe(probe, stack, number))
 
 
 def as_request(wanted: EnvironmentRequest, stack: Stack) -> EnvironmentRequest:
@@ -71,7 +72,7 @@ def with_mpi(stack: Stack) -> tuple[str, ...]:
 def _as_probe(probe: Probe, stack: Stack, number: int) -> Probe:
     """What was found out about the environment that has a stack alone."""
     mine = probe.stacks[number]
-    alone = replace(probe, compiled=mine.compiled, stacks=())
+    alone = replace(probe, compiled=mine.compiled, needs=mine.needs, stacks=())
     if stack.compiler is None:
         return alone
     return replace(alone, external=mine.external, older=mine.older, languages=mine.languages, built=())

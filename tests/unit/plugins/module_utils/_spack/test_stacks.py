@@ -167,6 +167,10 @@ def test_an_mpi_is_asked_for_once() -> None:
             r"^Stacks need Spack 1\.2 or later, .*; this is Spack 1\.1\.1\. Take another release \(soft",
         ),
         (replace(NEW, stacks=(StackProbe(external=False, older=True),)), "asks for gcc@9, which is older than"),
+        (
+            replace(NEW, stacks=(StackProbe(external=False, languages=("c",), needs={"hdf5": ("c", "fortran")}),)),
+            "gcc@9 compiles c, and hdf5 needs fortran too",
+        ),
         (replace(NEW, stacks=(StackProbe(no_mpi=True),)), "The stack old names zlib as its MPI, and no recipe of"),
     ],
 )
