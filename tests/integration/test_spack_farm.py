@@ -122,7 +122,7 @@ def test_one_that_was_killed_is_taken_up_and_its_jobs_are_ended(farm: FarmLab) -
 
 def test_a_volume_is_built_on_the_nodes_of_a_cluster(farm: FarmLab, tmp_path: Path) -> None:
     """By the playbook, on the head, which has a mirror and no network; the nodes have the cache alone."""
-    repository = package_graph.write(farm.lab.root / "graph")
+    repository = package_graph.write(farm.recipes)
     seed = tmp_path / "seed.yaml"
     storage = {"name": "software", "mount_dir": "/petal-farm", "ebs_settings": {"size": 2}}
     software = {"spack_packages": ["lab-r6"], "spack": {"target": "x86_64"}}

@@ -22,10 +22,14 @@ from spack_lab import Lab
 
 @dataclass(frozen=True)
 class FarmLab:
-    """A Spack that the head alone has, a cache that all hosts have, and a cluster."""
+    """A Spack that the head alone has, a cache that all hosts have, and a cluster.
+
+    recipes: a directory that the head and this machine have, for everybody to read.
+    """
 
     lab: Lab
     cluster: Cluster
+    recipes: Path
 
     @property
     def cache(self) -> Path:
@@ -104,9 +108,12 @@ def cluster_for(lab: Lab, compute: int) -> Iterator[FarmLab]:
     assert mirror is not None
     # Its sockets have paths of at most 108 characters, and those of tests are long.
     directory = Path(tempfile.mkdtemp(prefix="petal-farm-"))
-    cluster = start(directory, compute=compute, shared=[cache], of_head=[lab.root, mirror])
+    recipes = Path(tempfile.mkdtemp(prefix="petal-recipes-"))
+    recipes.chmod(0o755)
+    cluster = start(directory, compute=compute, shared=[cache], of_head=[lab.root, mirror, recipes])
     try:
-        yield FarmLab(lab, cluster)
+        yield FarmLab(lab, cluster, recipes)
     finally:
         cluster.stop()
-        shutil.rmtree(directory, ignore_errors=True)
+        for path in (directory, recipes):
+            shutil.rmtree(path, ignore_errors=True)
