@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -138,6 +139,23 @@ def test_what_is_on_the_volume_and_in_no_cache_is_not_built_again(lab: Lab) -> N
     assert prefix_of(made, "petal-slow").is_dir()
     assert not run(**{**given, "cache_dir": lab.root / "another"})["changed"]
     throw_away(lab, "more")
+
+
+def test_a_cache_that_is_too_large_loses_what_was_used_longest_ago_and_nothing_of_a_build(lab: Lab) -> None:
+    """What is used counts from then on, whenever it was built."""
+    given = arguments(lab, "limited", "petal-rooted")
+    run(**given)
+    manifests = (lab.root / "own" / "packages" / "v3" / "manifests" / "spec").rglob("*.json")
+    for path in manifests:
+        os.utime(path, (1, 1))
+    run(**arguments(lab, "other", "petal-side"))
+    throw_away(lab, "limited")
+    taken = run(**given, cache_limit=0.000001)
+    assert set(origins(taken).values()) == {"cache"}
+    assert "petal-rooted" in kept(lab)
+    assert any("more than the 1.0 KiB that it may have" in said for said in warnings(taken))
+    needed = {"petal-rooted", *origins(taken)}
+    assert set(kept(lab)) <= needed | {"petal-side", "compiler-wrapper", "gcc-runtime"}
 
 
 def test_what_was_finished_outlives_a_build_that_failed(lab: Lab) -> None:

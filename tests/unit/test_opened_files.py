@@ -45,6 +45,7 @@ KNOWN: dict[str, tuple[str, int]] = {
     "module_utils/_sharing/api.py": (NAMED, 1),
     "module_utils/_snapshot/api.py": (OURS, 7),
     "module_utils/_spack/api.py": (OURS, 1),
+    "module_utils/_spack/checkout_api.py": (VOLUME, 1),
     "module_utils/_spack/environment_state_api.py": (f"{OURS}; {VOLUME}", 3),
     "module_utils/_spack/checkout_api.py": (VOLUME, 1),
     "module_utils/_spack/command_api.py": (f"{OURS}; {VOLUME}", 7),
