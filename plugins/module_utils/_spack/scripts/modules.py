@@ -273,6 +273,10 @@ class Tree:
                     users[f"{spec.prefix}/bin/{commands[spec.name]}"].add(self.modules[h].name)
                 elif spec.external and str(spec.prefix) != "/usr":
                     users[str(spec.prefix)].add(self.modules[h].name)
+                elif spec.external and (opener := self.modules.get(spec.dag_hash())) and opener.opens:
+                    # Such as an MPI of the operating system: its programs are where everybody's are.
+                    for path in programs(opener)[:1]:
+                        users[str(path)].add(self.modules[h].name)
         for opener in self.compilers():
             if opener.spec.external:
                 for path in opener.spec.extra_attributes.get("compilers", {}).values():

@@ -279,6 +279,14 @@ def test_nodes_need_what_is_of_the_host(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert {entry["path"] for entry in found.requires({})} == {"/opt/slurm", "/usr/local/gcc/bin/gcc"}
 
 
+def test_nodes_need_the_mpi_of_the_operating_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    # By the first of its programs that is there.
+    mpi = Spec("sh", "4", "/usr", opens="mpi")
+    app = Spec("app", needs=[mpi, Spec("glibc", "2", "/usr")])
+    found = tree(monkeypatch, Spack(tmp_path, app, hidden=(mpi, *app.needs)), app)
+    assert found.requires({}) == [{"path": "/usr/bin/sh", "reason": "app/1 uses it"}]
+
+
 class Says(Trial):
     """A trial in which only some commands work."""
 
