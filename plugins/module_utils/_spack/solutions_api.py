@@ -91,7 +91,8 @@ class Solutions:
         checkouts = [path for path in map(Path, self._sources) if is_checkout(path)]
         if not all(self._spack.is_clean(path, strays=str(path) != probe.root) for path in checkouts):
             return
-        said = {"version": ".".join(map(str, probe.version)), "root": probe.root}
+        version = ".".join(map(str, probe.version))
+        said = {"version": version, "root": probe.root, "external": probe.external}
         record = {
             "probe": {**said, "repositories": list(probe.repositories)},
             "pruned": figures["pruned"],
