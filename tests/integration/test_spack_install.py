@@ -240,6 +240,19 @@ def test_no_module_opens_the_level_in_which_it_is(filled: Lab) -> None:
     assert any(levels.values())
 
 
+def test_a_module_of_a_compiler_leaves_every_other_compiler_usable(filled: Lab, tmp_path: Path) -> None:
+    """A variable GCC_ROOT means something to each gcc: where it lies itself."""
+    (file,) = filled.root.glob("volume/modules/spack/**/Core/gcc/9.0.lua")
+    other = next(filled.root.glob("volume/modules/spack/**/petal-rooted/1.0*.lua"))
+    given = dict(re.findall(r'^setenv\("(\w+)", "(.*)"\)$', file.read_text(), re.MULTILINE))
+    assert "GCC_ROOT" not in given
+    assert "PETAL_ROOTED_ROOT" in other.read_text()
+    (tmp_path / "t.c").write_text("#include <stddef.h>\nint main(void) { return (int)sizeof(size_t) - 8; }\n")
+    environment = {"PATH": "/usr/bin:/bin", **given}
+    subprocess.run(["gcc", "t.c", "-o", "t"], cwd=tmp_path, env=environment, check=True)
+    subprocess.run([tmp_path / "t"], check=True)
+
+
 def test_one_compiler_takes_the_place_of_the_other_and_of_what_it_built(filled: Lab) -> None:
     """With Lmod as an administrator tries it: compilers are a family, and below each is its own build."""
     if not LMOD.exists():

@@ -186,6 +186,8 @@ class CompilerSite(ReadonlySite):
             f"readelf -p .comment t | grep -c 'GCC: (Spack GCC) {VERSION}'"
         )
         self.expects(["pet", "1"], compiling)
+        # What gcc does not bring is still the system's, and finds what is its own.
+        self.expects(["ok"], f"{load}echo '#include <stddef.h>' > s.c\n/usr/bin/cc -c s.c\necho ok")
 
 
 def trial(site: CompilerSite) -> tuple[dict[str, str], list[str]]:
