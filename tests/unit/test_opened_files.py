@@ -47,7 +47,6 @@ KNOWN: dict[str, tuple[str, int]] = {
     "module_utils/_spack/api.py": (OURS, 1),
     "module_utils/_spack/checkout_api.py": (VOLUME, 1),
     "module_utils/_spack/environment_state_api.py": (f"{OURS}; {VOLUME}", 3),
-    "module_utils/_spack/checkout_api.py": (VOLUME, 1),
     "module_utils/_spack/command_api.py": (f"{OURS}; {VOLUME}", 7),
     "module_utils/_spack/records_api.py": (OURS, 1),
     "module_utils/_spack/solutions_api.py": (f"{OURS}; {KERNEL}; {VOLUME}", 4),

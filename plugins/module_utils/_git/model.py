@@ -18,7 +18,7 @@ _PROBLEM = re.compile(r"(?:fatal|error): (.*)")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _RELEASE = re.compile(r"v[0-9]")
 #: Addresses of what is on another machine.
-_REMOTE = re.compile(r"(https?|ssh|git)://|[^/]+@[^/]+:")
+_SCHEMES = ("http://", "https://", "ssh://", "git://")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]*")
 #: What git-ls-remote(1) adds to an annotated tag for the commit behind it.
 _PEELED = "^{}"
@@ -66,7 +66,9 @@ class Wanted:
     @property
     def may_be_kept(self) -> bool:
         """Whether it is a commit that comes over a network."""
-        return is_commit(self.fetch) and bool(_REMOTE.match(self.url))
+        host, colon, _path = self.url.partition(":")
+        by_ssh = bool(colon) and "@" in host and "/" not in host
+        return is_commit(self.fetch) and (by_ssh or self.url.startswith(_SCHEMES))
 
     @property
     def noted(self) -> tuple[str, ...]:

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 from dataclasses import dataclass, replace
@@ -70,7 +69,7 @@ class Case:
 @pytest.fixture
 def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
     """The repository counts as one over a network."""
-    monkeypatch.setattr(model, "_REMOTE", re.compile("file://"))
+    monkeypatch.setattr(model, "_SCHEMES", ("file://",))
     upstream, commits = tmp_path / "upstream", []
     upstream.mkdir()
     git(upstream, "init", "--quiet", "--initial-branch=main")

@@ -70,3 +70,18 @@ def test_a_message_says_what_where_and_what_to_do() -> None:
     )
     assert f"is commit {ONE}, as it was published, and /srv has {TWO} under that name" in str(asked.moved("/srv", TWO))
     assert str(asked.moved("/srv", TWO)).endswith("Name its commit.")
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("https://git.example.org/x.git", True),
+        ("git@git.example.org:x.git", True),
+        ("file:///srv/x.git", False),
+        ("/srv/me@home:x", False),
+        ("/srv/x.git", False),
+    ],
+)
+def test_what_comes_over_a_network_may_be_kept(url: str, kept: bool) -> None:
+    assert wanted(url=url, commit=ONE).may_be_kept is kept
+    assert not wanted(url=url).may_be_kept
