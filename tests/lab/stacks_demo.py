@@ -8,7 +8,7 @@ usage: stacks_demo.py [DIRECTORY]
 
 Open MPI and MPICH are the real ones, as the package index has them: recipes of the seed's own put their wheels on the
 volume. The program is compiled with the compiler of each of them. An ordinary user loads every build in Slurm jobs, and
-runs it on two nodes. The last line is ``nodes=2 mpis=N versions=N jobs=ok build_s=X deploy_s=X``.
+runs it on two nodes. The last line is ``nodes=2 mpis=N versions=N jobs=N build_s=X deploy_s=X``.
 """
 
 from __future__ import annotations
@@ -83,11 +83,11 @@ int main(int count, char **words) {
     MPI_Get_library_version(library, &length);
     for (end = library; *end && *end != ',' && *end != 10; end++) {}
     *end = 0;
-    if (rank == 0) printf("mpi-where VERSION, %d of %s", size, library), puts("");
+    if (rank == 0) printf("mpi-where @RELEASE@, %d of %s", size, library), puts("");
     MPI_Finalize();
     return 0;
 }
-'''.replace("VERSION", str(spec.version)))
+'''.replace("@RELEASE@", str(spec.version)))
         mkdirp(prefix.bin)
         Executable(spec["mpi"].prefix.bin.mpicc)("-o", prefix.bin.join("mpi-where"), "main.c")
 """
