@@ -16,8 +16,8 @@ description:
     the own store it takes the one on which the most of what the seed asks of Spack may be.
   - What a snapshot has is known by the manifest beside its record; what is wanted by the specs of the
     seed. One of which less than half may be wanted is passed over.
-  - A snapshot is used only as O(trust) has it, and one that was not built here never: nothing
-    beside it says what is on it.
+  - A snapshot is used only as O(trust) has it. One that was not built here is never used, as nothing beside it says
+    what is on it.
 options:
   plan:
     description: The seed as M(petal.hpc.seed_info) returns it in RV(petal.hpc.seed_info#module:plan), with the commits

@@ -173,6 +173,8 @@ class Demo:
         """What the program says in a job on two nodes. Raises DemoError where it is not what was built."""
         script = textwrap.dedent(f"""\
             #!/bin/bash --login
+            # The job begins without the user's variables; what mpirun starts on the other node has the modules'.
+            export SLURM_EXPORT_ENV=ALL
             module load {name} && module load mpi-where/{version} && mpirun -n 2 mpi-where
             """)
         job = ["sbatch", "--quiet", "--wait", "--nodes=2", "--ntasks-per-node=1", "--export=NONE", "--chdir=/tmp"]
