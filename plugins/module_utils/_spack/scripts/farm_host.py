@@ -200,4 +200,4 @@ def main(directory: Path, what: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2]))
+    raise SystemExit(main(Path(sys.argv[1]), sys.argv[2]))

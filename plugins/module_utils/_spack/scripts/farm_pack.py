@@ -183,4 +183,4 @@ def main(arguments: dict[str, Any]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))))
+    raise SystemExit(main(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -93,7 +94,7 @@ def test_check_mode_removes_nothing(volume: Path) -> None:
 
 def test_one_that_was_interrupted_is_gone_on_with(volume: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(Base, "_remove_others", lambda *_arguments: (_ for _ in ()).throw(OSError(30, "Read-only")))
+        patch.setattr(Base, "_remove_others", Mock(side_effect=OSError(30, "Read-only")))
         with pytest.raises(PetalError, match="clearing the volume"):
             base(volume).clear()
     # Spack's database may be gone by then.
