@@ -675,7 +675,8 @@ class TestResource:
             again = Module("aws_build_resource", tmp_path, False, given).end()
             assert (again["changed"], again["resource_id"]) == (False, made["resource_id"])
             if options is volume:
-                assert again["resource"] == {"availability_zone": "us-east-1a", "vpc_id": "", "size_gb": 1}
+                said = {"availability_zone": "us-east-1a", "vpc_id": "", "size_gb": 1, "snapshot_id": ""}
+                assert again["resource"] == said
                 cloud.ec2.delete_volume(VolumeId=made["resource_id"])
             else:
                 cloud.ec2.delete_security_group(GroupId=made["resource_id"])
