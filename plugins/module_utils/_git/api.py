@@ -24,6 +24,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, e
 
 #: Where a checkout says what it is of. Written last: whoever finds it knows that the checkout is complete.
 NOTE = "petal.ref"
+#: How the names of variables begin that are settings of Git (git-config(1)).
+_SETTINGS = ("GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_")
 #: Commits that the host's own repository keeps. With one more it is begun anew.
 MOST = 16
 #: Where a mirror keeps what came until it has its name.
@@ -50,8 +52,10 @@ class Git:
     ) -> None:
         self._host = host
         self._wanted = wanted
-        self._environment = {"GIT_TERMINAL_PROMPT": "0", **(environment or {})}
-        self._secrets = secrets or {}
+        given = {"GIT_TERMINAL_PROMPT": "0", **(environment or {})}
+        # Settings that come as variables have their values among the secrets; Git refuses the one without the other.
+        self._environment = {name: value for name, value in given.items() if not name.startswith(_SETTINGS)}
+        self._reaching = {**given, **(secrets or {})}
         self._kept = kept if user in ("", "root") and wanted.may_be_kept else None
         self._as = ["runuser", "-u", user, "--"] if user not in ("", "root") and os.geteuid() == 0 else []
 
@@ -64,7 +68,7 @@ class Git:
         """A command that talks to a server. One that says nothing for half a minute will not say anything."""
         where = ["-C", str(path)] if path else []
         patience = ["-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=30"]
-        return self._call(*where, *patience, *arguments, more=self._secrets)
+        return self._call(*where, *patience, *arguments, more=self._reaching)
 
     def _run(self, *arguments: str) -> str:
         """The output of a command that has to succeed. Raises GitError."""

@@ -62,7 +62,8 @@ class Case:
     def get(self, calls: Calls | None = None, keep: bool = True, **more: Any) -> dict[str, Any]:
         wanted = Wanted("Spack", more.pop("url", self.upstream.as_uri()), more.pop("ref", self.first), **more)
         kept = self.kept if keep else None
-        git_ = Git(Host(calls or Calls()), wanted, "", {"SEEN": "y"}, {"SECRET": "x"}, kept)
+        seen = {"SEEN": "y", "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "http.extraHeader"}
+        git_ = Git(Host(calls or Calls()), wanted, "", seen, {"SECRET": "x", "GIT_CONFIG_VALUE_0": "x: y"}, kept)
         return provided(git_, wanted, "checked_out", str(self.place), check=False)
 
 
@@ -85,7 +86,7 @@ def test_a_secret_is_there_when_git_talks_to_a_server_and_at_no_other_time(case:
     calls = Calls()
     case.get(calls, keep=False)
     assert [next(word for word in call if word in ("fetch", "ls-remote")) for call in calls.with_secret] == ["fetch"]
-    assert not {"SECRET", "SEEN", "GIT_TERMINAL_PROMPT"} & set(os.environ)
+    assert not {"SECRET", "SEEN", "GIT_TERMINAL_PROMPT", "GIT_CONFIG_COUNT"} & set(os.environ)
 
 
 def test_what_is_there_is_left_as_it_is_and_nobody_is_asked(case: Case) -> None:
