@@ -26,8 +26,8 @@ EXAMPLES = r"""
     url: "{{ access.url }}"
     ref: main
     path: /srv/spack
+    environment: "{{ access.environment }}"
     secrets: "{{ access.secrets }}"
-  environment: "{{ access.environment }}"
   vars:
     access: "{{ spack_git_url | petal.hpc.git_access }}"
 """
