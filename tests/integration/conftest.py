@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playing import leftovers, loop_devices, mounts, play
+from playing import leftovers, loop_devices, mounts, play, why_not_mount
 
 #: Seconds for which others may still hold a copy of a mount: namespaces that began while it was there.
 PATIENCE = 120.0
@@ -18,10 +17,8 @@ PATIENCE = 120.0
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Path]:
     """A store directory on a machine that can mount; what the test leaves mounted or attached fails it."""
-    if os.geteuid() != 0:
-        pytest.skip("loop devices and mounts need root")
-    if not Path("/dev/loop-control").exists():
-        pytest.skip("this kernel has no loop devices")
+    if reason := why_not_mount():
+        pytest.skip(reason)
     yield tmp_path / "store"
     # A mount namespace that another lane began meanwhile has a copy of each mount.
     deadline = time.monotonic() + PATIENCE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ import package_graph
 import pytest
 import spack_at_hand
 import yaml
-from playing import ROOT, Run, leftovers, loop_devices, mounts, play
+from playing import ROOT, Run, leftovers, loop_devices, mounts, play, why_not_mount
 
 if TYPE_CHECKING:
     from aws_build import Site
@@ -33,10 +32,8 @@ sed -n 's/^    "fingerprint": "\\(.*\\)",*$/\\1/p' .petal/manifest.json
 @pytest.fixture(scope="module")
 def mirror() -> Path:
     """The mirror directory that serves Spack. Skips where there is none, or no root."""
-    if os.geteuid() != 0:
-        pytest.skip("loop devices and mounts need root")
-    if not Path("/dev/loop-control").exists():
-        pytest.skip("this kernel has no loop devices")
+    if reason := why_not_mount():
+        pytest.skip(reason)
     found = spack_at_hand.mirror_dir()
     if found is None:
         pytest.skip(spack_at_hand.no_mirror())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -20,7 +19,7 @@ import pytest
 import spack_at_hand
 import yaml
 from modules import run_module
-from playing import ROOT, Run, leftovers, loop_devices, mounts, play
+from playing import ROOT, Run, leftovers, loop_devices, mounts, play, why_not_mount
 from volume_image import on_volume, unpacked
 
 MOUNT_DIR = Path("/petal-spack-test")
@@ -97,11 +96,7 @@ def graph(directory: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    if os.geteuid() != 0:
-        pytest.skip("loop devices and mounts need root")
-    if not Path("/dev/loop-control").exists():
-        pytest.skip("this kernel has no loop devices")
-    if reason := spack_at_hand.why_not():
+    if reason := why_not_mount() or spack_at_hand.why_not():
         pytest.skip(reason)
     directory = tmp_path_factory.mktemp("spack")
     upstream, compiler = to_be_had(), second_gcc()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from in_toto_attestation.predicates.provenance.v1 import provenance_pb2
 from in_toto_attestation.v1 import statement_pb2
 from in_toto_attestation.v1.statement import Statement
 from modules import run_module
-from playing import ROOT, Run, command, finished, leftovers, loop_devices, mounts, play
+from playing import ROOT, Run, command, finished, leftovers, loop_devices, mounts, play, why_not_mount
 from volume_image import on_volume, unpacked
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed import model
@@ -54,10 +53,8 @@ def sha256(data: bytes) -> str:
 
 def why_not() -> str:
     """Why the packages cannot be built, in one line; empty if they can."""
-    if os.geteuid() != 0:
-        return "loop devices and mounts need root"
-    if not Path("/dev/loop-control").exists():
-        return "this kernel has no loop devices"
+    if reason := why_not_mount():
+        return reason
     mirror = spack_at_hand.mirror_dir()
     if mirror is None:
         return spack_at_hand.why_not()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import spack_at_hand
 import yaml
+from git_repository import git
 from playing import ANSIBLE_PLAYBOOK, Run, finished, play
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed import model
@@ -33,12 +34,6 @@ def role(name: str, entry: str = "main") -> dict[str, Any]:
 
 def keep(fact: str, path: Path) -> dict[str, Any]:
     return {"ansible.builtin.copy": {"content": f"{{{{ {fact} | to_json }}}}", "dest": str(path)}}
-
-
-def git(directory: Path, *arguments: str) -> str:
-    identity = ["-c", "user.name=test", "-c", "user.email=test@example.com"]
-    command = ["git", "-C", str(directory), *identity, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 @pytest.fixture

@@ -21,17 +21,12 @@ from typing import Any
 
 import pytest
 import yaml
+from git_repository import git
 from playing import ANSIBLE_PLAYBOOK, ROOT, Run, finished
 from private_server import PrivateServer, serving
 
 PACKAGES = "v2026.06.0"
 PUBLISHED = yaml.safe_load((ROOT / "roles/spack/vars/main.yml").read_text())["spack_known_tags"]["packages"][PACKAGES]
-
-
-def git(directory: Path, *arguments: str) -> str:
-    identity = ["-c", "user.name=test", "-c", "user.email=test@example.com"]
-    command = ["git", "-C", str(directory), *identity, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def tasks_of(role: str, entry: str, **variables: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import package_graph
 import pytest
 import spack_at_hand
 import yaml
-from playing import Run, leftovers, loop_devices, mounts, play
+from playing import Run, leftovers, loop_devices, mounts, play, why_not_mount
 from volume_image import unpacked
 
 MOUNT_DIR = Path("/petal-base-test")
@@ -102,11 +102,7 @@ def on_it(snapshot: Path, scratch: Path) -> dict[str, tuple[Any, ...]]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    if os.geteuid() != 0:
-        pytest.skip("loop devices and mounts need root")
-    if not Path("/dev/loop-control").exists():
-        pytest.skip("this kernel has no loop devices")
-    if reason := spack_at_hand.why_not():
+    if reason := why_not_mount() or spack_at_hand.why_not():
         pytest.skip(reason)
     place = tmp_path_factory.mktemp("base")
     variables = {

@@ -90,6 +90,13 @@ def mounts() -> set[str]:
     return {" ".join(line.split()[:2]) for line in Path("/proc/mounts").read_text().splitlines()}
 
 
+def why_not_mount() -> str:
+    """Why this process has no volumes, in one line; empty if it can have them."""
+    if os.geteuid() != 0:
+        return "loop devices and mounts need root"
+    return "" if Path("/dev/loop-control").exists() else "this kernel has no loop devices"
+
+
 def loop_devices() -> set[str]:
     """The loop devices in use, as ``device file``."""
     listed = subprocess.run(

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import shutil
 import subprocess
@@ -21,7 +20,7 @@ from typing import Any
 
 import spack_at_hand
 import yaml
-from playing import play
+from playing import play, why_not_mount
 from volume_image import unpacked
 
 USER, GROUP = "nobody", "nogroup"
@@ -41,10 +40,8 @@ class Said:
 
 def reason_not_to() -> str:
     """Why it cannot be done on this machine; empty where it can."""
-    if os.geteuid() != 0:
-        return "loop devices and mounts need root"
-    if not Path("/dev/loop-control").exists():
-        return "this kernel has no loop devices"
+    if reason := why_not_mount():
+        return reason
     # What only builds others is not on the volume: its source has to be at hand.
     return "" if spack_at_hand.mirror_dir() else spack_at_hand.no_mirror()
 

@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from git_repository import git
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._git import api, model
 from ansible_collections.petal.hpc.plugins.module_utils._git.api import Git, provided
 from ansible_collections.petal.hpc.plugins.module_utils._git.model import GitError, Wanted
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
-
-WHO = {f"GIT_{role}_{key}": "test@test" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
 
 
 class Calls:
@@ -38,12 +37,6 @@ class Calls:
         environment = {**os.environ, **options.get("environ_update", {}), "GIT_CONFIG_GLOBAL": "/dev/null"}
         done = subprocess.run(args, env=environment, capture_output=True, text=True, check=False)
         return done.returncode, done.stdout, done.stderr
-
-
-def git(directory: Path, *arguments: str) -> str:
-    environment = {**os.environ, **WHO, "GIT_CONFIG_GLOBAL": "/dev/null"}
-    command = ["git", "-C", str(directory), *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from git_repository import git
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
@@ -72,14 +73,6 @@ class Volume:
 
     def said(self) -> list[str]:
         return self.log.read_text().splitlines() if self.log.exists() else []
-
-
-def git(directory: Path, *arguments: str) -> None:
-    who = {"GIT_CONFIG_GLOBAL": "/dev/null"}
-    for role in ("AUTHOR", "COMMITTER"):
-        who.update({f"GIT_{role}_{key}": "test@test" for key in ("NAME", "EMAIL")})
-        who[f"GIT_{role}_DATE"] = "2026-01-01T00:00:00Z"
-    subprocess.run(["git", "-C", str(directory), *arguments], env={**os.environ, **who}, check=True)
 
 
 QUESTION = "external find --scope=user --path=/usr/bin gcc cmake"

@@ -21,7 +21,7 @@ ONE, TWO = Node("lab-b1", "1.0", "a" * 32), Node("git-one", "git.main=2", "b" * 
 
 
 def a_plan(**more: Any) -> Plan:
-    given = {"key": "0123456789ab", "directory": "/own/farm/0123456789ab", "makefile": "/work/env/farm/Makefile"}
+    given = {"key": "0123456789ab", "directory": "/own/farm/0123456789ab", "makefile": "/srv/env/farm/Makefile"}
     tools = Tools("/usr/bin/salloc", "/usr/bin/srun", "/usr/bin/scancel", "/usr/bin/squeue", "/usr/bin/make")
     return Plan(**{"farm": Farm(), "tools": tools, "cache": "/own/packages", **given, **more})
 
@@ -62,7 +62,7 @@ def test_paths_can_stand_in_a_makefile() -> None:
 def test_a_package_is_called_as_the_depfile_calls_it() -> None:
     assert target(ONE) == f"lab-b1-1.0-{'a' * 32}"
     assert target(TWO) == f"git-one-git.main_2-{'b' * 32}"
-    words = depfile("/work/Makefile", [ONE])
+    words = depfile("/srv/Makefile", [ONE])
     assert words[:5] == ["env", "depfile", "--make-disable-jobserver", "--make-prefix", ""]
     assert words[-1] == "/" + "a" * 32
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from git_repository import git
 
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._spack import solutions_api
@@ -30,12 +30,6 @@ FIGURES = {"concretize_s": 12.5, "pruned": True, "solves": 2, "several": False, 
 def run(args: list[str], **_options: Any) -> tuple[int, str, str]:
     done = subprocess.run(args, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout, done.stderr
-
-
-def git(directory: Path, *arguments: str) -> None:
-    who = {f"GIT_{role}_{key}": "test@test" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
-    environment = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", **who}
-    subprocess.run(["git", "-C", str(directory), *arguments], env=environment, check=True)
 
 
 class Site:
