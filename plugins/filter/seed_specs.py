@@ -17,6 +17,9 @@ options:
     description: The key C(software) of a seed, as M(petal.hpc.seed_info) returns it.
     type: dict
     required: true
+  stack:
+    description: Name of a stack, for what that asks for alone; an empty text for what is asked for beside all stacks.
+    type: str
 """
 
 EXAMPLES = r"""
@@ -43,13 +46,14 @@ from typing import Any, Callable
 from ansible.errors import AnsibleFilterError
 
 
-def seed_specs(software: Any) -> list[str]:
+def seed_specs(software: Any, stack: str | None = None) -> list[str]:
     """See DOCUMENTATION; values of templates are converted to plain types at this door."""
     from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
-    from ansible_collections.petal.hpc.plugins.module_utils._seed.asked import specs
+    from ansible_collections.petal.hpc.plugins.module_utils._seed.asked import specs, specs_of
 
     try:
-        return specs(json.loads(json.dumps(dict(software))))
+        given = json.loads(json.dumps(dict(software)))
+        return specs(given) if stack is None else specs_of(given, stack)
     except (KeyError, TypeError, ValueError, PetalError) as error:
         raise AnsibleFilterError(f"petal.hpc.seed_specs takes the software of a seed: {error}") from error
 

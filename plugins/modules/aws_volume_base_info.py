@@ -17,24 +17,12 @@ description:
   - What a snapshot has is known by its tags, which a build of this release writes; what is wanted by the specs of the
     seed. One of which less than half may be wanted is passed over.
   - A snapshot is used only as O(trust) has it, and one of another account never.
-options:
-  plan:
-    description: The seed as M(petal.hpc.seed_info) returns it in RV(petal.hpc.seed_info#module:plan), with the commits
-      of branches in C(resolved_refs).
-    type: dict
-    required: true
-  base:
-    description: V(auto) for the one that pays most, V(none) for none, or the id of a snapshot. One that was named and
-      cannot be used fails.
-    type: str
-    default: auto
 extends_documentation_fragment:
   - petal.hpc.info
+  - petal.hpc.base
   - petal.hpc.trust
   - petal.hpc.aws
   - petal.hpc.aws.boto3
-seealso:
-  - module: petal.hpc.volume_base
 """
 
 EXAMPLES = r"""

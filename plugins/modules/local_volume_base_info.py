@@ -18,20 +18,7 @@ description:
     seed. One of which less than half may be wanted is passed over.
   - A snapshot is used only as O(trust) has it. One that was not built here is never used, as nothing beside it says
     what is on it.
-options:
-  plan:
-    description: The seed as M(petal.hpc.seed_info) returns it in RV(petal.hpc.seed_info#module:plan), with the commits
-      of branches in C(resolved_refs).
-    type: dict
-    required: true
-  base:
-    description: V(auto) for the one that pays most, V(none) for none, or the id of a snapshot. One that was named and
-      cannot be used fails.
-    type: str
-    default: auto
-extends_documentation_fragment: [petal.hpc.info, petal.hpc.store, petal.hpc.trust]
-seealso:
-  - module: petal.hpc.volume_base
+extends_documentation_fragment: [petal.hpc.info, petal.hpc.base, petal.hpc.store, petal.hpc.trust]
 """
 
 EXAMPLES = r"""

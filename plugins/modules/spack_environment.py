@@ -437,8 +437,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.api import (
 )
 from ansible_collections.petal.hpc.plugins.module_utils._spack.farm import ENGINES, JOBS, LOCAL, OPTIONS, SLURM, Farm
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import EnvironmentRequest
+from ansible_collections.petal.hpc.plugins.module_utils._spack.plan import GIB
 from ansible_collections.petal.hpc.plugins.module_utils._spack.records_api import keep
-from ansible_collections.petal.hpc.plugins.module_utils._spack.retention_api import GIB
 from ansible_collections.petal.hpc.plugins.module_utils._spack.steps_api import Options
 
 STACK = {

@@ -20,7 +20,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._core.errors import Peta
 from ansible_collections.petal.hpc.plugins.module_utils._core.ids import SNAPSHOT_ID
 from ansible_collections.petal.hpc.plugins.module_utils._core.tags import BASE, BASE_SPECS
 from ansible_collections.petal.hpc.plugins.module_utils._seed import asked as of_seed
-from ansible_collections.petal.hpc.plugins.module_utils._seed.grammar import is_commit
+from ansible_collections.petal.hpc.plugins.module_utils._seed.grammar import is_pinned
 from ansible_collections.petal.hpc.plugins.module_utils._seed.spec import canonical, parse
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Refusal
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import COMPLETED, Snapshot
@@ -85,12 +85,11 @@ def ground(seed: Any, mount_dir: str, commit: str) -> Ground:
     """
     cluster, spack = _at(seed, "cluster"), _at(seed, "software", "spack")
     version = str(_at(spack, "version") or "")
-    pinned = is_commit(version) or (version[:1] == "v" and version[1:2].isdigit())
     return Ground(
         os=str(_at(cluster, "os") or ""),
         architecture=str(_at(cluster, "architecture") or ""),
         target=str(_at(spack, "target") or "that of its architecture"),
-        spack=version if pinned else commit or version,
+        spack=version if is_pinned(version) else commit or version,
         mount_dir=mount_dir,
     )
 

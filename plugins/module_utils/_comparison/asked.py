@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._comparison.model import Part, Value, told
-from ansible_collections.petal.hpc.plugins.module_utils._seed.grammar import is_commit
+from ansible_collections.petal.hpc.plugins.module_utils._seed.grammar import is_pinned
 
 #: Keys of a seed's software that say how and from where, and nothing of what is on the volume.
 HOW = ("binary_cache", "build", "build_parallel", "use_custom_ami")
@@ -50,7 +50,7 @@ def asked(seed: Any, inputs: Any, mount_dir: str, commits: Mapping[str, str]) ->
     whole = {"os": cluster.get("os"), "architecture": cluster.get("architecture"), "mount_dir": mount_dir, **software}
     for key, text in _leaves("", {**whole, "of the site": site}):
         ref = _REFS.get(key, "")
-        build = "" if not ref or _is_pinned(text) else commits.get(ref, "")
+        build = "" if not ref or is_pinned(text) else commits.get(ref, "")
         found.setdefault(key, set()).add(Value(told(text), build))
     return {key: frozenset(values) for key, values in found.items()}
 
@@ -96,10 +96,6 @@ def _parted(text: str) -> tuple[str, str]:
     end = next((number for number, char in enumerate(text) if char not in _NAME), len(text))
     name = text[:end].lower().replace("_", "-").replace(".", "-")
     return (name, text[end:].strip()) if name else (told(text), "")
-
-
-def _is_pinned(ref: str) -> bool:
-    return is_commit(ref) or (ref[:1] == "v" and ref[1:2].isdigit())
 
 
 def _mapping(value: Any, key: str) -> Mapping[str, Any]:

@@ -20,7 +20,8 @@ from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._git import model
 from ansible_collections.petal.hpc.plugins.module_utils._git.model import GitError, Wanted
-from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, explained, written_by_others
+from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, as_user, explained, written_by_others
+from ansible_collections.petal.hpc.plugins.module_utils._seed.grammar import is_commit, is_pinned
 
 #: Where a checkout says what it is of. Written last: whoever finds it knows that the checkout is complete.
 NOTE = "petal.ref"
@@ -57,7 +58,7 @@ class Git:
         self._environment = {name: value for name, value in given.items() if not name.startswith(_SETTINGS)}
         self._reaching = {**given, **(secrets or {})}
         self._kept = kept if user in ("", "root") and wanted.may_be_kept else None
-        self._as = ["runuser", "-u", user, "--"] if user not in ("", "root") and os.geteuid() == 0 else []
+        self._as = as_user(user) if os.geteuid() == 0 else []
 
     def _call(self, *arguments: str, more: Mapping[str, str] | None = None) -> tuple[int, str, str]:
         with _environment({**self._environment, **(more or {})}):
@@ -95,11 +96,11 @@ class Git:
     def mirrored(self, path: Path) -> str | None:
         """The commit of the name in a bare repository that fits already; None where it is to be fetched."""
         wanted = self._wanted
-        name = wanted.ref if model.is_commit(wanted.ref) else f"refs/tags/{wanted.ref}"
+        name = wanted.ref if is_commit(wanted.ref) else f"refs/tags/{wanted.ref}"
         found = self._commit(path, name)
         if found and wanted.known not in ("", found):
             raise wanted.moved(str(path), found)
-        return found if model.is_pinned(wanted.ref) else None
+        return found if is_pinned(wanted.ref) else None
 
     def mirror(self, path: Path) -> tuple[str, bool]:
         """Fetch the commit of the name into a bare repository; the commit, and whether it is a new one under its name.
@@ -129,7 +130,7 @@ class Git:
     def checked_out(self, path: Path) -> str | None:
         """The commit of a checkout that fits already; None where it is to be fetched."""
         _status, noted, _problem = self._call("-C", str(path), "config", "--local", "--get", NOTE)
-        if noted not in self._wanted.noted or not model.is_pinned(self._wanted.fetch):
+        if noted not in self._wanted.noted or not is_pinned(self._wanted.fetch):
             return None
         commit = self.head(path)
         # Of an earlier release, or by hand.

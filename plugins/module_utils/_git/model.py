@@ -11,12 +11,11 @@ from dataclasses import dataclass
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.addresses import redacted
+from ansible_collections.petal.hpc.plugins.module_utils._seed.grammar import is_commit
 
 #: Of a reason that stands in brackets.
 _LIMIT = 300
 _PROBLEM = re.compile(r"(?:fatal|error): (.*)")
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-_RELEASE = re.compile(r"v[0-9]")
 #: Addresses of what is on another machine.
 _SCHEMES = ("http://", "https://", "ssh://", "git://")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]*")
@@ -93,15 +92,6 @@ class Wanted:
             "that name. The tag was moved, or this is another repository, so nothing of it was used. "
             f"{self.advice_moved}".rstrip()
         )
-
-
-def is_commit(ref: str) -> bool:
-    return bool(_COMMIT.fullmatch(ref))
-
-
-def is_pinned(ref: str) -> bool:
-    """Whether a name is a commit or the tag of a release: what came once is not asked for again."""
-    return is_commit(ref) or bool(_RELEASE.match(ref))
 
 
 def patterns(ref: str) -> list[str]:

@@ -201,6 +201,11 @@ def _until(
     return taken
 
 
+def as_user(name: str) -> list[str]:
+    """The words before a command that has to run as another user, as root can let it; none for root."""
+    return [] if name in ("", "root") else ["runuser", "-u", name, "--"]
+
+
 def sha256_of(stream: BinaryIO) -> str:
     """SHA-256 of what is left to read, in hex."""
     total = hashlib.sha256()

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed import spec
@@ -15,16 +15,22 @@ def specs(software: Mapping[str, Any]) -> list[str]:
     """The specs of a seed's ``software``, as Seed.to_dict has it: what must be built is installed as well, and so is
     the MPI of a stack. Each is there once.
     """
-    found = [*software["spack_packages"], *software["build_from_source"]]
+    found = specs_of(software, "")
     for stack in software.get("stacks", ()):
-        found += of_stack(stack)
+        found += with_mpi(stack["mpi"], stack["packages"])
     return list(dict.fromkeys(found))
 
 
-def of_stack(stack: Mapping[str, Any]) -> list[str]:
-    """The specs of a stack: its MPI first, unless one of its packages is that."""
-    packages = list(stack["packages"])
-    mpi = stack["mpi"]
+def specs_of(software: Mapping[str, Any], name: str) -> list[str]:
+    """Those of one stack by its name; of none where that is empty. Raises KeyError where there is no such stack."""
+    if not name:
+        return list(dict.fromkeys([*software["spack_packages"], *software["build_from_source"]]))
+    stack = {one["name"]: one for one in software.get("stacks", ())}[name]
+    return with_mpi(stack["mpi"], stack["packages"])
+
+
+def with_mpi(mpi: str | None, packages: Sequence[str]) -> list[str]:
+    """All that a stack asks for: its MPI first, unless one of its packages is that."""
     if mpi is None or spec.parse(mpi).name in {spec.parse(text).name for text in packages}:
-        return packages
+        return list(packages)
     return [mpi, *packages]

@@ -18,7 +18,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed import (
     inputs,
     modulefiles,
     platforms,
-    software_rules,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._seed.inputs import Inputs
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Repository, Seed, Spack
@@ -68,7 +67,7 @@ def unresolved(seed: Seed, resolved_refs: Mapping[str, str] | None = None, site:
         return files
     refs = {"spack": seed.software.spack.version, "packages": seed.software.spack.packages}
     known = resolved_refs or {}
-    branches = [ref for name, ref in refs.items() if ref and not software_rules.is_pinned(ref) and not known.get(name)]
+    branches = [ref for name, ref in refs.items() if ref and not grammar.is_pinned(ref) and not known.get(name)]
     for one in moving_repositories(seed):
         branches += [one.source] if not known.get(one.source) else []
     return branches + [name for name, digest_of_it in site.recipes.items() if digest_of_it is None] + files
@@ -164,7 +163,7 @@ def _asked(**parts: Any) -> dict[str, Any]:
 
 
 def _pinned(ref: str | None, commit: str | None) -> str | None:
-    return ref if ref is None or commit is None or software_rules.is_pinned(ref) else commit
+    return ref if ref is None or commit is None or grammar.is_pinned(ref) else commit
 
 
 # -- version 1: what releases up to 0.1 built is found again -----------------------------------------------------

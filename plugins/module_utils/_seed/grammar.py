@@ -135,6 +135,11 @@ def is_commit(text: str) -> bool:
     return len(text) == 40 and set(text) <= set("0123456789abcdef")
 
 
+def is_pinned(ref: str) -> bool:
+    """Whether a Git reference stands for the same commit for ever: a commit, or a release's tag."""
+    return is_commit(ref) or (ref[:1] == "v" and ref[1:2].isdigit())
+
+
 _DOMAIN = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
 _IMAGE = re.compile(
     rf"(?:(?:docker|oras)://)?(?:{_DOMAIN}(?::[0-9]{{1,5}})?/)?"

@@ -380,10 +380,5 @@ def refs_are_pinned(seed: Draft) -> Iterator[Finding]:
     ]
     refs += [((*path, "ref"), entry.get("ref")) for path, entry in seed.entries("software", "spack", "repos")]
     for path, ref in refs:
-        if ref and not is_pinned(ref):
+        if ref and not grammar.is_pinned(ref):
             yield Finding(path, "this looks like a branch: it moves, and so will the fingerprint", ref)
-
-
-def is_pinned(ref: str) -> bool:
-    """Whether a Git reference stands for the same commit for ever: a commit, or a release's tag."""
-    return grammar.is_commit(ref) or (ref[:1] == "v" and ref[1:2].isdigit())

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed import spec
+from ansible_collections.petal.hpc.plugins.module_utils._seed.agreement import can_be, names_compiler, short
 from ansible_collections.petal.hpc.plugins.module_utils._seed.drafts import Draft, Finding, Rule
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import ERROR
-from ansible_collections.petal.hpc.plugins.module_utils._seed.versions import VersionError
 
 # Packages that provide MPI. Source: the package repository of June 2026, but for nvhpc and charmpp, which one asks for
 # by other reasons.
@@ -22,7 +22,6 @@ MPIS = (
 )
 #: nvhpc and charmpp bring an MPI beside what one asks them for.
 _MPIS = (*MPIS, "nvhpc", "charmpp")
-_LANGUAGES = frozenset({"c", "cxx", "fortran"})
 
 
 def stacks_have_something(seed: Draft) -> Iterator[Finding]:
@@ -69,7 +68,7 @@ def stacks_agree_with_themselves(seed: Draft) -> Iterator[Finding]:
             for what, other in _others(stack, text) if text else ():
                 yield Finding(
                     (*path, "packages", index),
-                    f"it asks for {_short(other)}, and the {what} of the stack is {stack[_KEYS[what]]}",
+                    f"it asks for {short(other)}, and the {what} of the stack is {stack[_KEYS[what]]}",
                     text,
                     hint=f"leave it out, or move the package to a stack of its own with that {what}",
                 )
@@ -86,37 +85,16 @@ def _others(stack: Mapping[str, Any], text: str) -> Iterator[tuple[str, spec.Spe
         wanted.pop("MPI", None)
     root = spec.parse(text)
     waiting = [root]
-    if "MPI" in wanted and root.name in MPIS and not _together(root, wanted["MPI"]):
+    if "MPI" in wanted and root.name in MPIS and not can_be(root, wanted["MPI"]):
         yield "MPI", root
     while waiting:
         for edge in waiting.pop().dependencies:
             waiting.append(edge.spec)
             is_mpi = "mpi" in edge.virtuals or edge.spec.name in MPIS
-            is_compiler = edge.direct and edge.spec.name in (*spec.COMPILERS, *spec.LEGACY_COMPILERS)
-            if is_mpi and "MPI" in wanted and not _together(edge.spec, wanted["MPI"]):
+            if is_mpi and "MPI" in wanted and not can_be(edge.spec, wanted["MPI"]):
                 yield "MPI", edge.spec
-            elif (
-                is_compiler
-                and set(edge.virtuals) <= _LANGUAGES
-                and "compiler" in wanted
-                and not _together(edge.spec, wanted["compiler"])
-            ):
+            elif names_compiler(edge) and "compiler" in wanted and not can_be(edge.spec, wanted["compiler"]):
                 yield "compiler", edge.spec
-
-
-def _together(one: spec.Spec, other: spec.Spec) -> bool:
-    """Whether a spec can be what another asks for, by its name and versions."""
-    if one.name != other.name:
-        return False
-    try:
-        one.versions.intersection(other.versions)
-    except VersionError:
-        return False
-    return True
-
-
-def _short(one: spec.Spec) -> str:
-    return one.name if one.versions.is_any else f"{one.name}@{one.versions}"
 
 
 RULES: tuple[tuple[str, Rule], ...] = (

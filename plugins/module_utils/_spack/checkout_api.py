@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._git.model import is_commit
+from ansible_collections.petal.hpc.plugins.module_utils._seed.grammar import is_commit
 from ansible_collections.petal.hpc.plugins.module_utils._spack.command_api import git_head, is_checkout
 
 #: How Spack says which one it is.

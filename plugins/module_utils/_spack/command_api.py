@@ -21,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
+from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, as_user
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import signal_hint
 from ansible_collections.petal.hpc.plugins.module_utils._spack import messages
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import SpackError
@@ -121,8 +121,7 @@ class Spack:
 
         What a repository of the user who runs Spack has Git do, it does as that user.
         """
-        owner = self.owner()
-        user = ["runuser", "-u", pwd.getpwuid(owner).pw_name, "--"] if os.geteuid() == 0 != owner else []
+        user = as_user(pwd.getpwuid(self.owner()).pw_name) if os.geteuid() == 0 else []
         status, output, _problem = self._host.call([*user, *changes_of(checkout, strays)])
         return status == 0 and not output.strip()
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host import below_api as below
-from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
+from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, as_user
 from ansible_collections.petal.hpc.plugins.module_utils._host.kept_api import Kept, key_of
 from ansible_collections.petal.hpc.plugins.module_utils._spack.command_api import changes_of, git_head
 
@@ -57,7 +57,7 @@ class Detector:
         self._host = host
         self._wanted = wanted
         self._kept = Kept(Path(wanted.kept) if wanted.kept else None, MOST)
-        self._as = [] if wanted.user == "root" else ["runuser", "-u", wanted.user, "--"]
+        self._as = as_user(wanted.user)
 
     def flaw(self) -> str:
         """Why nothing is kept though it could be, as a sentence; empty where it is."""

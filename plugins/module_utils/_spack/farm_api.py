@@ -42,14 +42,12 @@ def tools() -> Tools:
     return Tools(**{name: str(place) for name, place in found.items()})
 
 
-def clear(cache_dir: str, workshop: Workshop) -> None:
+def clear(host: Host, cache_dir: str, workshop: Workshop) -> None:
     """Take away what an installation on nodes had; the logs of what failed stay until the next one."""
     shared = _shared(cache_dir, workshop)
     if not shared.is_dir():
         return
-    for path in shared.iterdir():
-        if path.name != "logs":
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    _empty(host, shared, "logs")
     if not any((shared / "logs").iterdir()):
         shutil.rmtree(shared)
 
@@ -61,6 +59,13 @@ def ends_earlier(host: Host, cache_dir: str, workshop: Workshop) -> list[list[st
     shared = _shared(cache_dir, workshop)
     script = shared / _file(farm_host)
     return [[host.interpreter(), str(script), str(shared), "end"]] if script.exists() else []
+
+
+def _empty(host: Host, directory: Path, kept: str) -> None:
+    """Take away all that is in a directory but one thing."""
+    for path in directory.iterdir():
+        if path.name != kept:
+            host.remove(path)
 
 
 def _shared(cache_dir: str, workshop: Workshop) -> Path:
@@ -106,10 +111,9 @@ class FarmFiles:
         owner = self._spack.owner()
         makefile, shared = Path(self._plan.makefile), self._shared
         shutil.rmtree(makefile.parent, ignore_errors=True)
-        for path in shared.iterdir() if shared.is_dir() else ():
+        if shared.is_dir():
             # The nodes that a killed one was at still have what it made there.
-            if path.name != "nodes":
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            _empty(self._host, shared, "nodes")
         for path in (Path(self._workshop.cache), self._sources, makefile.parent, shared):
             self._spack.make_directory(path)
         # The key by which packages are signed is in there.

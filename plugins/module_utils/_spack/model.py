@@ -229,6 +229,17 @@ class Failure:
         return f"{self.package}@{self.version}" if self.version else self.package
 
 
+def _of_specs(value: Mapping[str, Any]) -> dict[str, Any]:
+    """What a probe says of specs and their compiler, of those of no stack and of a stack's."""
+    return {
+        "external": bool(value.get("external", True)),
+        "older": bool(value.get("older", False)),
+        "languages": tuple(value.get("languages", ())),
+        "compiled": tuple(value.get("compiled", ())),
+        "needs": {text: tuple(languages) for text, languages in value.get("needs", {}).items()},
+    }
+
+
 @dataclass(frozen=True)
 class StackProbe:
     """The same of a stack: what of the fields of Probe is its own.
@@ -245,14 +256,7 @@ class StackProbe:
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> StackProbe:
-        return cls(
-            bool(value.get("external", True)),
-            bool(value.get("older", False)),
-            tuple(value.get("languages", ())),
-            tuple(value.get("compiled", ())),
-            bool(value.get("no_mpi", False)),
-            {text: tuple(languages) for text, languages in value.get("needs", {}).items()},
-        )
+        return cls(**_of_specs(value), no_mpi=bool(value.get("no_mpi", False)))
 
 
 @dataclass(frozen=True)
@@ -285,11 +289,7 @@ class Probe:
         return cls(
             version=version_tuple(str(value["version"])),
             closed=tuple(value.get("closed", ())),
-            external=bool(value.get("external", True)),
-            older=bool(value.get("older", False)),
-            languages=tuple(value.get("languages", ())),
-            compiled=tuple(value.get("compiled", ())),
-            needs={text: tuple(languages) for text, languages in value.get("needs", {}).items()},
+            **_of_specs(value),
             root=str(value.get("root", "")),
             repositories=tuple(value.get("repositories", ())),
             stacks=tuple(StackProbe.from_dict(entry) for entry in value.get("stacks", ())),

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed.spec import COMPILERS, LEGACY_COMPILERS, Edge, Spec, parse
-from ansible_collections.petal.hpc.plugins.module_utils._seed.versions import VersionError
+from ansible_collections.petal.hpc.plugins.module_utils._seed.agreement import can_be, names_compiler, short
+from ansible_collections.petal.hpc.plugins.module_utils._seed.spec import Edge, parse
 from ansible_collections.petal.hpc.plugins.module_utils._spack import lockfile
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import (
     CACHE,
@@ -55,7 +55,6 @@ COMPILER_GROUP = "compiler"
 SYSTEM = ("/", "/usr")
 
 GCC_COMMANDS = {"c": "gcc", "cxx": "g++", "fortran": "gfortran"}
-LANGUAGES = frozenset(GCC_COMMANDS)
 # As gcc's variant has them.
 GCC_LANGUAGES = {"c": "c", "cxx": "c++", "fortran": "fortran"}
 
@@ -114,18 +113,8 @@ def split_compiler(wanted: EnvironmentRequest) -> tuple[list[str], list[str]]:
     if wanted.compiler is None:
         return [], list(wanted.specs)
     compiler = parse(wanted.compiler)
-    mine = [text for text in wanted.specs if _stands_for(parse(text), compiler)]
+    mine = [text for text in wanted.specs if can_be(parse(text), compiler)]
     return mine or [wanted.compiler], [text for text in wanted.specs if text not in mine]
-
-
-def _stands_for(spec: Spec, compiler: Spec) -> bool:
-    if spec.name != compiler.name:
-        return False
-    try:
-        spec.versions.intersection(compiler.versions)
-    except VersionError:
-        return False
-    return True
 
 
 def own_compilers(text: str) -> list[str]:
@@ -135,19 +124,15 @@ def own_compilers(text: str) -> list[str]:
     while waiting:
         for edge in waiting.pop().dependencies:
             waiting.append(edge.spec)
-            if edge.direct and edge.spec.name in (*COMPILERS, *LEGACY_COMPILERS) and set(edge.virtuals) <= LANGUAGES:
-                found[_short(edge.spec)] = None
+            if names_compiler(edge):
+                found[short(edge.spec)] = None
     return list(found)
-
-
-def _short(spec: Spec) -> str:
-    return spec.name if spec.versions.is_any else f"{spec.name}@{spec.versions}"
 
 
 def with_compiler(text: str, compiler: str) -> str:
     """A spec that is built with a compiler: ``hdf5 %gcc@13 ^openmpi``. Behind ``^`` it would mean the dependency."""
     spec = parse(text)
-    edge = Edge(parse(_short(parse(compiler))), direct=True)
+    edge = Edge(parse(short(parse(compiler))), direct=True)
     return str(replace(spec, dependencies=(edge, *spec.dependencies)))
 
 
@@ -226,10 +211,8 @@ def _is_new(probe: Probe, version: tuple[int, ...]) -> bool:
 def _compiler_rules(wanted: EnvironmentRequest, probe: Probe) -> dict[str, Any]:
     """The host's compiler for all languages that it has, and beside it those that specs ask for themselves."""
     mine = str(wanted.compiler)
-    others = [
-        text for spec in wanted.specs for text in own_compilers(spec) if not _stands_for(parse(text), parse(mine))
-    ]
-    choices = [_short(parse(mine)), *dict.fromkeys(others)]
+    others = [text for spec in wanted.specs for text in own_compilers(spec) if not can_be(parse(text), parse(mine))]
+    choices = [short(parse(mine)), *dict.fromkeys(others)]
     rule: list[Any] = choices if len(choices) == 1 else [{"any_of": choices}]
     # The colon replaces what the configuration of the host says of this language.
     return {f"{language}:": {"require": rule} for language in probe.languages}
@@ -241,7 +224,7 @@ def _groups(wanted: EnvironmentRequest, probe: Probe) -> list[dict[str, Any]]:
     Its own libraries have another compiler, and are part of the second solution too: there it can be required of the
     roots only, and is preferred for the rest.
     """
-    mine = _short(parse(str(wanted.compiler)))
+    mine = short(parse(str(wanted.compiler)))
     compilers, others = split_compiler(wanted)
     first = {"group": COMPILER_GROUP, "specs": compilers}
     if not others:

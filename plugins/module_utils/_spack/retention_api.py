@@ -28,7 +28,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.retention import 
     shrinking,
 )
 
-GIB = 1024**3
 #: Bytes of a manifest; one that is larger is none of Spack's.
 LARGEST = 1024**2
 

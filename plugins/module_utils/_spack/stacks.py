@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed.spec import parse
+from ansible_collections.petal.hpc.plugins.module_utils._seed import asked
 from ansible_collections.petal.hpc.plugins.module_utils._spack import makers, plan
 from ansible_collections.petal.hpc.plugins.module_utils._spack.lockfile import STACK, STACK_COMPILER
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import (
@@ -63,10 +63,8 @@ def as_request(wanted: EnvironmentRequest, stack: Stack) -> EnvironmentRequest:
 
 
 def with_mpi(stack: Stack) -> tuple[str, ...]:
-    """All that a stack asks for: its MPI first, unless one of its packages is that."""
-    if stack.mpi is None or parse(stack.mpi).name in {parse(text).name for text in stack.specs}:
-        return stack.specs
-    return (stack.mpi, *stack.specs)
+    """All that a stack asks for."""
+    return tuple(asked.with_mpi(stack.mpi, stack.specs))
 
 
 def _as_probe(probe: Probe, stack: Stack, number: int) -> Probe:

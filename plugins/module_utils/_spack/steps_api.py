@@ -124,4 +124,4 @@ class Steps:
     def clear(self) -> None:
         """Empty what was only needed while it ran: what was finished is in the cache."""
         self._workshop_files().clear()
-        farm_api.clear(self._options.cache_dir, self.workshop)
+        farm_api.clear(self._host, self._options.cache_dir, self.workshop)

@@ -200,7 +200,7 @@ def main(arguments: dict[str, Any]) -> dict[str, Any]:
     kept = held(arguments.get("cache", ""), takable, bool(arguments.get("use")))
     hits = kept | cached([spec for spec in takable if spec.dag_hash() not in kept])
     there = [spec for spec in specs if not spec.external and store.db.installed(spec)]
-    has = held(arguments["cache"], there, False) if arguments.get("cache") else {spec.dag_hash() for spec in there}
+    has = held(arguments.get("cache", ""), there, False)
     nodes = {}
     for spec in specs:
         record, key = store.db.record(spec), spec.dag_hash()
@@ -220,7 +220,7 @@ def main(arguments: dict[str, Any]) -> dict[str, Any]:
         "taken": taken,
         "database": str(store.db._index_path),
         "root": str(store.root),
-        "lacking": sorted({spec.dag_hash() for spec in there} - has),
+        "lacking": sorted({spec.dag_hash() for spec in there} - has) if arguments.get("cache") else [],
         "compilers": compilers(),
         "mirrors": filtered_mirrors(arguments["from_source"]) if from_source and binary_mirrors() else {},
     }

@@ -19,6 +19,9 @@ def test_all_of_them() -> None:
     stacks = [{"name": "a", "packages": ["hdf5"], "mpi": "mpich"}]
     software = seed(changed(LOCAL, "software", "stacks", stacks)).to_dict()["software"]
     assert FilterModule().filters()["seed_specs"](software) == ["zlib", "mpich", "hdf5"]
+    assert (seed_specs(software, ""), seed_specs(software, "a")) == (["zlib"], ["mpich", "hdf5"])
+    with pytest.raises(AnsibleFilterError, match="takes the software of a seed"):
+        seed_specs(software, "b")
 
 
 def test_anything_else_is_an_error() -> None:

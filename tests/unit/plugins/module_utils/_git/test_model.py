@@ -10,6 +10,7 @@ import pytest
 
 from ansible_collections.petal.hpc.plugins.module_utils._git import model
 from ansible_collections.petal.hpc.plugins.module_utils._git.model import GitError, Wanted
+from ansible_collections.petal.hpc.plugins.module_utils._seed.grammar import is_pinned
 
 ONE, TWO, THREE = ("1" * 40, "2" * 40, "3" * 40)
 
@@ -32,7 +33,7 @@ def test_what_a_checkout_of_an_earlier_release_noted_fits_too() -> None:
 
 @pytest.mark.parametrize(("ref", "pinned"), [(ONE, True), ("v1.2.0", True), ("develop", False), ("1" * 39, False)])
 def test_commits_and_tags_of_releases_are_not_asked_for_again(ref: str, pinned: bool) -> None:
-    assert model.is_pinned(ref) is pinned
+    assert is_pinned(ref) is pinned
 
 
 @pytest.mark.parametrize("ref", ["--upload-pack=x", "", "a b", "-x", "a\nb", "../x"])

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from seed_samples import DELETE, FULL, LOCAL, changed, seed
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed import fingerprint as fp
-from ansible_collections.petal.hpc.plugins.module_utils._seed import inputs, software_rules
+from ansible_collections.petal.hpc.plugins.module_utils._seed import grammar, inputs
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import SeedError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Container
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import Host
@@ -301,8 +301,8 @@ def test_branches_count_by_their_commit_and_releases_by_their_name() -> None:
     commit = changed(LOCAL, "software", "spack", "version", COMMIT)
     assert of(branch, spack=COMMIT) == of(commit) != of(branch)
     assert of(LOCAL, spack=COMMIT, packages=COMMIT) == of(LOCAL)
-    assert not software_rules.is_pinned("develop")
-    assert not software_rules.is_pinned("releases/v1.1")
+    assert not grammar.is_pinned("develop")
+    assert not grammar.is_pinned("releases/v1.1")
 
 
 # -- what a site decides ----------------------------------------------------------------------------------------

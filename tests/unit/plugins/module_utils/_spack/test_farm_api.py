@@ -99,14 +99,14 @@ def test_what_one_that_was_killed_had_on_nodes_is_remembered(tmp_path: Path, hos
 def test_logs_of_what_failed_stay(tmp_path: Path, host: Host) -> None:
     files, workshop = files_in(tmp_path, host)
     cache = str(tmp_path / "own")
-    farm_api.clear(cache, workshop)
+    farm_api.clear(host, cache, workshop)
     files.steps(FACTS, NODES, [NODES["b" * 32]], 0, True)
     shared = next((tmp_path / "own" / "farm").iterdir())
     (shared / "logs" / "c1-b@1.log").touch()
-    farm_api.clear(cache, workshop)
+    farm_api.clear(host, cache, workshop)
     assert [path.name for path in shared.iterdir()] == ["logs"]
     (shared / "logs" / "c1-b@1.log").unlink()
-    farm_api.clear(cache, workshop)
+    farm_api.clear(host, cache, workshop)
     assert not shared.exists()
 
 
