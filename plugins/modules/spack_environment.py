@@ -98,6 +98,13 @@ options:
     description: Whether several packages are built at a time. Otherwise one has all jobs, and the next waits for it.
     type: bool
     default: true
+  write_modules:
+    description:
+      - Whether Spack writes the module of each package as it installs, where its settings enable some. V(false) is for
+        those who have all of them written afterwards, as by C(spack module lmod refresh).
+    type: bool
+    default: true
+    version_added: "0.2.0"
   cache_dir:
     description:
       - Directory off the volume of this host's own build cache (C(packages) in it), and of the stores in which packages
@@ -481,6 +488,7 @@ def main() -> None:
             "wait_s": {"type": "float", "default": 15},
             "parallel": {"type": "bool", "default": True},
             "look_for_sources": {"type": "bool", "default": True},
+            "write_modules": {"type": "bool", "default": True},
             "base": {"type": "path"},
             "fail_fast": {"type": "bool", "default": True},
             "prune": {"type": "bool", "default": True},
@@ -508,6 +516,7 @@ def main() -> None:
             base=given["base"] or "",
             cache_limit=int(given["cache_limit"] * GIB),
             farm=Farm.checked(given["farm"]),
+            modules=given["write_modules"],
         )
         result = Environment(module, wanted, options).ensure(given["state"])
         finished = result["environment"]["finished"] and given["state"] != STATUS

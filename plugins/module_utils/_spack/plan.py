@@ -45,6 +45,9 @@ NEW_INSTALLER = (1, 2)
 CONCURRENT_PACKAGES = (1, 1)
 HAS_GROUPS = (1, 2)
 
+# A setting for one command: no module is written as a package is installed.
+NO_MODULES = "modules:default:enable::[]"
+
 # What is named is built; what it needs may come from a cache.
 FROM_SOURCE = ("--use-buildcache", "package:never,dependencies:auto")
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack import farm, farm
 from ansible_collections.petal.hpc.plugins.module_utils._spack.command_api import Grounds, Spack
 from ansible_collections.petal.hpc.plugins.module_utils._spack.environment_state_api import EnvironmentState
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import Node, SpackError
+from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import install as install_script
 from ansible_collections.petal.hpc.plugins.module_utils._spack.workshop import OLDEST, Workshop
 from ansible_collections.petal.hpc.plugins.module_utils._spack.workshop_api import WorkshopFiles
 
@@ -31,7 +33,7 @@ class Options:
     directories of Spack, of its packages and of a site's recipes, by which solutions are kept in ``cache_dir``; none to
     keep none. base: file that says what is in place of the volume that this one was made from, of which nothing may be;
     empty for none. cache_limit: bytes that the cache may have, 0 for any number. farm: the nodes that build, none for
-    this host.
+    this host. modules: whether Spack writes the module of each package as it installs.
     """
 
     spack: str
@@ -50,6 +52,7 @@ class Options:
     base: str = ""
     cache_limit: int = 0
     farm: farm.Farm | None = None
+    modules: bool = True
 
 
 class Steps:
@@ -71,7 +74,21 @@ class Steps:
         return bool(self._options.cache_dir) and self._state.version >= OLDEST
 
     def _workshop_files(self) -> WorkshopFiles:
-        return WorkshopFiles(self._host, self._spack, self._directory, self.workshop)
+        return WorkshopFiles(self._host, self._spack, self._command(), self._directory, self.workshop)
+
+    def _command(self) -> list[str]:
+        """What runs Spack for an installation."""
+        return [self._options.spack, *([] if self._options.modules else ["-c", plan.NO_MODULES])]
+
+    def _install(self, jobs: int, fail_fast: bool) -> list[str]:
+        """What has Spack install."""
+        words = ["install"]
+        if self._state.version >= plan.NEW_INSTALLER:
+            script = self._directory / "install.py"
+            self._spack.write(script, inspect.getsource(install_script))
+            words = ["python", str(script)]
+        words += ["--only-concrete", *(["--fail-fast"] if fail_fast else [])]
+        return [*words, *plan.concurrency(jobs, self._state.version, self._options.parallel)]
 
     def commands(self, facts: Mapping[str, Any], from_source: Sequence[str], jobs: int) -> list[list[str]]:
         """The commands of the installation.
@@ -80,11 +97,10 @@ class Steps:
         :param from_source: what no cache is asked for.
         :param jobs: at once, on this host.
         """
-        environment = [self._options.spack, "-e", str(self._directory)]
+        command, environment = self._command(), ["-e", str(self._directory)]
         # There may be more that cannot be moved: none of them shall end the builds that run beside it.
         fail_fast = self._options.fail_fast and not self._state.unmoved
-        install = ["install", "--only-concrete", *(["--fail-fast"] if fail_fast else [])]
-        install += plan.concurrency(jobs, self._state.version, self._options.parallel)
+        install = self._install(jobs, fail_fast)
         if self.builds_apart():
             missing = self._state.to_build()
             elsewhere = self._farm(facts, self._anywhere(missing, facts), fail_fast) if missing else None
@@ -98,11 +114,12 @@ class Steps:
             self._spack.make_directory(scope)
             self._host.write(scope / "mirrors.yaml", plan.mirrors(facts["mirrors"]), 0o600)
             self._spack.give(scope / "mirrors.yaml")
-            return [[self._options.spack, "-C", str(scope), *environment[1:], *install]]
+            return [[*command, "-C", str(scope), *environment, *install]]
         order = []
         if facts["mirrors"] is None:
             order = plan.source_order(self._state.nodes, from_source, self._state.needed())
-        return [*([*environment, *install, *plan.FROM_SOURCE, item] for item in order), [*environment, *install]]
+        install = [*command, *environment, *install]
+        return [*([*install, *plan.FROM_SOURCE, item] for item in order), install]
 
     def _anywhere(self, missing: Sequence[Node], facts: Mapping[str, Any]) -> list[Node]:
         """What is to be built, with what is on the volume and not in the cache: other nodes do not see the volume."""

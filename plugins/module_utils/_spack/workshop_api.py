@@ -21,13 +21,15 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.workshop import W
 class WorkshopFiles:
     """The workshop of one environment.
 
+    :param command: what runs Spack for an installation.
     :param directory: of the environment's files.
     :param workshop: where the packages are built.
     """
 
-    def __init__(self, host: Host, spack: Spack, directory: Path, workshop: Workshop) -> None:
+    def __init__(self, host: Host, spack: Spack, command: Sequence[str], directory: Path, workshop: Workshop) -> None:
         self._host = host
         self._spack = spack
+        self._command = command
         self._directory = directory
         self._workshop = workshop
 
@@ -85,7 +87,7 @@ class WorkshopFiles:
             # Mirrors may have the names of secrets in them.
             self._host.write(scope / file, text, 0o600)
             self._spack.give(scope / file)
-        return [self._spack.command, "-C", str(scope), "-e", str(self._directory)]
+        return [*self._command, "-C", str(scope), "-e", str(self._directory)]
 
     def clear(self) -> None:
         """Empty the store: what was finished in it is in the cache."""

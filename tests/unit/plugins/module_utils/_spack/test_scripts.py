@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import s
 from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import (
     carry,
     grounds,
+    install,
     missing_packages,
     modules,
     probe,
@@ -33,12 +35,42 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import (
 )
 
 
-@pytest.mark.parametrize("script", [carry, grounds, missing_packages, modules, probe, runner, sources, state])
+@pytest.mark.parametrize("script", [carry, grounds, install, missing_packages, modules, probe, runner, sources, state])
 def test_a_script_stands_alone(script: Any) -> None:
     """It is handed over as its source, which imports nothing of the collection."""
     source = inspect.getsource(script)
     assert "ansible" not in source
     compile(source, script.__name__, "exec")
+
+
+class Command:
+    """As Spack runs one of its commands from Python."""
+
+    def __init__(self, error: BaseException | None, returncode: int | None) -> None:
+        self.error, self.returncode = error, returncode
+        self.called: tuple[Any, ...] = ()
+
+    def __call__(self, *words: str, **how: Any) -> str:
+        self.called = (words, how)
+        return ""
+
+
+@pytest.mark.parametrize(("error", "returncode"), [(None, None), (None, 2), (SystemExit(3), 3)])
+def test_an_installation_ends_as_spack_says(
+    error: BaseException | None, returncode: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where nothing of what it reads beforehand is where this release looks for it."""
+    command = Command(error, returncode)
+    monkeypatch.setattr(install, "module", {"main": SimpleNamespace(SpackCommand={"install": command}.get)}.__getitem__)
+    assert install.main(["--only-concrete", "zlib"]) == (returncode or 0)
+    assert command.called == (("--only-concrete", "zlib"), {"capture": False, "fail_on_error": False})
+
+
+def test_an_installation_fails_as_spack_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    command = Command(RuntimeError("no space left"), None)
+    monkeypatch.setattr(install, "module", {"main": SimpleNamespace(SpackCommand={"install": command}.get)}.__getitem__)
+    with pytest.raises(RuntimeError, match="no space left"):
+        install.main([])
 
 
 @pytest.mark.parametrize(
