@@ -141,6 +141,41 @@ def test_what_is_on_the_volume_and_in_no_cache_is_not_built_again(lab: Lab) -> N
     throw_away(lab, "more")
 
 
+def test_the_wrapper_of_compilers_is_there_for_users_where_it_can_be_had(lab: Lab) -> None:
+    given = arguments(lab, "users", "petal-quick")
+    built = run(**given)
+    wrapper = prefix_of(built, "compiler-wrapper")
+    assert lab.tree in wrapper.parents
+    # Its programs are links to it, wherever it was built.
+    assert (wrapper / "libexec" / "spack" / "gcc" / "gcc").resolve() == (wrapper / "libexec" / "spack" / "cc").resolve()
+    told = {item["name"]: item for item in built["environment"]["packages"]}["compiler-wrapper"]
+    assert not told["explicit"]
+    assert lab.spack("find", "--format", "{name}", "--explicit").split() == ["petal-quick"]
+    throw_away(lab, "users")
+    assert origins(run(**given))["compiler-wrapper"] == "cache"
+
+    # A site that has packages in its cache and nothing of what builds them, without a network.
+    throw_away(lab, "users")
+    for path in (lab.root / "own").glob("packages/v3/manifests/spec/compiler-wrapper/*"):
+        path.unlink()
+    shutil.rmtree(lab.work_dir / "source")
+    settings, command = lab.site / "mirrors.yaml", lab.command.read_text()
+    before = settings.read_text()
+    nowhere = "".join(f"{name}_proxy=http://127.0.0.1:9 " for name in ("http", "https"))
+    lab.command.write_text(command.replace("exec env -i ", f"exec env -i {nowhere}"))
+    settings.write_text(json.dumps({"mirrors:": {}}))
+    try:
+        taken = run(**given)
+        assert set(origins(taken)) == {"petal-quick", "gcc-runtime"}
+        assert any("who compiles on top with a Spack of their own" in said for said in warnings(taken))
+        assert not run(**given)["changed"]
+        assert "1 of the " in fail(**arguments(lab, "users-too", "petal-side"))["msg"]
+    finally:
+        settings.write_text(before)
+        lab.command.write_text(command)
+    throw_away(lab, "users")
+
+
 def test_a_cache_that_is_too_large_loses_what_was_used_longest_ago_and_nothing_of_a_build(lab: Lab) -> None:
     """What is used counts from then on, whenever it was built."""
     given = arguments(lab, "limited", "petal-rooted")

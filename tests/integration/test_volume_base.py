@@ -23,7 +23,11 @@ from volume_image import unpacked
 MOUNT_DIR = Path("/petal-base-test")
 #: Of the lab's graph; the second has one package more, one less, and three that only the first one needs.
 FIRST, SECOND = ("lab-r6", "lab-r5"), ("lab-r6", "lab-r8")
-SHARED, GONE, NEW = {"lab-r6", "lab-b5"}, {"lab-r5", "lab-m2", "lab-b1", "lab-b2"}, {"lab-r8", "lab-b3"}
+SHARED, GONE, NEW = (
+    {"lab-r6", "lab-b5", "compiler-wrapper", "gcc-runtime"},
+    {"lab-r5", "lab-m2", "lab-b1", "lab-b2"},
+    {"lab-r8", "lab-b3"},
+)
 #: Files that bear a date, or what of the build is its own, and the directory of a file system.
 OWN = (".petal", "lost+found", "modules/.cache", "spack/opt/.spack-db")
 

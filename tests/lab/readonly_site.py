@@ -42,7 +42,7 @@ def reason_not_to() -> str:
     """Why it cannot be done on this machine; empty where it can."""
     if reason := why_not_mount():
         return reason
-    # What only builds others is not on the volume: its source has to be at hand.
+    # What builds others has to be at hand to make the volume.
     return "" if spack_at_hand.mirror_dir() else spack_at_hand.no_mirror()
 
 

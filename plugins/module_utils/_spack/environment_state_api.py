@@ -138,7 +138,9 @@ class EnvironmentState:
         """
         history = self._record.setdefault("history", {})
         brought = plan.brought(found, self.nodes)
-        history.update({key: asdict(item) for key, item in brought.items()})
+        # What the volume began with may be brought once more to where others are built: it is in its place.
+        begun = {key for key, item in history.items() if item["origin"] == BASE}
+        history.update({key: asdict(item) for key, item in brought.items() if key not in begun})
         if trusted:
             self._record["finished"] = sorted({*self._record.get("finished", ()), *brought})
         self._record["install_s"] = round(float(self._record.get("install_s") or 0) + seconds, 1)
@@ -200,7 +202,33 @@ class EnvironmentState:
         """Hashes of what is still to be installed."""
         places = self.places
         installed = [key for key, place in places.items() if place.installed]
-        return lockfile.needed(self.nodes, installed, [key for key, place in places.items() if place.cached])
+        cached = [key for key, place in places.items() if place.cached]
+        return lockfile.needed(self.nodes, installed, cached, self._kept())
+
+    def _kept(self) -> set[str]:
+        """Hashes of what only builds others, and is to be there for users who build on top."""
+        return {key for key in lockfile.wrappers(self.nodes) if self.nodes[key].label not in self._passed_over}
+
+    @property
+    def _passed_over(self) -> list[str]:
+        """Labels of what was to be there for users, and is nowhere to be had."""
+        return list(self._record.get("passed_over", ()))
+
+    def pass_over(self, labels: Iterable[str]) -> set[str]:
+        """Do without what is for users alone and nowhere to be had; those of the labels that this is true of."""
+        places = self.places
+        installed = [key for key, place in places.items() if place.installed]
+        cached = [key for key, place in places.items() if place.cached]
+        for_this = {self.nodes[key].label for key in lockfile.needed(self.nodes, installed, cached)}
+        found = {self.nodes[key].label for key in self._kept()} & set(labels) - for_this
+        self._record["passed_over"] = sorted({*self._passed_over, *found})
+        return found
+
+    def wanted(self) -> list[str]:
+        """What to ask Spack for, as ``name/hash``; nothing where all that it would bring by itself will do."""
+        besides = self.needed() & self._kept()
+        roots = [key for key, node in self.nodes.items() if node.root is not None]
+        return [f"{self.nodes[key].name}/{key}" for key in [*roots, *sorted(besides)]] if besides else []
 
     def to_build(self) -> list[Node]:
         """What of that no cache has, dependencies first."""
@@ -240,7 +268,7 @@ class EnvironmentState:
 
     def packages(self) -> list[Package]:
         """Its packages, dependencies first."""
-        return plan.packages(self.nodes, self.places, self._history)
+        return plan.packages(self.nodes, self.places, self._history, self._kept())
 
     def tools(self) -> list[Package]:
         """What was installed to build them and is not there."""

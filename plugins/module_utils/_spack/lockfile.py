@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._spack.model import RUNTIME, Node, SpackError
+from ansible_collections.petal.hpc.plugins.module_utils._spack.model import RUNTIME, WRAPPER, Node, SpackError
 
 #: What groups of specs are called in a spack.yaml: a stack's, and that of its compiler.
 STACK = "stack-"
@@ -125,13 +125,22 @@ def by_stack(nodes: Mapping[str, Node]) -> dict[str, list[Node]]:
     return found
 
 
-def needed(nodes: Mapping[str, Node], installed: Iterable[str], cached: Iterable[str]) -> set[str]:
+def wrappers(nodes: Mapping[str, Node]) -> set[str]:
+    """Hashes of what builds others and is to be on the volume all the same."""
+    return {key for key, node in nodes.items() if node.name == WRAPPER and node.external is None}
+
+
+def needed(
+    nodes: Mapping[str, Node], installed: Iterable[str], cached: Iterable[str], besides: Iterable[str] = ()
+) -> set[str]:
     """Hashes of what an installation has to bring: what is there is left out, and so is what only builds something
     that comes from a cache. Packages of the operating system take no time, and are left out too.
+
+    :param besides: hashes of what is to be there as well, whatever it is for.
     """
     there, hits = set(installed), set(cached)
     found: set[str] = set()
-    waiting = [key for key, node in nodes.items() if node.root is not None]
+    waiting = [*besides, *(key for key, node in nodes.items() if node.root is not None)]
     while waiting:
         key = waiting.pop()
         if key in found or key in there or key not in nodes:

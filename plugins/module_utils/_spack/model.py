@@ -26,6 +26,10 @@ BASE = "base"
 RUNTIME = frozenset({"link", "run"})
 
 
+#: What only builds others, and is kept for users who build on top of a volume: Spack takes none but the one of its
+#: recipes, and each package that is compiled wants it. One for each target.
+WRAPPER = "compiler-wrapper"
+
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 STACK_NAME = re.compile(r"[a-z][a-z0-9_-]{0,29}")
 

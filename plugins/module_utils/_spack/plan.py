@@ -272,15 +272,19 @@ def brought(found: Progress, nodes: Mapping[str, Node]) -> dict[str, Brought]:
     }
 
 
-def packages(nodes: Mapping[str, Node], places: Mapping[str, Place], history: Mapping[str, Brought]) -> list[Package]:
+def packages(
+    nodes: Mapping[str, Node], places: Mapping[str, Place], history: Mapping[str, Brought], besides: Iterable[str] = ()
+) -> list[Package]:
     """The packages of an environment, dependencies first.
 
     Those that only build others which are there already, or come from a cache, are left out: they are not installed.
     The origin of what is there is how it came, where that is known.
+
+    :param besides: hashes of what is to be there, though it only builds others.
     """
     installed = {key for key, place in places.items() if place.installed}
     cached = {key for key, place in places.items() if place.cached}
-    coming = lockfile.needed(nodes, installed, cached)
+    coming = lockfile.needed(nodes, installed, cached, besides)
     return [
         _package(node, places[node.hash], history.get(node.hash))
         for node in lockfile.ordered(nodes)

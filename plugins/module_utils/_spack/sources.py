@@ -46,6 +46,15 @@ def missing_message(answer: Mapping[str, Any], host: str) -> str:
     return "\n".join(lines)
 
 
+def for_users_message(labels: Sequence[str], host: str) -> str:
+    """A warning of what only users who compile on top would have had of the volume."""
+    return (
+        f"{', '.join(labels)} is in no binary cache, and its source is nowhere to be had from {host}, so the volume is "
+        "made without it: who compiles on top with a Spack of their own needs that source. Put it into a mirror "
+        "(the playbook petal.hpc.mirror does) and build the volume anew to have it there."
+    )
+
+
 def unknown_message(unknown: Sequence[Mapping[str, Any]]) -> str:
     """A warning of sources of which nobody can tell before they are fetched."""
     return (

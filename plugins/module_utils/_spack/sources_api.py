@@ -33,8 +33,12 @@ def look(spack: Spack, state: EnvironmentState, environment: Path, warn: Callabl
     except SpackError as error:
         warn(f"Nobody could look for the sources beforehand: {error}")
         return ""
-    if answer["missing"]:
-        return sources.missing_message(answer, os.uname().nodename)
+    for_users = state.pass_over(sources.label(one) for one in answer["missing"])
+    if for_users:
+        warn(sources.for_users_message(sorted(for_users), os.uname().nodename))
+    missing = [one for one in answer["missing"] if sources.label(one) not in for_users]
+    if missing:
+        return sources.missing_message({**answer, "missing": missing}, os.uname().nodename)
     if answer["unknown"]:
         warn(sources.unknown_message(answer["unknown"]))
     state.note_seen(wanted)

@@ -105,7 +105,8 @@ class Steps:
             missing = self._state.to_build()
             elsewhere = self._farm(facts, self._anywhere(missing, facts), fail_fast) if missing else None
             before = [] if elsewhere else farm_api.ends_earlier(self._host, self._options.cache_dir, self.workshop)
-            return [*before, *self._workshop_files().steps(facts, from_source, missing, install, elsewhere)]
+            files = self._workshop_files()
+            return [*before, *files.steps(facts, from_source, missing, install, self._state.wanted(), elsewhere)]
         if self._options.farm:
             raise SpackError(farm.NO_CACHE)
         if facts["mirrors"]:
@@ -114,12 +115,12 @@ class Steps:
             self._spack.make_directory(scope)
             self._host.write(scope / "mirrors.yaml", plan.mirrors(facts["mirrors"]), 0o600)
             self._spack.give(scope / "mirrors.yaml")
-            return [[*command, "-C", str(scope), *environment, *install]]
+            return [[*command, "-C", str(scope), *environment, *install, *self._state.wanted()]]
         order = []
         if facts["mirrors"] is None:
             order = plan.source_order(self._state.nodes, from_source, self._state.needed())
         install = [*command, *environment, *install]
-        return [*([*install, *plan.FROM_SOURCE, item] for item in order), install]
+        return [*([*install, *plan.FROM_SOURCE, item] for item in order), [*install, *self._state.wanted()]]
 
     def _anywhere(self, missing: Sequence[Node], facts: Mapping[str, Any]) -> list[Node]:
         """What is to be built, with what is on the volume and not in the cache: other nodes do not see the volume."""

@@ -39,6 +39,7 @@ class WorkshopFiles:
         from_source: Sequence[str],
         missing: Sequence[Node],
         install: Sequence[str],
+        wanted: Sequence[str] = (),
         elsewhere: Callable[[], list[list[str]]] | None = None,
     ) -> list[list[str]]:
         """The commands of an installation: build what no cache has, then bring everything to its place.
@@ -47,6 +48,7 @@ class WorkshopFiles:
         :param from_source: specs that no cache is asked for.
         :param missing: what is to be built, dependencies first.
         :param install: how Spack installs.
+        :param wanted: what is brought to its place; nothing for what the environment asks for.
         :param elsewhere: gives the commands that build it on other hosts, where that is wanted.
         """
         self.clear()
@@ -63,7 +65,7 @@ class WorkshopFiles:
             building["upstreams.yaml"] = workshop.upstreams(self._volume(facts["database"]))
         moving = {"mirrors.yaml": workshop.mirrors(others, from_source, building=False)}
         build, move = (self._scope(name, files) for name, files in (("building", building), ("moving", moving)))
-        steps = [[*move, *_all(install), "--use-buildcache", "only"]]
+        steps = [[*move, *_all(install), "--use-buildcache", "only", *wanted]]
         if missing and elsewhere:
             steps = [*elsewhere(), *steps]
         elif missing:

@@ -19,6 +19,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+#: What only builds others, and is on a volume for its users.
+WRAPPER = "compiler-wrapper"
+
 
 def module(name: str) -> Any:
     """A module of Spack, whose types nobody knows outside of it."""
@@ -177,8 +180,8 @@ def main(arguments: dict[str, Any]) -> dict[str, Any]:
     a build cache beside the mirrors; empty for none) and ``use`` (whether what it has will be used).
 
     ``base``: hashes of what the volume that this one was made from has left in place; of those, what only builds
-    others is taken over where packages are built in their place. The answer's ``lacking`` has what is
-    installed and not in ``cache``.
+    others is taken over where packages are built in their place, and what the users of a volume build with. The
+    answer's ``lacking`` has what is installed and not in ``cache``.
     """
     environment = module("environment").Environment(arguments["environment"])
     roots = {spec.dag_hash() for spec in environment.concrete_roots()}
@@ -188,9 +191,8 @@ def main(arguments: dict[str, Any]) -> dict[str, Any]:
     taken: list[str] = []
     if arguments.get("base"):
         running = module("traverse").traverse_nodes(environment.concrete_roots(), deptype=("link", "run"))
-        needed = (
-            {spec.dag_hash() for spec in running} if arguments.get("cache") else {spec.dag_hash() for spec in specs}
-        )
+        wrappers = [spec for spec in specs if spec.name == WRAPPER]
+        needed = {spec.dag_hash() for spec in ([*running, *wrappers] if arguments.get("cache") else specs)}
         anew = {spec.dag_hash() for spec in specs if any(spec.satisfies(item) for item in from_source)}
         given = set(arguments["base"])
         taken = take_over(store, specs, given, anew | (given - needed), roots)

@@ -17,6 +17,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.lockfile import (
     ordered,
     parse_database,
     parse_lock,
+    wrappers,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import Node, SpackError
 
@@ -105,6 +106,19 @@ def test_what_is_needed() -> None:
     assert needed(nodes, [], [A]) == {A, B}
     assert needed(nodes, [B], []) == {A, C}
     assert needed(nodes, [A], []) == set()
+
+
+def test_the_wrapper_of_compilers_is_needed_whatever_comes_from_a_cache() -> None:
+    lock = json.loads(json.dumps(LOCK))
+    outside = {"path": "/usr", "module": None}
+    lock["concrete_specs"][A]["dependencies"] += [{"hash": key, "type": ["build"]} for key in ("w" * 32, "x" * 32)]
+    lock["concrete_specs"].update({"w" * 32: entry("compiler-wrapper"), "x" * 32: entry("gmake", external=outside)})
+    nodes = parse_lock(json.dumps(lock))
+    assert wrappers(nodes) == {"w" * 32}
+    assert needed(nodes, [], [A], wrappers(nodes)) == {A, B, "w" * 32}
+    assert needed(nodes, [A], [], wrappers(nodes)) == {"w" * 32}
+    assert needed(nodes, [A, "w" * 32], [], wrappers(nodes)) == set()
+    assert wrappers({"e": Node("compiler-wrapper", "1", "e", external="/usr")}) == set()
 
 
 def test_the_database() -> None:

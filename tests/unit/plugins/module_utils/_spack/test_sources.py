@@ -14,7 +14,12 @@ import pytest
 from ansible_collections.petal.hpc.plugins.module_utils._aws.keep import SOFTWARE, cause_of
 from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import sources as script
 from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts.sources import FOUND, MISSING, UNKNOWN, Answer
-from ansible_collections.petal.hpc.plugins.module_utils._spack.sources import MOST, missing_message, unknown_message
+from ansible_collections.petal.hpc.plugins.module_utils._spack.sources import (
+    MOST,
+    for_users_message,
+    missing_message,
+    unknown_message,
+)
 
 GONE = Answer("404 Not Found")
 TROUBLE = Answer("503 Service Unavailable", sure=False)
@@ -112,3 +117,8 @@ def test_the_message_is_bounded() -> None:
         "Whether these sources can be had is seen only when they are fetched: p@1: yyy"
     )
     assert len(unknown_message([long])) < 600
+
+
+def test_what_only_users_lack_is_said() -> None:
+    said = for_users_message(["compiler-wrapper@1.1.0"], "host")
+    assert said.startswith("compiler-wrapper@1.1.0 is in no binary cache, and its source is nowhere to be had from")
