@@ -67,6 +67,12 @@ options:
         it and comes from there the next time, of at most 16 commits. It is made where it is missing, and not used where
         others can write.
     type: path
+  former:
+    description:
+      - What is left of a checkout that nobody trusts, for V(checked_out) by root, such as that of the volume that this
+        one was made from. What of it is as the commit has it, byte by byte, is moved to O(path), and so stays where it
+        is on the disk. The rest is removed. Nothing happens where it is not there.
+    type: path
   secrets:
     description: The same for when Git talks to a server, which nobody else is to see.
     type: dict
@@ -136,6 +142,7 @@ def main() -> None:
             "user": {"type": "str", "default": ""},
             "environment": {"type": "dict", "default": {}},
             "kept": {"type": "path"},
+            "former": {"type": "path"},
             "secrets": {"type": "dict", "default": {}, "no_log": True},
             "title": {"type": "str", "default": "the repository"},
             "advice": {"type": "str", "default": ""},
@@ -147,8 +154,8 @@ def main() -> None:
     given = module.params
     try:
         wanted = Wanted(**{name: given[name] for name in _WANTED})
-        kept = Path(given["kept"]) if given["kept"] else None
-        git = Git(Host(module.run_command), wanted, given["user"], given["environment"], given["secrets"], kept)
+        kept, former = (Path(given[name]) if given[name] else None for name in ("kept", "former"))
+        git = Git(Host(module.run_command), wanted, given["user"], given["environment"], given["secrets"], kept, former)
         result = provided(git, wanted, given["state"], given["path"], module.check_mode)
     except PetalError as error:
         module.fail_json(msg=str(error))

@@ -20,8 +20,8 @@ description:
     solution so, it solves again with everything.
   - What a cache has and what cannot be moved to the prefixes here, because they are longer than those that it was built
     with, is built from source, and a warning names it.
-  - Of what only builds others Spack's C(compiler-wrapper) comes along, for who compiles on top of what is installed. Where
-    no cache has it and its source is nowhere to be had, a warning says that it is missing.
+  - Of what only builds others Spack's C(compiler-wrapper) comes along, for who compiles on top of what is installed.
+    Where no cache has it and its source is nowhere to be had, a warning says that it is missing.
   - Needs no more than a Spack that is there, O(name) and O(specs). The environment is one of that Spack's own then,
     which C(spack env list) shows. Run it as the user who owns that Spack.
   - Works with Spack 1.2, 1.1 and 1.0.

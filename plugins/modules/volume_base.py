@@ -35,8 +35,9 @@ options:
     required: true
   state:
     description:
-      - V(cleared) takes away all but Spack's packages, once; where that was interrupted, it is gone on with. A volume
-        that cannot be cleared fails, and is of no use.
+      - V(cleared) takes away all but Spack's packages, once, and puts checkouts of Spack and its recipes aside in
+        C(.petal/former), for O(petal.hpc.git_commit#module:former). Where that was interrupted, it is gone on with. A
+        volume that cannot be cleared fails, and is of no use.
       - V(settled) takes away the packages that are not in Spack's database, once all that is wanted is installed.
     type: str
     choices: [cleared, settled]

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -101,3 +102,104 @@ def test_what_cannot_be_reached_is_one_error(tmp_path: Path) -> None:
     assert "Could not fetch the repository at v1.0 from file://" in said
     assert said.endswith("Set spack_git_url.")
     assert "\n" not in said
+
+
+@pytest.fixture
+def large(upstream: Path) -> Path:
+    """The same with so many files that Git keeps them packed, a program and a link among them."""
+    (upstream / "lib" / "deep").mkdir(parents=True)
+    for number in range(150):
+        (upstream / "lib" / "deep" / f"{number}.py").write_text(f"print({number})\n")
+    (upstream / "lib" / "run").write_text("#!/bin/sh\n")
+    (upstream / "lib" / "run").chmod(0o755)
+    (upstream / "link").symlink_to("lib/run")
+    git(upstream, "add", "--all")
+    git(upstream, "commit", "--quiet", "--message=large")
+    return upstream
+
+
+def inodes(place: Path) -> dict[str, int]:
+    return {str(path.relative_to(place)): path.lstat().st_ino for path in place.rglob("*") if ".git" not in path.parts}
+
+
+def left_behind(large: Path, tmp_path: Path) -> tuple[Path, str, dict[str, int]]:
+    """A checkout that somebody has changed, its commit, and the inodes of its files."""
+    commit, former = git(large, "rev-parse", "HEAD"), tmp_path / "aside" / "former"
+    module(large, ref=commit, path=str(former))
+    known = inodes(former)
+    (former / "first").write_text("frist")
+    (former / "second").chmod(0o666)
+    (former / "lib" / "deep" / "1.py").unlink()
+    (former / "lib" / "deep" / "2.py").unlink()
+    (former / "lib" / "deep" / "2.py").symlink_to(tmp_path / "elsewhere")
+    (former / "lib" / "deep" / "__pycache__").mkdir()
+    (former / "lib" / "deep" / "3.pyc").write_text("not in the commit")
+    (tmp_path / "another-name").hardlink_to(former / "lib" / "deep" / "4.py")
+    evil = f"touch {tmp_path}/evil"
+    for name in ("post-checkout", "post-index-change", "fsmonitor"):
+        hook = former / ".git" / "hooks" / name
+        hook.write_text(f"#!/bin/sh\n{evil}\n")
+        hook.chmod(0o755)
+    with (former / ".git" / "config").open("a") as stream:
+        stream.write(f'[core]\n\tfsmonitor = {former}/.git/hooks/fsmonitor\n[filter "x"]\n\tsmudge = {evil}\n')
+    (former / ".git" / "info" / "attributes").write_text("* filter=x\n")
+    return former, commit, known
+
+
+#: Whatever is written anew may get the number of what was there.
+CHANGED = {"first", "second", *(f"lib/deep/{number}.py" for number in (1, 2, 4))}
+
+
+def test_what_a_former_checkout_has_of_it_stays_where_it_is_on_the_disk(large: Path, tmp_path: Path) -> None:
+    former, commit, known = left_behind(large, tmp_path)
+    place = tmp_path / "place"
+    # Somebody who made this is not asked for the rest.
+    (place / "lib").mkdir(parents=True)
+    (place / "lib" / "own").write_text("mine")
+    large.rename(tmp_path / "gone")
+    came = module(large, ref=commit, path=str(place), former=str(former))
+    assert (came["changed"], came["commit"]) == (True, commit)
+    assert git(place, "status", "--porcelain", "--ignored") == "?? lib/own"
+    git(place, "fsck", "--strict")
+    now = inodes(place)
+    assert set(now) == {*known, "lib/own"}
+    assert {name for name, inode in known.items() if now[name] != inode} <= {*CHANGED, "lib"}
+    assert (place / "second").stat().st_mode & 0o777 == 0o644
+    assert not former.exists()
+    assert not (tmp_path / "evil").exists()
+    assert git(place, "config", "--local", "--get-regexp", "core.fsmonitor|filter.*|petal.ref") == f"petal.ref {commit}"
+    assert not module(large, ref=commit, path=str(place), former=str(former))["changed"]
+
+
+def test_what_is_packed_counts_only_where_it_is_whole_and_no_more(large: Path, tmp_path: Path) -> None:
+    former, commit, known = left_behind(large, tmp_path)
+    (pack,) = (former / ".git" / "objects" / "pack").glob("*.pack")
+    data = bytearray(pack.read_bytes())
+    data[len(data) // 2] ^= 1
+    pack.chmod(0o644)
+    pack.write_bytes(data)
+    pack.chmod(0o444)
+    place = tmp_path / "place"
+    assert "Could not fetch" in refused(tmp_path / "nowhere", ref=commit, path=str(place), former=str(former))
+    came = module(large, ref=commit, path=str(place), former=str(former))
+    assert came["commit"] == commit
+    assert {name for name, inode in known.items() if inodes(place)[name] != inode} <= CHANGED
+    assert git(place, "status", "--porcelain", "--ignored") == ""
+    assert len(list((place / ".git" / "objects" / "pack").glob("*.pack"))) == 1
+    git(place, "fsck", "--strict")
+
+    # Of another commit: its files stay, and nothing of it that only the former had.
+    (large / "third").write_text("third")
+    git(large, "rm", "--quiet", "lib/deep/5.py")
+    git(large, "add", "--all")
+    git(large, "commit", "--quiet", "--message=another")
+    before, second = inodes(place), tmp_path / "second"
+    came = module(large, ref=git(large, "rev-parse", "HEAD"), path=str(second), former=str(place))
+    assert git(second, "rev-parse", "HEAD") == came["commit"]
+    now = inodes(second)
+    assert set(before) - set(now) == {"lib/deep/5.py"}
+    assert {name for name in now if before.get(name) != now[name]} == {"third"}
+    assert git(second, "cat-file", "-t", came["commit"]) == "commit"
+    assert git(second, "count-objects", "-v").count("in-pack: 0") == 0
+    with pytest.raises(subprocess.CalledProcessError):
+        git(second, "cat-file", "-e", commit)

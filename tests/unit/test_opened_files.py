@@ -30,6 +30,7 @@ KNOWN: dict[str, tuple[str, int]] = {
     "module_utils/_exchange/api/file.py": (f"{NAMED}; {OURS}", 3),
     "module_utils/_exchange/api/stores.py": (f"{OURS}: the archive that is published", 1),
     "module_utils/_fstab/api.py": ("the system's own fstab", 1),
+    "module_utils/_git/former_api.py": (VOLUME, 1),
     "module_utils/_host/api.py": (f"{KERNEL}; {OURS}", 14),
     "module_utils/_host/kept_api.py": (OURS, 1),
     "module_utils/_namespace/api.py": (OURS, 3),

@@ -25,6 +25,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, e
 from ansible_collections.petal.hpc.plugins.module_utils._spack.base import RECORD, parse_record
 from ansible_collections.petal.hpc.plugins.module_utils._spack.lockfile import parse_database
 
+#: Where checkouts are put aside for who checks out again (petal.hpc.git_commit), by name; inner ones first.
+FORMER, CHECKOUTS = ".petal/former", {"packages": "spack/var/spack/packages", "spack": "spack"}
 #: Where Spack's packages are on a volume, and what of that is no package: commands that scripts in packages run by.
 INSTALLED, COMMANDS = "spack/opt", "bin"
 _MANIFEST, _DATABASE = ".petal/manifest.json", f"{INSTALLED}/.spack-db/index.json"
@@ -61,6 +63,8 @@ class Base:
             if check:
                 return found, True
             self._host.write_json(self._record, found)
+            for name, place in CHECKOUTS.items():
+                self._put_aside(name, place)
             self._remove_others(found["packages"].values())
             # Last: a volume without it is one that is being built.
             (self._path / _MANIFEST).unlink(missing_ok=True)
@@ -86,6 +90,8 @@ class Base:
                 for place in gone:
                     _remove(root / place)
                     _remove_empty((root / place).parent, root)
+                if os.path.lexists(self._path / FORMER):
+                    _remove(self._path / FORMER)
             return gone, bool(gone)
 
     def told(self) -> dict[str, Any]:
@@ -136,9 +142,25 @@ class Base:
         said["manifest"] = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
         return {**said, **told, "packages": packages}
 
+    def _put_aside(self, name: str, place: str) -> None:
+        """Move a checkout to where it is in nobody's way. What of it is used is looked at there, byte by byte."""
+        target = self._path / FORMER / name
+        for step in (target.parent, target):
+            if step.is_symlink():
+                step.unlink()
+        way = [self._path / step for step in (*map(str, Path(place).parents), place)]
+        # An attempt that was interrupted may have moved it already.
+        way += [] if target.is_dir() else [self._path / place / ".git"]
+        if any(step.is_symlink() or not step.is_dir() for step in way):
+            return
+        self._host.make_directory(target)
+        for entry in sorted((self._path / place).iterdir()):
+            if Path(place, entry.name) != Path(INSTALLED) and not os.path.lexists(target / entry.name):
+                entry.rename(target / entry.name)
+
     def _remove_others(self, packages: Iterable[str]) -> None:
         keep = {Path(INSTALLED, place) for place in packages} | {Path(INSTALLED, COMMANDS), Path("lost+found")}
-        keep |= {Path(RECORD), Path(_MANIFEST)}
+        keep |= {Path(RECORD), Path(_MANIFEST), Path(FORMER)}
         ways = {parent for place in keep for parent in place.parents}
 
         def walk(directory: Path) -> None:

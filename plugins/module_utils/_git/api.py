@@ -18,7 +18,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._git import model
+from ansible_collections.petal.hpc.plugins.module_utils._git import former_api, model
+from ansible_collections.petal.hpc.plugins.module_utils._git.former import entries
 from ansible_collections.petal.hpc.plugins.module_utils._git.model import GitError, Wanted
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, as_user, explained, written_by_others
 from ansible_collections.petal.hpc.plugins.module_utils._seed.grammar import is_commit, is_pinned
@@ -40,6 +41,7 @@ class Git:
     :param environment: variables of its environment.
     :param secrets: more of them, which nobody else is to see, for when it talks to a server.
     :param kept: the host's own repository; none where nothing is kept.
+    :param former: what a checkout left that is not trusted; none where there was none.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Git:
         environment: Mapping[str, str] | None = None,
         secrets: Mapping[str, str] | None = None,
         kept: Path | None = None,
+        former: Path | None = None,
     ) -> None:
         self._host = host
         self._wanted = wanted
@@ -57,6 +60,7 @@ class Git:
         # Settings that come as variables have their values among the secrets; Git refuses the one without the other.
         self._environment = {name: value for name, value in given.items() if not name.startswith(_SETTINGS)}
         self._reaching = {**given, **(secrets or {})}
+        self._former = former if former and former.is_dir() and not former.is_symlink() else None
         self._kept = kept if user in ("", "root") and wanted.may_be_kept else None
         self._as = as_user(user) if os.geteuid() == 0 else []
 
@@ -139,7 +143,10 @@ class Git:
         return commit
 
     def check_out(self, path: Path) -> str:
-        """Check the commit out, fetching it where it is not there; the commit. Raises GitError."""
+        """Check the commit out, fetching it where it is not there; the commit. Raises GitError.
+
+        Of a former checkout stays what is the same, where it is on the disk.
+        """
         wanted, inside = self._wanted, ("-C", str(path))
         if not (path / ".git" / "HEAD").exists():
             self._run("init", "--quiet", str(path))
@@ -147,7 +154,9 @@ class Git:
         for lock in (path / ".git").glob("*.lock"):
             with contextlib.suppress(FileNotFoundError):
                 lock.unlink()
-        if not self._fetched_from_kept(path):
+        former = None if self._as else self._former
+        packed = former is not None and self._is_packed(former, path)
+        if not packed and not self._fetched_from_kept(path):
             status, _output, problem = self._reach(*_one_commit(wanted.url, wanted.fetch), path=path)
             if status != 0 and wanted.published:
                 # Where a server hands out no commits by their names, or the tag is of another one.
@@ -155,12 +164,45 @@ class Git:
                 status, _output, _problem = self._reach(*again, path=path)
             if status != 0:
                 raise wanted.not_fetched(problem, platform.node())
-        commit = self._run(*inside, "rev-parse", "--verify", "FETCH_HEAD^{commit}")
+        came = wanted.fetch if packed else "FETCH_HEAD"
+        commit = self._run(*inside, "rev-parse", "--verify", f"{came}^{{commit}}")
         if wanted.published and commit != wanted.known:
             raise wanted.moved(wanted.url, commit)
+        if former is not None:
+            former_api.move_same(former, path, entries(self._run(*inside, "ls-tree", "-r", "-z", commit)))
+            # What is there counts as checked out; the rest is written below.
+            self._run(*inside, "read-tree", commit)
+            self._call(*inside, "update-index", "-q", "--refresh")
         self._run(*inside, "checkout", "--quiet", "--force", "--detach", commit)
         self._run(*inside, "config", "--local", NOTE, wanted.fetch)
         return commit
+
+    # --- of a former checkout -----------------------------------------------------------------------------------------
+
+    def _is_packed(self, former: Path, path: Path) -> bool:
+        """Whether a former checkout has the commit, all of it and nothing else, packed. It has come here then.
+
+        Git names objects by what is in them, and looks into each as it makes the index of a pack.
+        """
+        commit, inside = self._wanted.fetch, ("-C", str(path))
+        if not is_commit(commit):
+            return False
+        packs = former_api.move_packs(former, path)
+        whole = bool(packs) and all(self._call(*inside, "index-pack", str(pack))[0] == 0 for pack in packs)
+        if whole:
+            self._host.write(path / ".git" / "shallow", f"{commit}\n")
+            status, listing, _problem = self._call(*inside, "rev-list", "--objects", "--no-object-names", commit)
+            counted = self._call(*inside, "count-objects", "-v")[1].splitlines()
+            whole = status == 0 and f"in-pack: {len(listing.split())}" in counted and "count: 0" in counted
+        if not whole:
+            former_api.remove_packs(packs)
+            (path / ".git" / "shallow").unlink(missing_ok=True)
+        return whole
+
+    def forget_former(self) -> None:
+        """Remove what is left of it."""
+        if self._former is not None:
+            self._host.remove(self._former)
 
     # --- kept ---------------------------------------------------------------------------------------------------------
 
@@ -235,6 +277,8 @@ def provided(git: Git, wanted: Wanted, state: str, path: str | None, check: bool
     with explained(f"fetching {wanted.title} to {place}"):
         there = git.mirrored(place) if state == "mirrored" else git.checked_out(place)
         if there is not None:
+            if not check:
+                git.forget_former()
             return {"changed": False, "commit": there}
         if check:
             would = f"{wanted.title} would be fetched from {wanted.url} at {wanted.fetch}."
@@ -244,5 +288,6 @@ def provided(git: Git, wanted: Wanted, state: str, path: str | None, check: bool
         else:
             before = git.head(place)
             commit = git.check_out(place)
+            git.forget_former()
             changed = before != commit
     return {"changed": changed, "commit": commit}

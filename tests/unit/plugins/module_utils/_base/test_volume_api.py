@@ -77,6 +77,46 @@ def test_nothing_but_packages_stays(volume: Path) -> None:
     assert told["manifest"].startswith("sha256:")
 
 
+def checkouts(volume: Path) -> None:
+    for name in ("spack/lib/x.py", "spack/.git/HEAD", "spack/var/spack/packages/repos/y", "spack/var/spack/own"):
+        (volume / name).parent.mkdir(parents=True, exist_ok=True)
+        (volume / name).write_text(name)
+    (volume / "spack/var/spack/packages/.git").mkdir()
+
+
+ASIDE = {"spack/lib/x.py", "spack/.git/HEAD", "spack/var/spack/own", "spack/bin/spack", "packages/repos/y"}
+
+
+def test_checkouts_are_put_aside_for_who_looks_what_is_the_same(volume: Path) -> None:
+    checkouts(volume)
+    elsewhere = volume / "envs"
+    (volume / ".petal/former").symlink_to(elsewhere)
+    base(volume).clear()
+    assert files(volume) == KEPT | {f".petal/former/{name}" for name in ASIDE}
+    assert not elsewhere.exists()
+    # One that was interrupted goes on.
+    (volume / ".petal/base.json").write_text((volume / ".petal/base.json").read_text().replace("true", "false"))
+    (volume / "spack/late").write_text("late")
+    base(volume).clear()
+    assert files(volume) == KEPT | {f".petal/former/{name}" for name in ASIDE | {"spack/late"}}
+    # Whatever nobody took is gone in the end.
+    database(volume, z="zlib-1", h="hdf5-1", s="padding/__pad__/samtools-1")
+    base(volume).settle()
+    assert files(volume) == KEPT | {"spack/opt/.spack-db/index.json"}
+
+
+@pytest.mark.parametrize("place", ["spack/.git", "spack/var"])
+def test_what_is_a_link_is_no_checkout(volume: Path, tmp_path_factory: pytest.TempPathFactory, place: str) -> None:
+    checkouts(volume)
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "moved"
+    (volume / place).rename(elsewhere)
+    (volume / place).symlink_to(elsewhere)
+    before = files(elsewhere)
+    base(volume).clear()
+    assert not (volume / ".petal/former/packages").exists() or place == "spack/.git"
+    assert files(elsewhere) == before
+
+
 def test_it_is_cleared_once_and_what_is_built_then_stays(volume: Path) -> None:
     first, _changed = base(volume).clear()
     (volume / "modules").mkdir()
