@@ -116,19 +116,38 @@ def test_what_is_built_once_is_never_built_again(lab: Lab) -> None:
     assert lab.builds() == builds
 
 
-def test_what_is_on_the_volume_and_in_no_cache_is_not_built_again(lab: Lab) -> None:
-    volume = run(**arguments(lab, "there", "petal-rooted"))
-    prefix = prefix_of(volume, "petal-quick")
-    database = lab.tree / ".spack-db"
+def as_a_base(lab: Lab, volume: dict[str, Any], number: str) -> None:
+    """Forget what is on the volume, as on one that was made from a snapshot, and note it as what came from there."""
     packages = {
         item["hash"]: str(Path(item["prefix"]).relative_to(lab.tree))
         for item in volume["environment"]["packages"]
         if item["origin"] != "external"
     }
-    record = {"schema": 1, "id": "1", "snapshot_id": "", "cleared": True, "packages": packages}
+    record = {"schema": 1, "id": number, "snapshot_id": "", "cleared": True, "packages": packages}
     (lab.root / "base.json").write_text(json.dumps(record))
-    # As it is on a volume that was made from a snapshot, on a host whose cache has nothing.
-    shutil.rmtree(database)
+    shutil.rmtree(lab.tree / ".spack-db")
+
+
+def test_what_a_volume_began_with_counts_as_used_in_the_cache(lab: Lab) -> None:
+    volume = run(**arguments(lab, "before", "petal-rooted"))
+    manifests = list((lab.root / "own" / "packages" / "v3" / "manifests" / "spec").rglob("*.json"))
+    for path in manifests:
+        os.utime(path, (1, 1))
+    as_a_base(lab, volume, "0")
+    given = arguments(lab, "reused", "petal-rooted", base=lab.root / "base.json")
+    run(check=True, **given)
+    assert {path.stat().st_mtime for path in manifests} == {1}
+    made = run(**given)
+    assert set(origins(made).values()) == {"base"}
+    assert {path.parent.name for path in manifests if path.stat().st_mtime > 1} == set(origins(made))
+    throw_away(lab, "reused")
+
+
+def test_what_is_on_the_volume_and_in_no_cache_is_not_built_again(lab: Lab) -> None:
+    volume = run(**arguments(lab, "there", "petal-rooted"))
+    prefix = prefix_of(volume, "petal-quick")
+    # On a host whose cache has nothing.
+    as_a_base(lab, volume, "1")
     builds = lab.builds()
     given = arguments(lab, "more", "petal-slow", base=lab.root / "base.json")
     made = run(**{**given, "cache_dir": lab.root / "another"})

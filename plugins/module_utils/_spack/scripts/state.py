@@ -202,7 +202,8 @@ def main(arguments: dict[str, Any]) -> dict[str, Any]:
     kept = held(arguments.get("cache", ""), takable, bool(arguments.get("use")))
     hits = kept | cached([spec for spec in takable if spec.dag_hash() not in kept])
     there = [spec for spec in specs if not spec.external and store.db.installed(spec)]
-    has = held(arguments.get("cache", ""), there, False)
+    # What is there already, such as of the volume that this one was made from, is used as well.
+    has = held(arguments.get("cache", ""), there, bool(arguments.get("use")))
     nodes = {}
     for spec in specs:
         record, key = store.db.record(spec), spec.dag_hash()
