@@ -101,6 +101,13 @@ options:
     type: str
     default: ""
     version_added: "0.2.0"
+  new_uuid:
+    description:
+      - Give the file system of a volume that is made from O(snapshot_id) a UUID of its own, for one that is to become
+        something else.
+    type: bool
+    default: false
+    version_added: "0.2.0"
 seealso:
   - module: petal.hpc.local_snapshot
 extends_documentation_fragment: [petal.hpc.store, petal.hpc.trust]
@@ -177,7 +184,7 @@ volume:
       type: str
       sample: /run/petal/build-4f1c/python
     filesystem_uuid:
-      description: UUID of the file system. Volumes from one snapshot share it.
+      description: UUID of the file system. Volumes from one snapshot share it, but for those with O(new_uuid).
       type: str
     snapshot_id:
       description: Snapshot that it was made from; null when it was made empty.
@@ -239,6 +246,7 @@ def main() -> None:
             "label": {"type": "str"},
             "fingerprint": {"type": "str"},
             "signatures": {"type": "str", "default": ""},
+            "new_uuid": {"type": "bool", "default": False},
             "trust": {"type": "dict", "default": {}},
         },
         required_if=[("state", "mounted", ["mount_dir"])],

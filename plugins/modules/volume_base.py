@@ -16,7 +16,7 @@ description:
     that the rest is made as on an empty volume. M(petal.hpc.spack_environment) takes the packages over that Spack
     chooses again, and nothing else is done with them.
   - What is there is noted in C(.petal/base.json) on the volume, which stays there.
-  - Runs where the volume is mounted.
+  - Runs where the volume is attached.
 attributes:
   check_mode:
     description: Can run in check mode and say whether anything would be removed.
@@ -26,21 +26,27 @@ attributes:
     support: none
 options:
   path:
-    description: Where the volume is mounted.
+    description: Where the volume is mounted. Needed for V(cleared) and V(settled).
     type: path
-    required: true
   snapshot_id:
-    description: The snapshot that it was made from.
+    description: The snapshot that it was made from. Needed for V(cleared) and V(settled).
     type: str
-    required: true
+  device:
+    description: Device of the volume. Needed for V(renewed).
+    type: path
+  volume_id:
+    description: What the volume is called by who made it. Needed for V(renewed).
+    type: str
   state:
     description:
       - V(cleared) takes away all but Spack's packages, once, and puts checkouts of Spack and its recipes aside in
         C(.petal/former), for O(petal.hpc.git_commit#module:former). Where that was interrupted, it is gone on with. A
         volume that cannot be cleared fails, and is of no use.
       - V(settled) takes away the packages that are not in Spack's database, once all that is wanted is installed.
+      - V(renewed) gives its file system a UUID of its own, the same each time, where it is not mounted. Two that share
+        one confuse a system that has both. Only superblocks are written.
     type: str
-    choices: [cleared, settled]
+    choices: [cleared, settled, renewed]
     default: cleared
 seealso:
   - module: petal.hpc.local_volume_base_info
@@ -48,6 +54,12 @@ seealso:
 """
 
 EXAMPLES = r"""
+- name: Tell it from the volume of the snapshot, before it is mounted
+  petal.hpc.volume_base:
+    state: renewed
+    device: /dev/nvme1n1
+    volume_id: vol-0123456789abcdef0
+
 - name: Leave the packages
   petal.hpc.volume_base:
     path: /shared
@@ -71,7 +83,7 @@ EXAMPLES = r"""
 RETURN = r"""
 base:
   description: What the volume was made from.
-  returned: success
+  returned: with O(state=cleared) and O(state=settled)
   type: dict
   contains:
     snapshot_id:
@@ -106,7 +118,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.petal.hpc.plugins.module_utils._base.volume_api import Base
+from ansible_collections.petal.hpc.plugins.module_utils._base.volume_api import Base, renew
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._core.ids import check_snapshot_id
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
@@ -116,15 +128,24 @@ def main() -> None:
     """Arguments in, what was left out."""
     module = AnsibleModule(
         argument_spec={
-            "path": {"type": "path", "required": True},
-            "snapshot_id": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["cleared", "settled"], "default": "cleared"},
+            "path": {"type": "path"},
+            "snapshot_id": {"type": "str"},
+            "device": {"type": "path"},
+            "volume_id": {"type": "str"},
+            "state": {"type": "str", "choices": ["cleared", "settled", "renewed"], "default": "cleared"},
         },
+        required_if=[
+            ("state", "cleared", ["path", "snapshot_id"]),
+            ("state", "settled", ["path", "snapshot_id"]),
+            ("state", "renewed", ["device", "volume_id"]),
+        ],
         supports_check_mode=True,
     )
-    given = module.params
+    given, host = module.params, Host(module.run_command)
     try:
-        base = Base(Host(module.run_command), Path(given["path"]), check_snapshot_id(given["snapshot_id"]))
+        if given["state"] == "renewed":
+            module.exit_json(changed=renew(host, Path(given["device"]), given["volume_id"], module.check_mode))
+        base = Base(host, Path(given["path"]), check_snapshot_id(given["snapshot_id"]))
         told = {}
         if given["state"] == "settled":
             told["removed"], changed = base.settle(module.check_mode)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -53,6 +54,79 @@ def request(store: Path, volume: str, build: str = "b1", **different: Any) -> di
 
 def entries(store: Path) -> list[str]:
     return sorted(path.name for path in store.glob("snapshots/*"))
+
+
+def differing(one: Path, other: Path) -> int:
+    """How many blocks of 4 KiB differ in two images of one size."""
+    with one.open("rb") as first, other.open("rb") as second:
+        return sum(first.read(4096) != second.read(4096) for _number in range(one.stat().st_size // 4096))
+
+
+def of_file_system(image: Path) -> dict[str, str]:
+    said = subprocess.run(["dumpe2fs", "-h", image], check=True, capture_output=True, text=True).stdout
+    return {name: value.strip() for name, _colon, value in (line.partition(":") for line in said.splitlines())}
+
+
+def test_what_begins_with_a_snapshot_is_another_file_system_of_the_same_blocks(
+    store: Path, volume: str, tmp_path: Path
+) -> None:
+    record = run_module("local_snapshot", **request(store, volume))["snapshot"]
+    asked = {"store": store, "name": f"{volume}-copy", "snapshot_id": record["snapshot_id"]}
+    before = run_module("local_volume", store=store, name=volume)["volume"]
+    made = run_module("local_volume", **asked, new_uuid=True)["volume"]
+    image = Path(made["image"])
+    assert (
+        made["filesystem_uuid"] != before["filesystem_uuid"] == of_file_system(Path(before["image"]))["Filesystem UUID"]
+    )
+    assert made["filesystem_uuid"] == of_file_system(image)["Filesystem UUID"]
+    # The superblock and its copies; a UUID in every checksum would be all of its tables.
+    assert differing(image, Path(before["image"])) < 16
+    for name, place in ((volume, "first"), (f"{volume}-copy", "second")):
+        run_module("local_volume", store=store, name=name, state="mounted", mount_dir=tmp_path / place)
+        assert (tmp_path / place / "text").read_text() == "kept"
+    for name in (volume, f"{volume}-copy"):
+        run_module("local_volume", store=store, name=name, state="detached")
+    subprocess.run(["e2fsck", "-f", "-n", image], check=True, capture_output=True)
+    run_module("local_volume", store=store, name=f"{volume}-copy", state="absent")
+    assert run_module("local_volume", **asked)["volume"]["filesystem_uuid"] == before["filesystem_uuid"]
+
+
+def test_a_device_that_is_not_mounted_gets_a_uuid_of_its_own_once(tmp_path: Path) -> None:
+    first, second, place = tmp_path / "first", tmp_path / "second", tmp_path / "place"
+    with first.open("xb") as stream:
+        stream.truncate(256 * 1024**2)
+    place.mkdir()
+    # As a build host on AWS makes one, with what its e2fsprogs have by default.
+    subprocess.run(["mkfs.ext4", "-q", "-m", "0", "-L", "petal", "-J", "size=16", first], check=True)
+    subprocess.run(["mount", "-o", "loop", first, place], check=True)
+    for number in range(500):
+        (place / f"{number}").write_text("x")
+    subprocess.run(["umount", place], check=True)
+    shutil.copyfile(first, second)
+    found = subprocess.run(["losetup", "--find", "--show", second], check=True, capture_output=True, text=True)
+    device = found.stdout.strip()
+    try:
+        asked: dict[str, Any] = {"state": "renewed", "device": device, "volume_id": "vol-1"}
+        before = of_file_system(first)["Filesystem UUID"]
+        assert run_module("volume_base", check=True, **asked)["changed"]
+        assert of_file_system(second)["Filesystem UUID"] == before
+        assert run_module("volume_base", **asked)["changed"]
+        after = of_file_system(second)["Filesystem UUID"]
+        assert after != before
+        assert not run_module("volume_base", **asked)["changed"]
+        subprocess.run(["e2fsck", "-f", "-n", device], check=True, capture_output=True)
+        subprocess.run(["sync", device], check=True)
+        assert differing(first, second) < 16
+        subprocess.run(["mount", device, place], check=True)
+        try:
+            assert not run_module("volume_base", **{**asked, "volume_id": "vol-2"})["changed"]
+        finally:
+            subprocess.run(["umount", place], check=True)
+        assert of_file_system(second)["Filesystem UUID"] == after
+        subprocess.run(["wipefs", "--all", "--quiet", device], check=True)
+        assert f"there is no ext4 on {device}" in fail_module("volume_base", **asked)
+    finally:
+        subprocess.run(["losetup", "--detach", device], check=True)
 
 
 def test_life_of_a_snapshot(store: Path, volume: str, tmp_path: Path) -> None:

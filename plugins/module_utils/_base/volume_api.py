@@ -15,12 +15,14 @@ import json
 import os
 import secrets
 import shutil
+import uuid
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._base.choice import BaseError
 from ansible_collections.petal.hpc.plugins.module_utils._host import below_api as below
+from ansible_collections.petal.hpc.plugins.module_utils._host import ext4_api
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, explained
 from ansible_collections.petal.hpc.plugins.module_utils._spack.base import RECORD, parse_record
 from ansible_collections.petal.hpc.plugins.module_utils._spack.lockfile import parse_database
@@ -32,6 +34,17 @@ INSTALLED, COMMANDS = "spack/opt", "bin"
 _MANIFEST, _DATABASE = ".petal/manifest.json", f"{INSTALLED}/.spack-db/index.json"
 _LIMIT = 256 * 1024**2
 TOLD = ("snapshot_id", "name", "fingerprint", "created", "build_id", "manifest", "packages")
+
+
+def renew(host: Host, device: Path, volume_id: str, check: bool = False) -> bool:
+    """Give the file system on the device of a volume a UUID of its own, for as long as it is not mounted; whether that
+    changes it. The same each time. Raises PetalError.
+    """
+    number = host.device_number(str(device))
+    if any(mount.device == number for mount in host.mounts()):
+        return False
+    identity = str(uuid.uuid5(uuid.NAMESPACE_URL, f"petal.hpc/{volume_id}"))
+    return ext4_api.renew(host, device, identity, f"giving the file system of {volume_id} a UUID of its own", check)
 
 
 class Base:

@@ -54,6 +54,7 @@ PACKAGES = {
     "mkfs.ext4": "e2fsprogs",
     "e2fsck": "e2fsprogs",
     "resize2fs": "e2fsprogs",
+    "tune2fs": "e2fsprogs",
     "e2label": "e2fsprogs",
     "debugfs": "e2fsprogs",
     "tar": "tar",

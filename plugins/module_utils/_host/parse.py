@@ -69,12 +69,15 @@ class Loop:
 
 @dataclass(frozen=True)
 class Ext4:
-    """The parts of an ext4 superblock that decide something here."""
+    """The parts of an ext4 superblock that decide something here. sums_by_uuid: the checksums of all that it has begin
+    with its UUID, and would have to be made anew with it.
+    """
 
     blocks: int
     block_size: int
     uuid: str
     label: str
+    sums_by_uuid: bool = False
 
     @property
     def size(self) -> int:
@@ -188,6 +191,7 @@ def parse_superblock(data: bytes) -> Ext4 | None:
     low, log_block_size = struct.unpack_from("<I", data, 0x04)[0], struct.unpack_from("<I", data, 0x18)[0]
     incompatible = struct.unpack_from("<I", data, 0x60)[0]
     high = struct.unpack_from("<I", data, 0x150)[0] if incompatible & 0x80 else 0
+    sums, seed = struct.unpack_from("<I", data, 0x64)[0] & 0x400, incompatible & 0x2000
     if log_block_size > 6:
         return None
     return Ext4(
@@ -195,6 +199,7 @@ def parse_superblock(data: bytes) -> Ext4 | None:
         block_size=1024 << log_block_size,
         uuid=str(uuid.UUID(bytes=data[0x68:0x78])),
         label=data[0x78:0x88].split(b"\0")[0].decode("utf-8", "replace"),
+        sums_by_uuid=bool(sums and not seed),
     )
 
 

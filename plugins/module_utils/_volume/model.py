@@ -56,7 +56,8 @@ class Wanted:
 
     size_gb: GiB. evict: end processes that a dead controller left in the volume's namespace; evict_detached: those of
     a detached build, too. fingerprint: what the manifest on a volume that is made from a snapshot has to bear.
-    signatures: of the snapshot's record, which came after the volume was made.
+    signatures: of the snapshot's record, which came after the volume was made. new_uuid: whether a file system that is
+    made from a snapshot gets a UUID of its own.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Wanted:
     label: str | None = None
     fingerprint: str | None = None
     signatures: str = ""
+    new_uuid: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,15 @@ import os
 import uuid
 from pathlib import Path
 
+from ansible_collections.petal.hpc.plugins.module_utils._host import ext4_api
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
     JSON_LIMIT,
     Host,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import (
     FREE_SPACE,
-    SUPERBLOCK_OFFSET,
-    SUPERBLOCK_SIZE,
     Ext4,
     human,
-    parse_superblock,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
     Snapshot,
@@ -106,9 +104,11 @@ class Images:
 
     def superblock(self, path: Path) -> Ext4 | None:
         """The ext4 in an image or on a device; None where there is none."""
-        with path.open("rb") as stream:
-            stream.seek(SUPERBLOCK_OFFSET)
-            return parse_superblock(stream.read(SUPERBLOCK_SIZE))
+        return ext4_api.superblock(path)
+
+    def renew(self, image: Path) -> None:
+        """Give the file system of an image a UUID of its own."""
+        ext4_api.renew(self._host, image, str(uuid.uuid4()), f"{self._doing}: giving it a UUID of its own")
 
     def truncate(self, image: Path, size: int) -> None:
         """Make an image at least so large; its file system stays as it is."""

@@ -270,6 +270,8 @@ class Task:
                 image = self._snapshots.restore(snapshot, self._draft)
                 self._images.identify(image, snapshot, self._wanted.fingerprint)
                 self._images.examine(image, snapshot)
+                if self._wanted.new_uuid:
+                    self._images.renew(image)
                 self._images.grow(image, size)
             self._publish(image, snapshot)
         finally:

@@ -72,12 +72,15 @@ def test_losetup_that_cannot_be_read(text: str) -> None:
         parse_losetup(text)
 
 
-def superblock(blocks: int, log_size: int = 2, magic: int = 0xEF53, incompatible: int = 0x80) -> bytes:
+def superblock(
+    blocks: int, log_size: int = 2, magic: int = 0xEF53, incompatible: int = 0x80, readable: int = 0
+) -> bytes:
     data = bytearray(1024)
     struct.pack_into("<I", data, 0x04, blocks & 0xFFFFFFFF)
     struct.pack_into("<I", data, 0x18, log_size)
     struct.pack_into("<H", data, 0x38, magic)
     struct.pack_into("<I", data, 0x60, incompatible)
+    struct.pack_into("<I", data, 0x64, readable)
     struct.pack_into("<I", data, 0x150, blocks >> 32)
     data[0x68:0x78] = uuid.UUID(int=7).bytes
     data[0x78:0x80] = b"software"
@@ -88,6 +91,13 @@ def test_superblock() -> None:
     found = parse_superblock(superblock((1 << 32) + 5))
     assert found == Ext4((1 << 32) + 5, 4096, str(uuid.UUID(int=7)), "software")
     assert found.size == 4096 * ((1 << 32) + 5)
+
+
+@pytest.mark.parametrize(("incompatible", "readable", "by_uuid"), [(0x80, 0x400, True), (0x2080, 0x400, False)])
+def test_whether_checksums_begin_with_the_uuid(incompatible: int, readable: int, by_uuid: bool) -> None:
+    found = parse_superblock(superblock(1, incompatible=incompatible, readable=readable))
+    assert found is not None
+    assert found.sums_by_uuid is by_uuid
 
 
 @pytest.mark.parametrize(
