@@ -74,6 +74,12 @@ results:
     output:
       description: The last lines that it printed.
       type: str
+    needs:
+      description:
+        - The processor target for which the module was built, where the node's processor cannot run it, so that
+          nothing is known of the module. Such a module is no failure, unless there is nothing else. Empty where the
+          check was made.
+      type: str
 """
 
 from ansible.module_utils.basic import AnsibleModule

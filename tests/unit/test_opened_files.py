@@ -57,7 +57,7 @@ KNOWN: dict[str, tuple[str, int]] = {
     "module_utils/_spack/scripts/farm_host.py": (f"{OURS}, on a file system that all nodes have", 2),
     "module_utils/_spack/scripts/farm_node.py": (f"{OURS}, there and on the node; {KERNEL}", 9),
     "module_utils/_spack/scripts/farm_pack.py": (f"{OURS}; {VOLUME}", 2),
-    "module_utils/_spack/scripts/modules.py": (f"{OURS}; {VOLUME}", 4),
+    "module_utils/_spack/scripts/modules.py": (f"{OURS}; {VOLUME}", 7),
     "module_utils/_spack/scripts/probe.py": (OURS, 2),
     "module_utils/_spack/scripts/runner.py": (f"{OURS}; {KERNEL}", 9),
     "module_utils/_spack/scripts/sources.py": (OURS, 2),

@@ -15,7 +15,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.petal.hpc.plugins.module_utils._check.model import Check, Result, tail
+from ansible_collections.petal.hpc.plugins.module_utils._check.model import Check, Result, tail, unfit
 from ansible_collections.petal.hpc.plugins.module_utils._check.mpi import find_mpi, mpi_argv, mpi_script, read_mpi
 from ansible_collections.petal.hpc.plugins.module_utils._check.slurm import Asked, job_argv, job_script, read_job
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
@@ -105,4 +105,5 @@ def _run(module: AnsibleModule, check: Check, user: str, timeout: int) -> Result
     output = tail(stdout, stderr)
     if rc == _TIMED_OUT:
         output += f"\nended after {timeout} s"
-    return Result(check.name, rc == 0, rc, round(time.monotonic() - started, 2), check.shell_line(), output)
+    seconds = round(time.monotonic() - started, 2)
+    return Result(check.name, rc == 0, rc, seconds, check.shell_line(), output, needs=unfit(output) if rc else "")

@@ -19,7 +19,8 @@ def junit_xml(results: Sequence[Mapping[str, Any]], suite: str) -> str:
 
     ``results`` are dictionaries as :meth:`Result.to_dict` makes them, ``suite`` is the name of the whole.
     """
-    failed = [result for result in results if not result["ok"]]
+    unfit = [result for result in results if result.get("needs")]
+    failed = [result for result in results if not (result["ok"] or result.get("needs"))]
     total = sum(float(result["seconds"]) for result in results)
     root = ElementTree.Element(
         "testsuite",
@@ -27,6 +28,7 @@ def junit_xml(results: Sequence[Mapping[str, Any]], suite: str) -> str:
         tests=str(len(results)),
         failures=str(len(failed)),
         errors="0",
+        skipped=str(len(unfit)),
         time=f"{total:.2f}",
     )
     for result in results:
@@ -34,7 +36,10 @@ def junit_xml(results: Sequence[Mapping[str, Any]], suite: str) -> str:
         case = ElementTree.SubElement(
             root, "testcase", classname=place, name=_text(str(result["name"])), time=f"{float(result['seconds']):.2f}"
         )
-        if not result["ok"]:
+        if result.get("needs"):
+            message = _text(f"the node's processor cannot run what was built for {result['needs']}")
+            ElementTree.SubElement(case, "skipped", message=message)
+        elif not result["ok"]:
             message = _text(f"`{result['command']}` ended with status {result['rc']}")
             ElementTree.SubElement(case, "failure", message=message).text = _text(str(result["output"]))
     ElementTree.indent(root)

@@ -16,6 +16,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._core.errors import Peta
 # Lmod's names: NAME or NAME/VERSION, versions with + and ~ included. No leading hyphen: it would be an option.
 _MODULE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~-]*(/[A-Za-z0-9_][A-Za-z0-9._+~-]*)*")
 _TAIL_LINES = 15
+# What a module of the volume says where it is loaded on another processor (roles/lmod/templates/processor.lua.j2).
+_UNFIT = re.compile(r"was built for (\S+), which this node's processor cannot run")
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ class Check:
 class Result:
     """What one check showed. ``seconds`` is wall time, ``output`` the last lines of both streams.
 
-    ``node`` is where it ran, as Slurm names it; empty on this host.
+    ``node`` is where it ran, as Slurm names it; empty on this host. ``needs`` is the target that the node's processor
+    cannot run, so that nothing is known of the module; empty where the check was made.
     """
 
     name: str
@@ -72,6 +75,7 @@ class Result:
     command: str
     output: str
     node: str = ""
+    needs: str = ""
 
     @property
     def label(self) -> str:
@@ -88,9 +92,25 @@ def tail(stdout: str, stderr: str) -> str:
     return "\n".join((stdout + "\n" + stderr).strip().splitlines()[-_TAIL_LINES:])
 
 
+def unfit(output: str) -> str:
+    """The target for which a module was built, where it says that the node's processor cannot run it, or nothing."""
+    # Lmod breaks lines where it likes.
+    found = _UNFIT.search(" ".join(output.split()))
+    return found[1] if found else ""
+
+
 def verdict(results: Sequence[Result], user: str) -> str:
-    """One message for all failed checks, or an empty string where there is none."""
-    failed = [result for result in results if not result.ok]
+    """One message for all failed checks, or an empty string where there is none.
+
+    What a node cannot run does not fail there; where that is all that there is, nothing was seen to work.
+    """
+    failed = [result for result in results if not (result.ok or result.needs)]
+    if not failed and results and all(result.needs for result in results):
+        targets = " and ".join(sorted({result.needs for result in results}))
+        return (
+            f"nothing could be verified: all of it was built for {targets}, and no processor that was looked at runs "
+            "that. Verify on nodes that do, or build for an older target (software.spack.target)"
+        )
     if not failed:
         return ""
     what = "checks" if any(result.node for result in results) else "modules"

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._check.model import Check, Result, tail
+from ansible_collections.petal.hpc.plugins.module_utils._check.model import Check, Result, tail, unfit
 from ansible_collections.petal.hpc.plugins.module_utils._check.slurm import CLEAN, Asked, as_user, check_node
 
 IMPLEMENTATIONS = ("openmpi", "mpich", "mvapich", "mvapich2", "mvapich-plus", "intel-oneapi-mpi", "cray-mpich", "mpt")
@@ -121,4 +121,5 @@ def read_mpi(
     if rc == 0 and not right:
         output += f"\nexpected {size} processes on {size} hosts that know their sum, got {len(ranks)} on {len(hosts)}"
     command = mpi.shell_line(size, mark).replace(_C, "…")
-    return Result(mpi.name, right, rc, round(seconds, 2), command, output.strip(), ",".join(nodes))
+    needs = "" if right else unfit(output)
+    return Result(mpi.name, right, rc, round(seconds, 2), command, output.strip(), ",".join(nodes), needs)

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ansible_collections.petal.hpc.plugins.module_utils._check.model import Check, Result, tail
+from ansible_collections.petal.hpc.plugins.module_utils._check.model import Check, Result, tail, unfit
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
 TIMED_OUT = 124
@@ -81,5 +81,6 @@ def read_job(stdout: str, stderr: str, checks: Sequence[Check], asked: Asked, ma
         elif not ended:
             output += "\nthe job ended before this check did" if hit or found else f"\nno job on {node} ran it"
         seconds = round(int(hit[4]) / 1000, 2) if hit and ended else 0.0
-        results.append(Result(check.name, rc == 0, rc, seconds, check.shell_line(), output.strip(), node))
+        needs = unfit(output) if rc else ""
+        results.append(Result(check.name, rc == 0, rc, seconds, check.shell_line(), output.strip(), node, needs))
     return results

@@ -57,7 +57,8 @@ class Lmod:
             Host(self._run_command).make_directory(directory)
         command = [str(self._libexec / "update_lmod_system_cache_files"), "-d", str(directory)]
         command += ["-t", str(directory / TIMESTAMP), ":".join(trees)]
-        self._said(command, doing, LMOD_IGNORE_CACHE="yes")
+        # What hides modules on this host, as another volume's file does, shall not hide them on nodes.
+        self._said(command, doing, LMOD_IGNORE_CACHE="yes", LMOD_MODULERC="/dev/null", LMOD_MODULERCFILE="/dev/null")
         # It keeps the one of before beside it, which nobody reads.
         for path in directory.glob(_OF_BEFORE):
             path.unlink()

@@ -54,6 +54,7 @@ REASONS = {
     "lmod_mirror_dir": WHERE_FROM,
     "lmod_work_dir": OFF_VOLUME,
     "lmod_spack": RESULT,
+    "lmod_targets": RESULT,
     "lmod_spack_wait": PATIENCE,
     "python_environments_cache_dir": OFF_VOLUME,
     "python_environments_build_user": "who builds; everything belongs to root in the end",
@@ -81,7 +82,7 @@ REASONS = {
     **dict.fromkeys(
         (
             *("software_volume_modules", "software_volume_packages", "software_volume_versions"),
-            *("software_volume_foundation", "software_volume_requires"),
+            *("software_volume_foundation", "software_volume_requires", "software_volume_targets"),
         ),
         RESULT,
     ),

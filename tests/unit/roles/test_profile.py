@@ -48,8 +48,8 @@ class Volume:
 
 @pytest.fixture
 def volume(tmp_path: Path) -> Volume:
-    init = {name: str(tmp_path / "lmod" / name) for name in ("sh", "bash", "zsh", "csh")}
-    for directory in ("lmod", "modules/Core", "etc/lmod", "etc/profile.d"):
+    init = {name: str(tmp_path / "share" / "lmod" / "lmod" / "init" / name) for name in ("sh", "bash", "zsh", "csh")}
+    for directory in ("share/lmod/lmod/init", "modules/Core", "etc/lmod", "etc/profile.d"):
         (tmp_path / directory).mkdir(parents=True)
     (tmp_path / "etc" / "lmod" / "lmodrc.lua").touch()
     for name, file in init.items():
@@ -120,6 +120,48 @@ def test_settings_of_lmod_that_are_there_are_kept(volume: Volume, shell: str) ->
     ours = f"{volume.path}/etc/lmod/lmodrc.lua"
     assert volume.run(shell, again, "echo $LMOD_RC", LMOD_RC="/site/a.lua:/b.lua") == [f"/site/a.lua:/b.lua:{ours}"]
     assert volume.run(shell, again, "echo $LMOD_RC") == [ours]
+
+
+@pytest.mark.parametrize("shell", (*SH, *CSH))
+def test_files_with_names_of_modules_are_a_list_too(volume: Volume, shell: str) -> None:
+    again = f"{'source' if shell in CSH else '.'} {volume.path}/etc/profile.d/petal.{'csh' if shell in CSH else 'sh'}"
+    ours = f"{volume.path}/etc/lmod/modulerc.lua"
+    assert volume.run(shell, again, "env | grep LMOD_MODULERC | sort") == []
+    Path(ours).touch()
+    assert volume.run(shell, again, "env | grep LMOD_MODULERC | sort") == [f"LMOD_MODULERCFILE={ours}"]
+    said = volume.run(shell, again, "env | grep LMOD_MODULERC", LMOD_MODULERCFILE="/a:/b.lua", MODULERCFILE="/c")
+    assert said == [f"LMOD_MODULERCFILE=/a:/b.lua:{ours}"]
+    assert volume.run(shell, again, "env | grep LMOD_MODULERC", MODULERCFILE="/c") == [f"LMOD_MODULERCFILE=/c:{ours}"]
+    # Since 8.7 Lmod looks for another name first.
+    said = volume.run(shell, again, "env | grep LMOD_MODULERC | sort", LMOD_MODULERC="/d", LMOD_MODULERCFILE="/a")
+    assert said == [f"LMOD_MODULERC=/d:{ours}", f"LMOD_MODULERCFILE=/d:{ours}"]
+    # What Lmod would read where nobody names anything.
+    defaults = f"{volume.path}/share/lmod/etc/rc"
+    Path(defaults).parent.mkdir()
+    Path(defaults).touch()
+    assert volume.run(shell, again, "echo $LMOD_MODULERCFILE") == [f"{defaults}:{ours}"]
+    Path(f"{defaults}.lua").touch()
+    assert volume.run(shell, again, "echo $LMOD_MODULERCFILE") == [f"{defaults}.lua:{ours}"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "dash", *CSH])
+def test_who_types_is_told_of_the_processor(volume: Volume, shell: str) -> None:
+    said = f"{volume.path}/etc/profile.d/petal.processor"
+    Path(said).write_text("echo of the processor >&2\n")
+    assert volume.run(shell, "echo fine") == ["fine"]
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"no {shell} on this machine")
+    name = "petal.csh" if shell in CSH else "petal.sh"
+    done = subprocess.run(
+        [program, *(["-f"] if shell in CSH else []), "-i"],
+        input=f"{'source' if shell in CSH else '.'} {volume.path}/etc/profile.d/{name}\nexit\n",
+        env={"PATH": "/usr/bin:/bin", "HOME": str(volume.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr.count("of the processor\n") == 1, done
 
 
 @pytest.mark.parametrize("shell", ["ksh", "ksh93", "mksh"])

@@ -6,13 +6,13 @@
 JSON: roots (hash of each package that somebody asked for -> the stacks that did, an empty text for the list of all),
 stacks (their names in order), state (file in which the last answer is kept), commands (name of an external -> its
 command on a node), describe (whether to answer in full), rebuild (directory of the module tree, which is written anew
-before; empty to leave it).
+before; empty to leave it), checker (the volume's Lua file that says what a node cannot run, which each module asks).
 
 Prints one line of JSON: current (whether the module tree fits what is installed), mark (hashes of compilers whose
 modules users must see), clashes (as modules.yaml has it: exclude, the packages that shall have no module; rules, what
 stands behind names that would be the same; defaults, the modules that are taken where nobody says which), circular
 (file and level of modules that open the level in which they are themselves), and, where it is current or asked for,
-modules and requires as a manifest has them.
+modules and requires as a manifest has them, and targets (see Tree.targets).
 
 This file travels as text and is run by Spack's own Python, so it imports nothing of the collection.
 """
@@ -43,6 +43,17 @@ PROGRAMS = 8
 NOBODY = 65534
 #: Prefixes of the operating system's own.
 SYSTEM = ("/", "/usr")
+#: Families of processors of which /proc/cpuinfo tells what they run.
+FAMILIES = ("x86_64", "aarch64")
+#: At the head of a module: the volume's file, and targets.
+CHECK = """\
+-- Whether this node can run it.
+if mode() == "load" then
+    local why = loadfile({checker})
+    why = why and why({needs})
+    if why then LmodError(myModuleFullName() .. " " .. why) end
+end
+"""
 
 
 def spack(name: str) -> Any:
@@ -113,6 +124,16 @@ class Module:
         """
         return bool(self.spec.external) and (self.is_circular or (str(self.spec.prefix) in SYSTEM and not self.opens))
 
+    @property
+    def needs(self) -> str:
+        """The targets, mostly one, that a processor must run for this package and all that it uses."""
+        mine = {
+            str(spec.target): spec.target for spec in self.spec.traverse(deptype=("link", "run")) if not spec.external
+        }
+        ours = [target for target in mine.values() if str(target.family) in FAMILIES]
+        newest = [target for target in ours if not any(target in other.ancestors for other in ours)]
+        return " ".join(sorted(map(str, newest)))
+
     def compiler(self) -> Any:
         """What compiled it, None for a compiler of the first level."""
         value = self.conf.requires["compiler"]
@@ -124,9 +145,11 @@ class Tree:
 
     :param roots: by hash, the stacks that ask for a package.
     :param stacks: their names in order.
+    :param checker: the file that says what a node cannot run; empty where no module shall ask.
     """
 
-    def __init__(self, roots: Mapping[str, Sequence[str]], stacks: Sequence[str] = ()) -> None:
+    def __init__(self, roots: Mapping[str, Sequence[str]], stacks: Sequence[str] = (), checker: str = "") -> None:
+        self.checker = checker
         database = spack("store").STORE.db
         records = database.query_local(installed=True)
         by_hash = {s.dag_hash(): database.query_local_by_spec_hash(s.dag_hash()) for s in records}
@@ -248,6 +271,23 @@ class Tree:
                     found.append(min(mine, key=lambda h: len(suffixes.get(h, ""))))
         return found
 
+    def targets(self) -> dict[str, Any]:
+        """What decides which modules a node can run: built (all that modules need), modules (name, level, file, what it
+        needs, and numbers of its list and its version, newer ones the higher), processors and vendors of archspec's.
+        """
+        specs = [spec for m in self.modules.values() for spec in m.spec.traverse(deptype=("link", "run"))]
+        used = {str(spec.target): spec.target for spec in specs}
+        built = sorted({name for module in self.modules.values() for name in module.needs.split()})
+        seen = sorted((m.file, h) for h, m in self.modules.items() if m.visible and h not in self.without)
+        versions = sorted({self.modules[h].spec.version for _file, h in seen})
+        modules = []
+        for file, h in seen:
+            module = self.modules[h]
+            place = {"name": module.name, "level": module.level, "file": file, "needs": module.needs}
+            numbers = {"list": self.lists.get(h, 0), "version": versions.index(module.spec.version)}
+            modules.append({**place, **numbers})
+        return {"built": built, "modules": modules, **processors([used[name] for name in built])}
+
     def circular(self) -> list[dict[str, str]]:
         """Built compilers that stand for the one which built them: they are not needed to see what is beside them."""
         found = [m for h, m in self.modules.items() if h not in self.without and not m.conf.excluded and m.is_circular]
@@ -261,8 +301,21 @@ class Tree:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def complete(self) -> bool:
-        there = all(Path(m.file).is_file() for m in self.modules.values() if not m.conf.excluded)
+        files = {m.file: self.check_of(m) for m in self.modules.values() if not m.conf.excluded}
+        there = all(Path(file).is_file() and check in Path(file).read_text() for file, check in files.items())
         return there and not any(f'"{m["level"]}"' in Path(m["file"]).read_text() for m in self.circular())
+
+    def check_of(self, module: Module) -> str:
+        """What a module does before it is loaded on a node that may not run its package."""
+        needs = module.needs
+        return CHECK.format(checker=json.dumps(self.checker), needs=json.dumps(needs)) if self.checker and needs else ""
+
+    def write_checks(self) -> None:
+        """Let all modules do so."""
+        for module in self.modules.values():
+            file = Path(module.file)
+            if not module.conf.excluded and file.is_file():
+                file.write_text(self.check_of(module) + file.read_text())
 
     def requires(self, commands: Mapping[str, str]) -> list[dict[str, str]]:
         """What a node must have of its own for what was asked for, and for the compilers of the hierarchy."""
@@ -283,6 +336,30 @@ class Tree:
                     users[path].add(opener.name)
         reasons = {path: f"{', '.join(sorted(names)[:3])} uses it" for path, names in sorted(users.items())}
         return [{"path": path, "reason": reason} for path, reason in reasons.items()]
+
+
+def processors(targets: Sequence[Any]) -> dict[str, Any]:
+    """What archspec, which comes with Spack, knows of the families of targets, and the vendors of Arm's by codes."""
+    families = {str(target.family) for target in targets}
+    known, vendors = archspec(targets[0]) if targets else ({}, {})
+    ours = {str(target): target for target in (*known.values(), *targets) if str(target.family) in families}
+    found = {
+        name: {
+            "family": str(target.family),
+            "vendor": str(target.vendor),
+            "features": sorted(target.features),
+            "ancestors": [str(one) for one in target.ancestors],
+        }
+        for name, target in sorted(ours.items())
+    }
+    return {"processors": found, "vendors": dict(vendors)}
+
+
+def archspec(target: Any) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+    """The processors and vendors of the library that a target is of."""
+    package = type(target).__module__.rpartition(".")[0]
+    conversions = importlib.import_module(f"{package}.schema").TARGETS_JSON["conversions"]
+    return importlib.import_module(f"{package}.microarchitecture").TARGETS, conversions["arm_vendors"]
 
 
 def with_suffix(file: str, suffix: str) -> str:
@@ -410,7 +487,11 @@ def describe(tree: Tree, commands: Mapping[str, str]) -> dict[str, Any]:
                     "hash": h,
                 }
             )
-    return {"modules": sorted(modules, key=lambda m: (m["name"], m["load"])), "requires": tree.requires(commands)}
+    return {
+        "modules": sorted(modules, key=lambda m: (m["name"], m["load"])),
+        "requires": tree.requires(commands),
+        "targets": tree.targets(),
+    }
 
 
 def summary(module: Module) -> str:
@@ -437,7 +518,9 @@ def main() -> None:
     state = Path(wanted["state"])
     if wanted.get("rebuild"):
         rebuild(Path(wanted["rebuild"]))
-    tree = Tree(wanted["roots"], wanted.get("stacks", ()))
+    tree = Tree(wanted["roots"], wanted.get("stacks", ()), wanted.get("checker", ""))
+    if wanted.get("rebuild"):
+        tree.write_checks()
     now = {"digest": tree.digest(), "roots": {h: wanted["roots"][h] for h in sorted(tree.roots)}, "stacks": tree.stacks}
     answer = {
         "current": False,
@@ -446,6 +529,7 @@ def main() -> None:
         "circular": tree.circular(),
         "modules": [],
         "requires": [],
+        "targets": {},
     }
     try:
         kept = json.loads(state.read_text())
@@ -455,7 +539,7 @@ def main() -> None:
         answer.update(kept["answer"], current=True)
     elif wanted.get("describe"):
         answer.update(describe(tree, wanted["commands"]))
-        answer_kept = {key: answer[key] for key in ("clashes", "modules", "requires")}
+        answer_kept = {key: answer[key] for key in ("clashes", "modules", "requires", "targets")}
         new = state.with_suffix(".new")
         new.write_text(json.dumps({**now, "answer": answer_kept}))
         new.replace(state)

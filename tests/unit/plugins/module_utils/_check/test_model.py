@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.petal.hpc.plugins.module_utils._check.model import Check, Result, tail, verdict
+from ansible_collections.petal.hpc.plugins.module_utils._check.model import Check, Result, tail, unfit, verdict
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
 
@@ -46,6 +46,26 @@ def test_the_verdict_names_every_failed_module_with_its_output() -> None:
     assert "1 of 2 modules" in message
     assert "b/2 is unknown" in message
     assert "a/1" not in message
+
+
+def test_what_the_processor_cannot_run_fails_only_where_there_is_nothing_else() -> None:
+    good = Result("a/1", True, 0, 0.1, "module load a/1", "")
+    left_out = Result("b/2", False, 1, 0.2, "module load b/2", "", needs="x86_64_v4")
+    assert verdict([good, left_out], "nobody") == ""
+    assert "nothing could be verified: all of it was built for x86_64_v4, and no" in verdict([left_out], "nobody")
+    assert verdict([], "nobody") == ""
+
+
+@pytest.mark.parametrize(
+    ("output", "target"),
+    [
+        ("Lmod: b/2 was built for x86_64_v4, which this\nnode's   processor cannot run: it lacks avx", "x86_64_v4"),
+        ("b/2 was built for x86_64_v4, which a processor of PETAL_TARGET=zen cannot run", ""),
+        ("Illegal instruction", ""),
+    ],
+)
+def test_a_module_says_itself_that_the_processor_cannot_run_it(output: str, target: str) -> None:
+    assert unfit(output) == target
 
 
 def test_the_tail_ends_with_standard_error() -> None:

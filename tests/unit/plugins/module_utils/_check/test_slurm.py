@@ -69,3 +69,12 @@ def test_a_job_that_never_began_says_what_srun_said() -> None:
     assert "Unable to allocate resources" in results[0].output
     assert "2 of 2 checks" in verdict(results, "alice")
     assert "a/1 on c9" in verdict(results, "alice")
+
+
+def test_what_the_node_cannot_run_was_not_checked() -> None:
+    refused = "error: a/1 was built for x86_64_v4, which this node's\nprocessor cannot run: it lacks avx512f"
+    stdout = f"\nM begin 0\n{refused}\n\nM end 0 1 10\n\nM begin 1\nfine\n\nM end 1 0 10\n"
+    first, second = read_job(stdout, "", CHECKS, ASKED, "M", "c2")
+    assert (first.ok, first.needs) == (False, "x86_64_v4")
+    assert (second.ok, second.needs) == (True, "")
+    assert verdict([first, second], "alice") == ""

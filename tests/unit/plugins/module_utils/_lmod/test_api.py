@@ -95,5 +95,6 @@ def test_a_cache_is_written_from_the_modulefiles_and_the_one_of_before_goes(tmp_
         f"{tmp_path}/timestamp",
         "/shared/modules/Core:/shared/modules/mpi",
     ]
-    assert environment == {"LC_ALL": "C.UTF-8", "LMOD_IGNORE_CACHE": "yes"}
+    nothing_hidden = {"LMOD_MODULERC": "/dev/null", "LMOD_MODULERCFILE": "/dev/null"}
+    assert environment == {"LC_ALL": "C.UTF-8", "LMOD_IGNORE_CACHE": "yes", **nothing_hidden}
     assert [path.name for path in tmp_path.iterdir()] == ["spiderT.lua"]

@@ -19,6 +19,22 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import mo
 from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts.modules import Tree, Trial
 
 
+class Target(str):
+    """A processor of archspec's family x86_64: those before it are its ancestors."""
+
+    GENERATIONS = ("x86_64", "x86_64_v2", "x86_64_v3", "x86_64_v4")
+    family = "x86_64"
+    vendor = "generic"
+
+    @property
+    def ancestors(self) -> list[Target]:
+        return [Target(name) for name in self.GENERATIONS[: self.GENERATIONS.index(self)]]
+
+    @property
+    def features(self) -> set[str]:
+        return {f"of_{name}" for name in (*self.ancestors, self)}
+
+
 class Spec:
     """A concrete package: its hash is its key, repeated, which is its name unless it says otherwise."""
 
@@ -35,7 +51,7 @@ class Spec:
             **{one: SimpleNamespace(value=on) for names, on in zip(switches, (True, False)) for one in names},
             "build_system": SimpleNamespace(value="generic"),
         }
-        self.target = more.pop("target", "x86_64_v3")
+        self.target = Target(more.pop("target", "x86_64_v3"))
         self.key = more.pop("key", name)
         self.place = more
 
@@ -112,6 +128,12 @@ def tree(monkeypatch: pytest.MonkeyPatch, spack: Spack, *roots: Spec, **stacks: 
         for spec in specs:
             asked.setdefault(spec.dag_hash(), []).append(name)
     return Tree(asked, list(stacks))
+
+
+@pytest.fixture(autouse=True)
+def processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {name: Target(name) for name in Target.GENERATIONS}
+    monkeypatch.setattr(modules, "archspec", lambda _target: (known, {}))
 
 
 def renamed(found: Tree) -> dict[str, str]:
@@ -237,6 +259,79 @@ def test_the_default_is_marked_in_each_level(monkeypatch: pytest.MonkeyPatch, tm
     assert defaults(tree(monkeypatch, spack, old, new, more=[stack], mine=[below])) == ["below", "new"]
     # Where one level has no more than one list asks for, all is as it was.
     assert defaults(tree(monkeypatch, spack, old, new, stack, mine=[below])) == []
+
+
+def test_what_nodes_can_run_is_decided_by_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    old, new = Spec("hdf5", key="old", target="x86_64_v3"), Spec("hdf5", "2", key="new", target="x86_64_v4")
+    hidden = Spec("zlib", key="hidden", target="x86_64_v2")
+    found = tree(monkeypatch, Spack(tmp_path, old, new, GCC, hidden=(hidden,)), old, more=[new]).targets()
+    assert found["built"] == ["x86_64_v2", "x86_64_v3", "x86_64_v4"]
+    core = f"{tmp_path}/Core"
+    assert found["modules"] == [
+        {
+            "name": "gcc/13",
+            "level": core,
+            "file": f"{core}/gcc/13.lua",
+            "needs": "",
+            "list": 0,
+            "version": 1,
+        },
+        {
+            "name": "hdf5/1",
+            "level": core,
+            "file": f"{core}/hdf5/1.lua",
+            "needs": "x86_64_v3",
+            "list": 0,
+            "version": 0,
+        },
+        {
+            "name": "hdf5/2",
+            "level": core,
+            "file": f"{core}/hdf5/2.lua",
+            "needs": "x86_64_v4",
+            "list": 1,
+            "version": 2,
+        },
+    ]
+    assert list(found["processors"]) == list(Target.GENERATIONS)
+    assert found["processors"]["x86_64_v2"] == {
+        "family": "x86_64",
+        "vendor": "generic",
+        "features": ["of_x86_64", "of_x86_64_v2"],
+        "ancestors": ["x86_64"],
+    }
+    assert tree(monkeypatch, Spack(tmp_path, GCC)).targets()["processors"] == {}
+
+
+def test_a_package_needs_what_its_libraries_need(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    newer, older = Spec("zlib", target="x86_64_v4"), Spec("zstd", target="x86_64_v2")
+    app = Spec("app", needs=[newer, older, GCC])
+    found = tree(monkeypatch, Spack(tmp_path, app, newer, older, GCC), app)
+    assert {module.spec.name: module.needs for module in found.modules.values()} == {
+        "app": "x86_64_v4",
+        "zlib": "x86_64_v4",
+        "zstd": "x86_64_v2",
+        # It is the node's own.
+        "gcc": "",
+    }
+
+
+def test_modules_ask_whether_the_node_can_run_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    tool = Spec("tool")
+    monkeypatch.setattr(modules, "spack", Spack(tmp_path, tool, GCC))
+    found = Tree({tool.dag_hash(): [""]}, (), "/volume/targets.lua")
+    for module in found.modules.values():
+        file = Path(module.file)
+        file.parent.mkdir(parents=True)
+        file.write_text('whatis("of Spack")\n')
+    assert not found.complete()
+    found.write_checks()
+    assert found.complete()
+    written = Path(found.modules[tool.dag_hash()].file).read_text()
+    assert 'loadfile("/volume/targets.lua")\n' in written
+    assert 'why("x86_64_v3")\n' in written
+    assert written.endswith('end\nwhatis("of Spack")\n')
+    assert Path(found.modules[GCC.dag_hash()].file).read_text() == 'whatis("of Spack")\n'
 
 
 def test_what_a_default_is_shows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
