@@ -194,6 +194,26 @@ options:
         description: Directory on a disk of each node's own, in which one is made for this installation.
         type: path
         default: /var/tmp
+  hand_on:
+    description:
+      - Another build cache that gets each package too, as it finishes, from O(cache_dir) and signed as it is there,
+        also where the installation fails later or is killed. No package waits for that.
+      - What is there is not pushed again. What cannot be pushed is tried again, is no failure, and a warning says why.
+        What a recipe or a vendor does not allow to hand on stays.
+      - Its index is not updated; M(petal.hpc.spack_buildcache) does that. This module finds what is in it all the same.
+      - Without O(cache_dir) it is refused; a Spack before 1.2 hands nothing on.
+    type: dict
+    version_added: "0.2.0"
+    suboptions:
+      mirror:
+        description: Name of the cache in the configuration of O(spack).
+        type: str
+        required: true
+      exclude:
+        description: Names of packages that stay.
+        type: list
+        elements: str
+        default: []
   build_from_source:
     description: Specs that are wanted too, and never taken from a cache.
     type: list
@@ -406,6 +426,12 @@ environment:
           (the telling part of it) and C(host) (the node of O(farm) that built it, empty for the host of the task).
       type: list
       elements: dict
+    handed_on:
+      description:
+        - What its last installation has handed on to the cache of O(hand_on), as C(mirror), the numbers C(pushed),
+          C(already), C(failed) and C(left), C(reason) (why, of the first that failed), C(bytes), C(seconds) (of all
+          pushes), C(longest) (of one) and C(line) (for people). Null without O(hand_on).
+      type: dict
     concretize_s:
       description: Seconds that solving took; 0 where what was chosen before was taken.
       type: float
@@ -445,6 +471,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.api import (
     Environment,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._spack.farm import ENGINES, JOBS, LOCAL, OPTIONS, SLURM, Farm
+from ansible_collections.petal.hpc.plugins.module_utils._spack.feeding import Feed
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import EnvironmentRequest
 from ansible_collections.petal.hpc.plugins.module_utils._spack.plan import GIB
 from ansible_collections.petal.hpc.plugins.module_utils._spack.records_api import keep
@@ -463,6 +490,11 @@ FARM_OPTIONS = {
     "options": {"type": "list", "elements": "str", "default": list(OPTIONS)},
     "jobs": {"type": "int", "default": JOBS},
     "local_dir": {"type": "path", "default": LOCAL},
+}
+
+HAND_ON = {
+    "mirror": {"type": "str", "required": True},
+    "exclude": {"type": "list", "elements": "str", "default": []},
 }
 
 
@@ -484,6 +516,7 @@ def main() -> None:
             "decided_by": {"type": "list", "elements": "path", "default": []},
             "build_from_source": {"type": "list", "elements": "str", "default": []},
             "farm": {"type": "dict", "options": FARM_OPTIONS},
+            "hand_on": {"type": "dict", "options": HAND_ON},
             "deprecated": {"type": "bool", "default": True},
             "concurrency": {"type": "int", "default": 0},
             "timeout": {"type": "int", "default": 0},
@@ -496,6 +529,7 @@ def main() -> None:
             "prune": {"type": "bool", "default": True},
             "state": {"type": "str", "choices": list(STATES), "default": PRESENT},
         },
+        required_by={"hand_on": ("cache_dir",)},
         required_if=[("state", state, ["specs"]) for state in STATES if state not in (ABSENT, STATUS)],
         supports_check_mode=True,
     )
@@ -519,6 +553,7 @@ def main() -> None:
             cache_limit=int(given["cache_limit"] * GIB),
             farm=Farm.checked(given["farm"]),
             modules=given["write_modules"],
+            feed=Feed.checked(given["hand_on"]),
         )
         result = Environment(module, wanted, options).ensure(given["state"])
         finished = result["environment"]["finished"] and given["state"] != STATUS

@@ -59,6 +59,7 @@ KNOWN: dict[str, tuple[str, int]] = {
     "module_utils/_spack/scripts/farm_pack.py": (f"{OURS}; {VOLUME}", 2),
     "module_utils/_spack/scripts/modules.py": (f"{OURS}; {VOLUME}", 7),
     "module_utils/_spack/scripts/probe.py": (OURS, 2),
+    "module_utils/_spack/scripts/feed.py": (OURS, 3),
     "module_utils/_spack/scripts/runner.py": (f"{OURS}; {KERNEL}", 9),
     "module_utils/_spack/scripts/sources.py": (OURS, 2),
     "module_utils/_spack/scripts/state.py": (OURS, 2),

@@ -224,11 +224,13 @@ class Environment:
                 raise self._error(missing)
             self._state.save()
         key = f"{self._wanted.name}-{int(time.time() * 1000)}"
+        feed = self._steps.feed
         self._session.start(
             key,
             self._steps.commands(facts, self._from_source(), self._jobs()),
             self._options.timeout,
             list(self._ending().watched()),
+            feed.command(self._state.nodes.values()) if feed else (),
         )
         self._changed = True
         return True
@@ -311,10 +313,7 @@ class Environment:
         self._state.save()
         self._session.end()
         self._session.clear()
-        if self._steps.builds_apart():
-            self._steps.clear()
-            for said in keep_small(self._host, self._steps.workshop.cache, self._options.cache_limit):
-                self._module.warn(said)
+        self._leave_workshop()
         if outcome.status != 0 and again and self._start(None):
             return None
         if told:
@@ -332,6 +331,17 @@ class Environment:
         failed = messages.failures(found, self._state.nodes.values(), logs)
         message = self._ending().message(outcome, found, failed, logs, self._session)
         raise self._error(message, [item.to_dict() for item in failed])
+
+    def _leave_workshop(self) -> None:
+        """Take away what was only needed while it ran, and say what there is to say of the caches."""
+        feed = self._steps.feed
+        problem = feed.fed().problem() if feed else ""
+        if problem:
+            self._module.warn(f"{problem.rstrip('.')}.")
+        if self._steps.builds_apart():
+            self._steps.clear()
+            for said in keep_small(self._host, self._steps.workshop.cache, self._options.cache_limit):
+                self._module.warn(said)
 
     def _progress(self) -> Progress:
         return read_output(*self._session.lines())
@@ -371,9 +381,18 @@ class Environment:
             "packages": [item.to_dict() for item in packages],
             "tools": [item.to_dict() for item in self._tools()],
             "failed": [],
+            "handed_on": self._handed_on(),
             **self._state.figures,
         }
         return {"changed": self._changed, "environment": record, "progress": self._how_far(finished, packages)}
+
+    def _handed_on(self) -> dict[str, Any] | None:
+        """How far the cache is that gets each package as it finishes; None where there is none."""
+        feed = self._steps.feed
+        if feed is None:
+            return None
+        fed = feed.fed()
+        return {**fed.to_dict(), "line": fed.line()}
 
     def _how_far(self, finished: bool, packages: Sequence[Package], look: bool = False) -> dict[str, Any]:
         real = [item for item in packages if item.origin != EXTERNAL]
@@ -398,6 +417,9 @@ class Environment:
 
     def _error(self, message: str, failed: Sequence[Mapping[str, Any]] = ()) -> SpackError:
         record = dict(self._told(False, self._packages())["environment"])
+        feed = self._steps.feed
+        kept = feed.fed().kept() if feed else ""
+        message = f"{message} {kept}" if kept else message
         # A task that repeats until it is finished stops here.
         record.update(finished=True, failed=list(failed))
         return SpackError(message, record)

@@ -70,12 +70,20 @@ class Session:
         self._clock = directory / "clock"
         self.log = log
 
-    def start(self, key: str, steps: Sequence[Sequence[str]], timeout: int, watch: Sequence[str] = ()) -> None:
+    def start(
+        self,
+        key: str,
+        steps: Sequence[Sequence[str]],
+        timeout: int,
+        watch: Sequence[str] = (),
+        beside: Sequence[str] = (),
+    ) -> None:
         """Start the steps, one after another.
 
         :param key: names this session.
         :param timeout: seconds, 0 for none.
         :param watch: paths whose file systems are looked at meanwhile.
+        :param beside: a command that runs beside the steps, none where it is empty.
         """
         self._host.make_directory(self._directory)
         self.clear()
@@ -85,6 +93,7 @@ class Session:
         script = self._directory / "runner.py"
         self._host.write(script, inspect.getsource(runner))
         request = {"id": key, "steps": [list(step) for step in steps], "timeout": timeout, "watch": list(watch)}
+        request["beside"] = list(beside)
         self._host.write_json(self._request, request)
         python = self._host.interpreter()
         pid = os.posix_spawn(

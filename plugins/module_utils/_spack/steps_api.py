@@ -16,6 +16,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._spack import farm, farm_api, lockfile, plan
 from ansible_collections.petal.hpc.plugins.module_utils._spack.command_api import Grounds, Spack
 from ansible_collections.petal.hpc.plugins.module_utils._spack.environment_state_api import EnvironmentState
+from ansible_collections.petal.hpc.plugins.module_utils._spack.feeding import Feed
+from ansible_collections.petal.hpc.plugins.module_utils._spack.feeding_api import FeedFiles
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import Node, SpackError
 from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import install as install_script
 from ansible_collections.petal.hpc.plugins.module_utils._spack.workshop import OLDEST, Workshop
@@ -33,7 +35,8 @@ class Options:
     directories of Spack, of its packages and of a site's recipes, by which solutions are kept in ``cache_dir``; none to
     keep none. base: file that says what is in place of the volume that this one was made from, of which nothing may be;
     empty for none. cache_limit: bytes that the cache may have, 0 for any number. farm: the nodes that build, none for
-    this host. modules: whether Spack writes the module of each package as it installs.
+    this host. modules: whether Spack writes the module of each package as it installs. feed: the build cache that gets
+    each package as it finishes, none for no other than the host's own.
     """
 
     spack: str
@@ -53,6 +56,7 @@ class Options:
     cache_limit: int = 0
     farm: farm.Farm | None = None
     modules: bool = True
+    feed: Feed | None = None
 
 
 class Steps:
@@ -72,6 +76,14 @@ class Steps:
     def builds_apart(self) -> bool:
         """Whether packages are built off the volume, kept in the host's own cache, and brought over from there."""
         return bool(self._options.cache_dir) and self._state.version >= OLDEST
+
+    @property
+    def feed(self) -> FeedFiles | None:
+        """What hands on what the host's own cache gets, where that is wanted and there is one."""
+        wanted = self._options.feed
+        if wanted is None or not self.builds_apart():
+            return None
+        return FeedFiles(self._host, self._spack, self._directory, self.workshop.cache, wanted)
 
     def _workshop_files(self) -> WorkshopFiles:
         return WorkshopFiles(self._host, self._spack, self._command(), self._directory, self.workshop)

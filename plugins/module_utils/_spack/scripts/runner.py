@@ -7,9 +7,10 @@
     python3 runner.py DIRECTORY LOG
 
 This file travels as text, so it imports nothing of the collection. DIRECTORY has ``request.json`` (steps: a list of
-commands; timeout: seconds, 0 for none; watch: paths whose file systems are looked at). ``session.json`` names this
-process while it runs, ``result.json`` is written last. LOG gets all output, and ``clock`` a line ``BYTES SECONDS``
-whenever that has grown: how long it was, and when (since 1970). Spack's own lines have no times.
+commands; timeout: seconds, 0 for none; watch: paths whose file systems are looked at; beside: a command that runs
+beside the steps, none where it is empty). ``session.json`` names this process while it runs, ``result.json`` is written
+last. LOG gets all output of the steps, and ``clock`` a line ``BYTES SECONDS`` whenever that has grown: how long it was,
+and when (since 1970). Spack's own lines have no times.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ POLL = 0.1
 #: Seconds to wait for the session before this one.
 LOCK_PATIENCE = 1800.0
 PROC = Path("/proc")
+#: How long what runs beside the steps may go on after them: where they ended by themselves, and where they were ended.
+LINGER = 900.0
+LINGER_ENDED = 20.0
 #: Lines of the clock: a log that grows all the time has no times behind them.
 CLOCK_LIMIT = 200_000
 
@@ -127,6 +131,41 @@ class Clock:
             with contextlib.suppress(OSError):
                 self._stream.write(f"{size} {self._offset + time.monotonic():.1f}\n")
                 self._stream.flush()
+
+
+class Beside:
+    """A command beside the steps, in a session of its own. Its input ends when they have ended, or this process has."""
+
+    def __init__(self, command: list[str], log: Path) -> None:
+        self._pid = 0
+        if not command:
+            return
+        source, self._target = os.pipe()
+        actions = [
+            (os.POSIX_SPAWN_DUP2, source, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ]
+        handled = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+        self._pid = os.posix_spawn(
+            command[0], command, dict(os.environ), file_actions=actions, setsid=True, setsigdef=handled
+        )
+        os.close(source)
+
+    def finish(self, patience: float) -> None:
+        """Let it come to its end, at most so many seconds."""
+        if not self._pid:
+            return
+        os.close(self._target)
+        deadline = time.monotonic() + patience
+        try:
+            while status_of(self._pid) is None:
+                if time.monotonic() >= deadline:
+                    raise TerminatedError
+                time.sleep(POLL)
+        except TerminatedError:
+            with contextlib.suppress(OSError):
+                os.killpg(self._pid, signal.SIGKILL)
 
 
 def status_of(pid: int) -> int | None:
@@ -229,6 +268,7 @@ def main(directory: Path) -> None:
     deadline = time.monotonic() + request["timeout"] if request["timeout"] else None
     status, reason = 0, DONE
     lookout, clock, kills = Lookout(request.get("watch", [])), Clock(directory / "clock"), oom_kills()
+    beside = Beside(request.get("beside", []), directory / "beside.log")
     try:
         for step in request["steps"]:
             status, reason = run(step, deadline, [lookout.look, clock.note])
@@ -236,6 +276,7 @@ def main(directory: Path) -> None:
                 break
     except TerminatedError:
         status, reason = 143, TERMINATED
+    beside.finish(LINGER if reason == DONE else LINGER_ENDED)
     now = oom_kills()
     result = {
         "id": request["id"],

@@ -16,6 +16,7 @@ import json
 import os
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,10 @@ def binary_mirrors() -> Any:
 
 
 def cached(specs: list[Any]) -> set[str]:
-    """The hashes that the index of a mirror with binaries has."""
+    """The hashes that a mirror with binaries has: by its index, and where files can be asked for one by one by those.
+
+    A build that failed or was killed has pushed packages and updated no index.
+    """
     if not specs or not binary_mirrors():
         return set()
     index = module("binary_distribution").BINARY_INDEX
@@ -113,7 +117,23 @@ def cached(specs: list[Any]) -> set[str]:
         index.update()
     except Exception as error:  # a mirror that does not answer: the others count
         sys.stderr.write(f"{error}\n")
-    return {spec.dag_hash() for spec in specs if index.find_by_hash(spec.dag_hash())}
+    found = {spec.dag_hash() for spec in specs if index.find_by_hash(spec.dag_hash())}
+    rest = [spec for spec in specs if spec.dag_hash() not in found]
+    for mirror in binary_mirrors().values():
+        if rest and mirror.fetch_url.startswith(("s3://", "file://")):
+            found |= unindexed(mirror.fetch_url, rest)
+    return found
+
+
+def unindexed(url: str, specs: list[Any]) -> set[str]:
+    """The hashes of what a cache has by its files."""
+    layouts, exists = module("url_buildcache"), module("util.web").url_exists
+    cache = layouts.get_url_buildcache_class(module("binary_distribution").CURRENT_BUILD_CACHE_LAYOUT_VERSION)
+    # The first one alone: whatever Spack makes for all of them, such as its client for S3, it makes then.
+    has = [exists(cache.get_manifest_url(spec, url)) for spec in specs[:1]]
+    with ThreadPoolExecutor(8) as pool:
+        has += pool.map(lambda spec: exists(cache.get_manifest_url(spec, url)), specs[1:])
+    return {spec.dag_hash() for spec, there in zip(specs, has) if there}
 
 
 def held(directory: str, specs: list[Any], use: bool) -> set[str]:

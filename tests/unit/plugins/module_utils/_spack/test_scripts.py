@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,6 +24,7 @@ import pytest
 from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import seen
 from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import (
     carry,
+    feed,
     grounds,
     install,
     missing_packages,
@@ -34,8 +35,10 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import (
     state,
 )
 
+SCRIPTS = [carry, feed, grounds, install, missing_packages, modules, probe, runner, sources, state]
 
-@pytest.mark.parametrize("script", [carry, grounds, install, missing_packages, modules, probe, runner, sources, state])
+
+@pytest.mark.parametrize("script", SCRIPTS)
 def test_a_script_stands_alone(script: Any) -> None:
     """It is handed over as its source, which imports nothing of the collection."""
     source = inspect.getsource(script)
@@ -299,8 +302,9 @@ def test_a_compiler_has_the_languages_that_any_spec_of_it_says() -> None:
 # -- the runner ----------------------------------------------------------------------------------------------------
 
 
-def start(directory: Path, *steps: list[str], timeout: int = 0) -> subprocess.Popen[bytes]:
-    (directory / "request.json").write_text(json.dumps({"id": "x", "steps": steps, "timeout": timeout}))
+def start(directory: Path, *steps: list[str], timeout: int = 0, beside: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+    request = {"id": "x", "steps": steps, "timeout": timeout, "beside": list(beside)}
+    (directory / "request.json").write_text(json.dumps(request))
     script = directory / "runner.py"
     script.write_text(inspect.getsource(runner))
     command = [sys.executable, "-I", str(script), str(directory), str(directory / "log")]
@@ -363,6 +367,49 @@ def test_a_request_to_end(tmp_path: Path) -> None:
     process.wait(10)
     assert result(tmp_path) == (143, "terminated")
     assert not living(process.pid)
+
+
+def beside(directory: Path, *more: str) -> list[str]:
+    """A command that says when its input has ended."""
+    script = [f"cd {directory}", "echo began >beside", *more, "cat >/dev/null", "echo ended >>beside", "echo noise"]
+    return ["/bin/sh", "-c", "; ".join(script)]
+
+
+def test_what_runs_beside_the_steps_ends_after_the_last_and_before_the_result(tmp_path: Path) -> None:
+    step = ["/bin/sh", "-c", f"while [ ! -s {tmp_path}/beside ]; do sleep 0.02; done; cat {tmp_path}/beside; exit 3"]
+    assert start(tmp_path, step, beside=beside(tmp_path)).wait(10) == 0
+    assert (tmp_path / "log").read_text() == "began\n"
+    assert (tmp_path / "beside").read_text() == "began\nended\n"
+    assert (tmp_path / "beside.log").read_text() == "noise\n"
+    assert result(tmp_path) == (3, "done")
+
+
+def test_what_runs_beside_the_steps_outlives_a_runner_that_is_killed(tmp_path: Path) -> None:
+    process = start(tmp_path, ["/bin/sleep", "300"], beside=beside(tmp_path))
+    wait_until(lambda: (tmp_path / "beside").exists() and len(living(process.pid)) > 1)
+    for line in subprocess.run(
+        ["ps", "-o", "pid=", "-s", str(process.pid)], capture_output=True, text=True, check=True
+    ).stdout.split():
+        os.kill(int(line), signal.SIGKILL)
+    process.wait(10)
+    wait_until(lambda: "ended" in (tmp_path / "beside").read_text())
+
+
+def test_what_runs_beside_the_steps_and_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = inspect.getsource(runner).replace("LINGER = 900.0", "LINGER = 0.5")
+    monkeypatch.setattr(inspect, "getsource", lambda _module: script)
+    command = beside(tmp_path, "echo $$ >pid", "sleep 300")
+    step = ["/bin/sh", "-c", f"while [ ! -s {tmp_path}/pid ]; do sleep 0.02; done"]
+    assert start(tmp_path, step, beside=command).wait(10) == 0
+    assert result(tmp_path) == (0, "done")
+    wait_until(lambda: not living(int((tmp_path / "pid").read_text())))
+
+
+def wait_until(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def living(session: int) -> list[str]:
@@ -429,3 +476,70 @@ def test_what_is_in_place_is_taken_over_and_what_would_be_in_the_way_is_removed(
     assert store.known == {"zlib": False, "hdf5": True}
     left = sorted(path.name for path in tmp_path.iterdir())
     assert left == ["hdf5", "not-of-this-environment", "zlib"], "what needs another one is built on that"
+
+
+# -- what feeds another cache ---------------------------------------------------------------------------------------
+
+
+class Handed:
+    """As much of a package as is handed on."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def dag_hash(self) -> str:
+        return self.name
+
+
+class Shelves:
+    """Two caches: ``here`` fills up, ``there`` refuses what ``broken`` has."""
+
+    def __init__(self) -> None:
+        self.here: set[str] = set()
+        self.there: set[str] = set()
+        self.broken: set[str] = set()
+
+    def has(self, spec: Handed) -> bool:
+        return spec.name in self.here
+
+    def push(self, spec: Handed) -> int | None:
+        if spec.name in self.broken:
+            raise OSError(f"no place for {spec.name}")
+        if spec.name in self.there:
+            return None
+        self.there.add(spec.name)
+        return 10
+
+
+def test_what_is_finished_is_handed_on_and_what_fails_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    shelves, status = Shelves(), tmp_path / "status.json"
+    shelves.there, shelves.here, shelves.broken = {"old"}, {"old", "a", "bad"}, {"bad"}
+    feeder = feed.Feeder(shelves, [Handed(name) for name in ("old", "a", "bad", "late")], status)  # type: ignore[arg-type]
+    told = json.loads(status.read_text())
+    assert (told["pushed"], told["left"]) == ([], ["old", "a", "bad"])
+    feeder.look()
+    told = json.loads(status.read_text())
+    assert (told["pushed"], told["already"], told["bytes"], told["left"]) == (["a"], 1, 10, [])
+    assert told["failed"] == {"bad": "OSError: no place for bad"}
+    shelves.broken = set()
+    feeder.look()
+    assert "bad" in json.loads(status.read_text())["failed"], "it is tried again later"
+    now = feed.AGAIN + 1
+    shelves.here.add("late")
+    feeder.look()
+    told = json.loads(status.read_text())
+    assert (told["pushed"], told["failed"]) == (["a", "bad", "late"], {})
+
+
+def test_at_the_end_all_is_tried_once_more_unless_nothing_answers(tmp_path: Path) -> None:
+    shelves, names = Shelves(), [f"p{number}" for number in range(9)]
+    shelves.here = shelves.broken = set(names)
+    feeder = feed.Feeder(shelves, [Handed(name) for name in names], tmp_path / "status.json")  # type: ignore[arg-type]
+    feeder.look(last=True)
+    feeder.write()
+    told = json.loads((tmp_path / "status.json").read_text())
+    assert (len(told["failed"]), len(told["left"])) == (feed.ENOUGH, 9 - feed.ENOUGH)
