@@ -75,6 +75,12 @@ options:
       file:
         description: Where its secret part is on this host, without a passphrase, readable by its owner only.
         type: path
+      content:
+        description:
+          - Its secret part itself, without a passphrase, in place of O(signing_key.file). It is kept in memory alone
+            (C(/run) or C(/dev/shm)), for the owner of the keyring, until O(forget).
+        type: str
+        version_added: "0.2.0"
       fingerprint:
         description: Its fingerprint. Without it that of the file's only key.
         type: str
@@ -86,6 +92,13 @@ options:
         description: User id of a key that is made.
         type: str
         default: petal.hpc build cache
+  forget:
+    description:
+      - Do nothing but take away the secret part of a key that came as O(signing_key.content). What it has signed is
+        trusted as before.
+    type: bool
+    default: false
+    version_added: "0.2.0"
   exclusive:
     description:
       - Remove keys that nobody named. A secret key goes only if it came from a file, so that nothing is lost with it;
@@ -102,12 +115,23 @@ EXAMPLES = r"""
       - name: laboratory
         fingerprint: 0123 4567 89AB CDEF 0123  4567 89AB CDEF 0123 4567
         file: /etc/petal/keys/laboratory.pub
+
+- name: Have the key that signs as long as it is needed
+  petal.hpc.spack_buildcache_keys:
+    gnupghome: /var/cache/petal/spack/gpg
+    signing_key:
+      content: "{{ lookup('amazon.aws.ssm_parameter', '/petal/buildcache-key') }}"
+
+- name: Forget it
+  petal.hpc.spack_buildcache_keys:
+    gnupghome: /var/cache/petal/spack/gpg
+    forget: true
 """
 
 RETURN = r"""
 keys:
   description: The keys that were named, as C(name), C(fingerprint) and whether they were C(imported) now.
-  returned: success
+  returned: without O(forget), as all that follows
   type: list
   elements: dict
 trusted:
@@ -141,6 +165,7 @@ KEY = {
 }
 SIGNING_KEY = {
     "file": {"type": "path"},
+    "content": {"type": "str", "no_log": True},
     "fingerprint": {"type": "str"},
     "create": {"type": "bool", "default": False},
     "user": {"type": "str", "default": "petal.hpc build cache"},
@@ -156,6 +181,7 @@ def main() -> None:
             "caches": {"type": "list", "elements": "dict", "default": [], "options": CACHE},
             "spack": {"type": "path"},
             "signing_key": {"type": "dict", "no_log": False, "options": SIGNING_KEY},
+            "forget": {"type": "bool", "default": False},
             "exclusive": {"type": "bool", "default": True},
         },
         supports_check_mode=True,

@@ -45,3 +45,55 @@ def test_a_secret_key_that_nobody_can_bring_back_is_not_deleted(tmp_path: Path) 
     assert "which nobody named" in refused and os.fspath(home) in refused
     assert secret_keys(home).count("sec:") >= 1
     subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=True)
+
+
+def signs(home: Path, key: str) -> bool:
+    """Whether a keyring can sign."""
+    command = ["gpg", "--homedir", str(home), "--batch", "--local-user", key, "--clearsign"]
+    done = subprocess.run(command, input=b"text", capture_output=True, check=False)
+    subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=True)
+    return done.returncode == 0
+
+
+def test_a_key_that_is_given_is_in_memory_alone_until_it_is_forgotten(tmp_path: Path) -> None:
+    home = tmp_path / "gpg"
+    # What the host itself made before makes room: its file is still there.
+    own = made(home, tmp_path / "own.key")
+    wanted = made(tmp_path / "elsewhere", tmp_path / "site.key")
+    secret = (tmp_path / "site.key").read_text()
+    given: dict[str, Any] = {"gnupghome": home, "signing_key": {"content": secret}}
+    planned = run_module("spack_buildcache_keys", check=True, **given)
+    assert planned["changed"] and own in secret_keys(home)
+    done = run_module("spack_buildcache_keys", **given)
+    assert (done["signing_key"]["fingerprint"], done["trusted"]) == (wanted, [wanted])
+    assert secret.splitlines()[3] not in str(done)
+    assert signs(home, wanted)
+    secrets = home / "private-keys-v1.d"
+    (key,) = secrets.iterdir()
+    assert secrets.is_symlink() and secrets.resolve().stat().st_mode & 0o077 == 0
+    assert subprocess.run(["stat", "-fc", "%T", key], capture_output=True, text=True, check=True).stdout == "tmpfs\n"
+    assert not run_module("spack_buildcache_keys", **given)["changed"]
+
+    assert run_module("spack_buildcache_keys", gnupghome=home, forget=True)["changed"]
+    assert not secrets.is_symlink() and not signs(home, wanted)
+    assert not run_module("spack_buildcache_keys", gnupghome=home, forget=True)["changed"]
+    # What it has signed counts as before, and the next build has it again.
+    assert not run_module("spack_buildcache_keys", gnupghome=home, keys=[{"name": "x", "fingerprint": wanted}])[
+        "changed"
+    ]
+    run_module("spack_buildcache_keys", **given)
+    assert signs(home, wanted)
+    # The host was restarted, and the next build has a key in a file.
+    shutil.rmtree(secrets.resolve())
+    assert made(home, tmp_path / "own.key") == own
+    assert signs(home, own) and not secrets.is_symlink()
+
+
+def test_a_key_that_is_given_and_is_none_is_refused(tmp_path: Path) -> None:
+    given: dict[str, Any] = {"gnupghome": tmp_path / "gpg", "signing_key": {"content": "nonsense"}}
+    assert "the signing key that was given holds no key" in fail_module("spack_buildcache_keys", **given)
+    made(tmp_path / "elsewhere", tmp_path / "site.key")
+    public = {"content": (tmp_path / "site.key.pub").read_text()}
+    refused = fail_module("spack_buildcache_keys", gnupghome=tmp_path / "gpg", signing_key=public)
+    assert "holds no secret key" in refused
+    run_module("spack_buildcache_keys", gnupghome=tmp_path / "gpg", forget=True)

@@ -25,7 +25,7 @@ KNOWN: dict[str, tuple[str, int]] = {
     "module_utils/_buildcache/api/inspector.py": (OURS, 1),
     "module_utils/_buildcache/api/own.py": (OURS, 2),
     "module_utils/_buildcache/scripts/hand_on.py": (OURS, 1),
-    "module_utils/_buildcache/api/keyring.py": (OURS, 6),
+    "module_utils/_buildcache/api/keyring.py": (f"{OURS}; {KERNEL}", 8),
     "module_utils/_components/api.py": (f"{VOLUME}; the operating system's own", 4),
     "module_utils/_exchange/api/file.py": (f"{NAMED}; {OURS}", 3),
     "module_utils/_exchange/api/stores.py": (f"{OURS}: the archive that is published", 1),
@@ -77,6 +77,7 @@ KNOWN: dict[str, tuple[str, int]] = {
     "plugin_utils/package_index.py": ("the collection's own", 1),
     "plugin_utils/run_guard.py": ("the collection's own, and the user's playbooks", 2),
     "plugin_utils/running.py": (f"{OURS}; {KERNEL}", 4),
+    "plugin_utils/secret.py": (NAMED, 1),
     "plugin_utils/seed_file.py": (NAMED, 1),
 }
 BELOW = "module_utils/_host/below_api.py"

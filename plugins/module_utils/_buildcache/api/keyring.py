@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -32,6 +34,12 @@ KEYRING: dict[str, dict[str, Any]] = {
 }
 #: Option of those that look at signatures.
 TRUSTED: dict[str, dict[str, Any]] = {"trusted": {"type": "list", "elements": "str", "default": []}}
+
+
+#: Where GnuPG has the secret parts of keys below its directory.
+SECRETS = "private-keys-v1.d"
+#: Where those of them are that no disk is to have: the first of these that is in memory.
+MEMORY = ("/run", "/dev/shm")  # noqa: S108 - a directory there that is its owner's alone
 
 
 class Keyring:
@@ -66,6 +74,64 @@ class Keyring:
     def copies(self) -> frozenset[str]:
         """The keys that came from files of their own: with them nothing is lost."""
         return frozenset(self._copies.read_text(encoding="utf-8").split()) if self._copies.exists() else frozenset()
+
+    def in_memory(self) -> None:
+        """Have the secret parts of what is imported from now on in memory: nothing is left of them once they are
+        forgotten, or the host goes down.
+
+        Those that are on the disk and came from files of their own make room for it.
+        """
+        place, memory = Path(self._home, SECRETS), self.memory()
+        copies = self.copies()
+        for key in self.held().values() if place.is_dir() and not place.is_symlink() else ():
+            if key.secret and key.fingerprint in copies:
+                self.delete(key.fingerprint)
+        memory.mkdir(mode=0o700, exist_ok=True)
+        found = memory.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.geteuid(), Path(self._home).parent.stat().st_uid):
+            raise BuildcacheError(f"{memory} belongs to somebody else, and a signing key was to be there: remove it")
+        if place.is_symlink():
+            # An installation that runs on by itself may be signing at this moment.
+            if place.readlink() == memory:
+                return
+            place.unlink()
+        elif place.is_dir():
+            others = sorted(path.name for path in place.iterdir())
+            if others:
+                raise BuildcacheError(
+                    f"{place} has secret keys on the disk ({others[0]}), beside which there is no place for one that "
+                    "is to be in memory alone: delete them with gpg --delete-secret-and-public-keys"
+                )
+            place.rmdir()
+        Path(self._home).mkdir(mode=0o700, parents=True, exist_ok=True)
+        place.symlink_to(memory)
+
+    def forget(self) -> bool:
+        """Take away the secret parts that are in memory alone; whether there were some."""
+        found = [path for path in map(self._below, MEMORY) if path.is_dir() and not path.is_symlink()]
+        if not self._module.check_mode:
+            for path in found:
+                shutil.rmtree(path)
+            self.on_disk()
+        return bool(found)
+
+    def on_disk(self) -> None:
+        """Have them on the disk again, where nothing is in memory any more, as after a restart of the host."""
+        place = Path(self._home, SECRETS)
+        if place.is_symlink() and not place.exists():
+            place.unlink()
+
+    def memory(self) -> Path:
+        """Directory for secret parts that no disk is to have, of this keyring alone. It need not be there yet."""
+        found = [line.split() for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()]
+        in_memory = {fields[1] for fields in found if fields[2] in ("tmpfs", "ramfs")}
+        top = next((place for place in MEMORY if place in in_memory), "")
+        if not top:
+            raise BuildcacheError(f"none of {', '.join(MEMORY)} is in memory on this host: no place for a signing key")
+        return self._below(top)
+
+    def _below(self, top: str) -> Path:
+        return Path(top, f"petal-keys-{hashlib.sha256(os.path.realpath(self._home).encode()).hexdigest()[:16]}")
 
     def delete(self, fingerprint: str) -> None:
         """Take a key out, its secret part too."""
@@ -121,6 +187,9 @@ class Keyring:
         if gpgconf:
             self._module.run_command([gpgconf, "--homedir", self._home, "--kill", "gpg-agent"])
         hand_over(Path(self._home), Path(self._home).parent)
+        for memory in map(self._below, MEMORY):
+            if memory.is_dir() and not memory.is_symlink():
+                hand_over(memory, Path(self._home).parent)
 
     @contextmanager
     def _scratch(self) -> Iterator[str]:
@@ -161,6 +230,15 @@ def ensure_keys(module: AnsibleModule) -> dict[str, Any]:
     stores = [open_store(module, cache_from(options), given["spack"] or "") for options in given["caches"]]
     os.umask(0o077)
     named = {keys.normal_fingerprint(entry["fingerprint"], entry["name"]): entry for entry in given["keys"]}
+    if given["forget"]:
+        forgotten = keyring.forget()
+        keyring.close()
+        return {"changed": forgotten}
+    if not module.check_mode:
+        if (given["signing_key"] or {}).get("content"):
+            keyring.in_memory()
+        else:
+            keyring.on_disk()
     before = keyring.held()
     imported = []
     with tempfile.TemporaryDirectory(dir=module.tmpdir) as scratch:
@@ -236,7 +314,13 @@ def _ensure_signing_key(module: AnsibleModule, keyring: Keyring, before: Mapping
     file = wanted.get("file") or ""
     fingerprint = keys.normal_fingerprint(wanted["fingerprint"], "signing_key") if wanted.get("fingerprint") else ""
     result = {"fingerprint": fingerprint, "file": file, "public_file": "", "changed": False, "created": False}
-    if file:
+    if wanted.get("content"):
+        result["file"] = ""
+        with tempfile.TemporaryDirectory(dir=keyring.memory().parent) as scratch:
+            copy = Path(scratch, "key")
+            copy.write_text(f"{wanted['content'].strip()}\n", encoding="utf-8")
+            _take_signing_key(module, keyring, before, result, str(copy), "the signing key that was given")
+    elif file:
         result["public_file"] = f"{file}.pub"
         if not Path(file).exists():
             _generate(module, keyring, result, wanted)
@@ -264,13 +348,25 @@ def _import_signing_key(
     with tempfile.TemporaryDirectory(dir=module.tmpdir) as scratch:
         copy = str(Path(scratch, "key"))
         shutil.copyfile(result["file"], copy)
-        listing = keyring.show(copy)
-        listed = keys.parse_keys(listing)
-        fingerprint = result["fingerprint"] or (listed[0].fingerprint if listed else "")
-        if not keys.the_key(listing, fingerprint, "signing_key", result["file"]).secret:
-            raise BuildcacheError(f"{result['file']} holds no secret key; expected the one that signs what is pushed")
-        result["fingerprint"] = fingerprint
-        if fingerprint not in before or not before[fingerprint].secret:
-            result["changed"] = True
-            if not module.check_mode:
-                keyring.add(copy, fingerprint)
+        _take_signing_key(module, keyring, before, result, copy, result["file"])
+
+
+def _take_signing_key(
+    module: AnsibleModule,
+    keyring: Keyring,
+    before: Mapping[str, Key],
+    result: dict[str, Any],
+    copy: str,
+    where: str,
+) -> None:
+    """Import a signing key. copy: the file that has it; where: what to call it."""
+    listing = keyring.show(copy)
+    listed = keys.parse_keys(listing)
+    fingerprint = result["fingerprint"] or (listed[0].fingerprint if listed else "")
+    if not keys.the_key(listing, fingerprint, "signing_key", where).secret:
+        raise BuildcacheError(f"{where} holds no secret key; expected the one that signs what is pushed")
+    result["fingerprint"] = fingerprint
+    if fingerprint not in before or not before[fingerprint].secret:
+        result["changed"] = True
+        if not module.check_mode:
+            keyring.add(copy, fingerprint)
