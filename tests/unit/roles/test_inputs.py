@@ -39,6 +39,7 @@ REASONS = {
     "spack_work_dir": OFF_VOLUME,
     "spack_own_cache": OFF_VOLUME,
     "spack_own_cache_limit": OFF_VOLUME,
+    "spack_hand_on": "what gets packages beside the volume",
     "spack_package_cache_valid_time": PATIENCE,
     "spack_jobs": PATIENCE,
     "spack_build_parallel": PATIENCE,
