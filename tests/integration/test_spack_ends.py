@@ -16,7 +16,8 @@ from spack_lab import Lab, fail, made_at, run
 ENDS = {
     # As the out-of-memory killer does, which takes the largest: Spack itself, or the process that builds.
     "petal_kills_spack": "os.kill(os.getppid(), signal.SIGKILL)\n        time.sleep(30)",
-    "petal_kills_build": "os.kill(os.getpid(), signal.SIGKILL)",
+    # What it printed reaches the log by another thread of the same process.
+    "petal_kills_build": "time.sleep(1)\n        os.kill(os.getpid(), signal.SIGKILL)",
     "petal_kills_compiler": 'Executable("/bin/sh")("-c", "echo working; kill -9 $$")',
     # More than there is room for, in the prefix; as fast as a disk is, and not as memory.
     "petal_fills": 'with open(prefix.join("much"), "wb") as stream:\n'
