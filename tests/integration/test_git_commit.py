@@ -203,3 +203,21 @@ def test_what_is_packed_counts_only_where_it_is_whole_and_no_more(large: Path, t
     assert git(second, "count-objects", "-v").count("in-pack: 0") == 0
     with pytest.raises(subprocess.CalledProcessError):
         git(second, "cat-file", "-e", commit)
+
+
+def test_what_git_writes_in_another_way_than_the_commit_has_it_is_written_anew(large: Path, tmp_path: Path) -> None:
+    (large / ".gitattributes").write_text("*.bat text eol=crlf\n*.txt working-tree-encoding=UTF-16\n")
+    (large / "start.bat").write_text("echo\n")
+    (large / "odd\nname \u00fc").write_text("odd")
+    git(large, "add", "--all")
+    git(large, "commit", "--quiet", "--message=windows")
+    commit, former, place = git(large, "rev-parse", "HEAD"), tmp_path / "former", tmp_path / "place"
+    module(large, ref=commit, path=str(former))
+    known = inodes(former)
+    assert (former / "start.bat").read_bytes() == b"echo\r\n"
+    (former / "start.bat").write_bytes(b"echo\n")
+    module(large, ref=commit, path=str(place), former=str(former))
+    assert (place / "start.bat").read_bytes() == b"echo\r\n"
+    assert git(place, "status", "--porcelain", "--ignored") == ""
+    now = inodes(place)
+    assert {name for name, inode in known.items() if now[name] != inode} <= {"start.bat"}

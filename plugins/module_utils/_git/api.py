@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._git import former_api, model
-from ansible_collections.petal.hpc.plugins.module_utils._git.former import entries
+from ansible_collections.petal.hpc.plugins.module_utils._git.former import AS_THEY_ARE, entries
 from ansible_collections.petal.hpc.plugins.module_utils._git.model import GitError, Wanted
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host, as_user, explained, written_by_others
 from ansible_collections.petal.hpc.plugins.module_utils._seed.grammar import is_commit, is_pinned
@@ -169,9 +169,10 @@ class Git:
         if wanted.published and commit != wanted.known:
             raise wanted.moved(wanted.url, commit)
         if former is not None:
-            former_api.move_same(former, path, entries(self._run(*inside, "ls-tree", "-r", "-z", commit)))
             # What is there counts as checked out; the rest is written below.
             self._run(*inside, "read-tree", commit)
+            listing = self._run(*inside, "ls-tree", "-r", "-z", commit)
+            former_api.move_same(former, path, entries(listing, self._as_they_are(path)))
             self._call(*inside, "update-index", "-q", "--refresh")
         self._run(*inside, "checkout", "--quiet", "--force", "--detach", commit)
         self._run(*inside, "config", "--local", NOTE, wanted.fetch)
@@ -198,6 +199,14 @@ class Git:
             former_api.remove_packs(packs)
             (path / ".git" / "shallow").unlink(missing_ok=True)
         return whole
+
+    def _as_they_are(self, path: Path) -> frozenset[str]:
+        """The files of the index that Git writes as the commit has them: no attribute and no setting has it convert."""
+        inside = ("-C", str(path))
+        settings = {self._call(*inside, "config", "--get", f"core.{name}")[1] for name in ("autocrlf", "eol")}
+        if settings & {"true", "crlf"}:
+            return frozenset()
+        return frozenset(self._run(*inside, "ls-files", "-z", "--", AS_THEY_ARE).split("\0"))
 
     def forget_former(self) -> None:
         """Remove what is left of it."""

@@ -7,13 +7,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 #: As Git writes them where nobody else may write.
 MODES = {"100644": 0o644, "100755": 0o755}
 LINK = "120000"
+#: The files that Git writes as the commit has them (gitglossary(7), pathspec): none of these attributes is set.
+AS_THEY_ARE = ":(attr:!eol !filter !ident !working-tree-encoding)"
 
 
 @dataclass(frozen=True)
@@ -24,16 +26,17 @@ class Entry:
     object: str
 
 
-def entries(listing: str) -> dict[str, Entry]:
+def entries(listing: str, of_these: Container[str]) -> dict[str, Entry]:
     """The files of a commit by their paths.
 
     :param listing: what ``git ls-tree -r -z`` says of it.
+    :param of_these: no others.
     """
     found = {}
     for line in filter(None, listing.split("\0")):
         head, _tab, path = line.partition("\t")
         mode, kind, key = head.split()
-        if kind == "blob":
+        if kind == "blob" and path in of_these:
             found[path] = Entry(mode, key)
     return found
 

@@ -13,10 +13,11 @@ ONE, TWO = "1" * 40, "2" * 40
 
 def test_the_files_of_a_commit() -> None:
     lines = (f"100644 blob {ONE}\tlib/a b.py", f"120000 blob {TWO}\tlink", f"160000 commit {ONE}\tmodule", "")
-    found = entries("\0".join(lines))
+    found = entries("\0".join(lines), {"lib/a b.py", "link", "module"})
     assert found == {"lib/a b.py": Entry("100644", ONE), "link": Entry("120000", TWO)}
     assert directories(found) == {".", "lib"}
-    assert entries("") == {}
+    assert entries("\0".join(lines), {"link"}) == {"link": Entry("120000", TWO)}
+    assert entries("", set()) == {}
 
 
 def test_what_is_in_a_file_has_the_name_that_git_gives_it() -> None:
