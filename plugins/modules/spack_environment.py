@@ -430,7 +430,8 @@ environment:
       description:
         - What its last installation has handed on to the cache of O(hand_on), as C(mirror), the numbers C(pushed),
           C(already), C(failed) and C(left), C(reason) (why, of the first that failed), C(bytes), C(seconds) (of all
-          pushes), C(longest) (of one) and C(line) (for people). Null without O(hand_on).
+          pushes), C(longest) (of one), C(cut) (whether what hands them on was ended, so that nobody knows of the rest)
+          and C(line) (for people). Null without O(hand_on).
       type: dict
     concretize_s:
       description: Seconds that solving took; 0 where what was chosen before was taken.

@@ -335,7 +335,7 @@ class Environment:
     def _leave_workshop(self) -> None:
         """Take away what was only needed while it ran, and say what there is to say of the caches."""
         feed = self._steps.feed
-        problem = feed.fed().problem() if feed else ""
+        problem = feed.fed(self._session.running()).problem() if feed else ""
         if problem:
             self._module.warn(f"{problem.rstrip('.')}.")
         if self._steps.builds_apart():
@@ -391,7 +391,7 @@ class Environment:
         feed = self._steps.feed
         if feed is None:
             return None
-        fed = feed.fed()
+        fed = feed.fed(self._session.running())
         return {**fed.to_dict(), "line": fed.line()}
 
     def _how_far(self, finished: bool, packages: Sequence[Package], look: bool = False) -> dict[str, Any]:
@@ -418,7 +418,7 @@ class Environment:
     def _error(self, message: str, failed: Sequence[Mapping[str, Any]] = ()) -> SpackError:
         record = dict(self._told(False, self._packages())["environment"])
         feed = self._steps.feed
-        kept = feed.fed().kept() if feed else ""
+        kept = feed.fed(self._session.running()).kept() if feed else ""
         message = f"{message} {kept}" if kept else message
         # A task that repeats until it is finished stops here.
         record.update(finished=True, failed=list(failed))

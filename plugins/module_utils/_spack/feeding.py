@@ -34,12 +34,26 @@ class Feed:
         return sorted({*self.exclude, *(node.name for node in nodes if vendor_of(node.name))})
 
 
+#: What is noted before anything is handed on: whoever finds it when all has ended knows that nobody got to the end.
+BEGUN: Mapping[str, Any] = {
+    "pushed": [],
+    "already": 0,
+    "bytes": 0,
+    "seconds": 0.0,
+    "longest": 0.0,
+    "failed": {},
+    "left": [],
+    "over": False,
+}
+
+
 @dataclass(frozen=True)
 class Fed:
     """What one installation has handed on to it.
 
     pushed: packages; already: those that were there. failed: those that could not be pushed, and left: those that were
-    not tried any more. reason: why, of the first that failed. seconds: of all pushes, and of the longest.
+    not tried any more. reason: why, of the first that failed. seconds: of all pushes, and of the longest. cut: whether
+    what hands them on was ended, so that nobody knows of the rest.
     """
 
     mirror: str
@@ -51,10 +65,11 @@ class Fed:
     bytes: int = 0
     seconds: float = 0.0
     longest: float = 0.0
+    cut: bool = False
 
     @classmethod
-    def read(cls, mirror: str, status: Mapping[str, Any]) -> Fed:
-        """What ``scripts/feed.py`` has noted; of nothing where it has noted nothing."""
+    def read(cls, mirror: str, status: Mapping[str, Any], running: bool = False) -> Fed:
+        """What ``scripts/feed.py`` has noted; of nothing where it has noted nothing. running: it may note more."""
         if status.get("problem") or not status:
             return cls(mirror, reason=str(status.get("problem", "")))
         failed: Mapping[str, str] = status["failed"]
@@ -68,6 +83,7 @@ class Fed:
             bytes=int(status["bytes"]),
             seconds=float(status["seconds"]),
             longest=float(status["longest"]),
+            cut=not running and status.get("over") is False,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -82,6 +98,12 @@ class Fed:
     def problem(self) -> str:
         """What to warn of; empty where all that was finished was handed on."""
         lost = self.failed + self.left
+        if not lost and self.cut:
+            return (
+                f"Nobody knows whether all finished packages are in build cache {self.mirror}, for what pushes them "
+                "was ended before the installation: session/beside.log in the environment's directory, or the kernel's "
+                "log, says why"
+            )
         if not lost and not self.reason:
             return ""
         why = f": {self.reason}" if self.reason else ", as the installation was ended before"

@@ -14,7 +14,7 @@ from pathlib import Path
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._spack.command_api import Spack
-from ansible_collections.petal.hpc.plugins.module_utils._spack.feeding import Fed, Feed
+from ansible_collections.petal.hpc.plugins.module_utils._spack.feeding import BEGUN, Fed, Feed
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import Node
 from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import feed as feed_script
 
@@ -52,12 +52,13 @@ class FeedFiles:
         }
         self._spack.write(script, inspect.getsource(feed_script))
         self._spack.write(given, json.dumps(told))
+        self._spack.write(status, json.dumps(BEGUN))
         return [self._spack.command, "python", str(script), str(given)]
 
-    def fed(self) -> Fed:
-        """How far it is, or came."""
+    def fed(self, running: bool) -> Fed:
+        """How far it is, or came. running: the installation is."""
         try:
             status = self._host.read_json(self._directory / "status.json")
         except (OSError, PetalError):
             status = {}
-        return Fed.read(self._wanted.mirror, status)
+        return Fed.read(self._wanted.mirror, status, running)

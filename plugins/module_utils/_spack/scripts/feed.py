@@ -17,6 +17,7 @@ travels as text and is run by Spack's own Python, so it imports nothing of the c
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -130,12 +131,15 @@ class Feeder:
             self._told["longest"] = round(max(self._told["longest"], took), 2)
         return True
 
-    def write(self) -> None:
-        """Say how far it is, in one step, so that nobody reads half of it."""
+    def write(self, over: bool = False) -> None:
+        """Say how far it is, in one step, so that nobody reads half of it. over: it has come to its end."""
         left = [key for key, spec in self._waiting.items() if key not in self._failed and self._caches.has(spec)]
         draft = self._status.with_name(f".{self._status.name}.tmp")
-        draft.write_text(json.dumps({**self._told, "failed": self._failed, "left": left}), encoding="utf-8")
-        draft.replace(self._status)
+        told = {**self._told, "failed": self._failed, "left": left, "over": over}
+        # A disk that is full for a moment ends nothing. Where it stays so, nobody finds that it came to its end.
+        with contextlib.suppress(OSError):
+            draft.write_text(json.dumps(told), encoding="utf-8")
+            draft.replace(self._status)
 
 
 def over(wait: float) -> bool:
@@ -164,7 +168,7 @@ def main(arguments: dict[str, Any]) -> None:
     while not over(POLL):
         feeder.look()
     feeder.look(last=True)
-    feeder.write()
+    feeder.write(over=True)
 
 
 if __name__ == "__main__":

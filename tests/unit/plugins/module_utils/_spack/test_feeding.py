@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._spack.feeding import Fed, Feed
+from ansible_collections.petal.hpc.plugins.module_utils._spack.feeding import BEGUN, Fed, Feed
 from ansible_collections.petal.hpc.plugins.module_utils._spack.model import Node
 
 
@@ -51,3 +51,14 @@ def test_nothing_is_said_of_nothing() -> None:
 def test_a_cache_that_spack_does_not_know_is_said() -> None:
     fed = Fed.read("site", {"problem": "ValueError: no mirror named site"})
     assert fed.problem() == "No package was pushed to build cache site: ValueError: no mirror named site"
+
+
+def test_what_was_ended_before_it_was_through_does_not_count_as_all() -> None:
+    assert not Fed.read("site", BEGUN, running=True).problem()
+    assert not Fed.read("site", status(over=True)).problem()
+    for noted in (BEGUN, status(over=False)):
+        fed = Fed.read("site", noted)
+        assert fed.to_dict()["cut"]
+        assert fed.problem().startswith("Nobody knows whether all finished packages are in build cache site")
+        assert fed.problem() in fed.line()
+    assert Fed.read("site", status(over=False, left=["e"])).problem().startswith("1 of 4 finished packages")

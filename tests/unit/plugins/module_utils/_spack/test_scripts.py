@@ -543,3 +543,15 @@ def test_at_the_end_all_is_tried_once_more_unless_nothing_answers(tmp_path: Path
     feeder.write()
     told = json.loads((tmp_path / "status.json").read_text())
     assert (len(told["failed"]), len(told["left"])) == (feed.ENOUGH, 9 - feed.ENOUGH)
+
+
+def test_a_disk_that_is_full_for_a_moment_ends_nothing(tmp_path: Path) -> None:
+    shelves, status = Shelves(), tmp_path / "away" / "status.json"
+    shelves.here = {"a", "b"}
+    feeder = feed.Feeder(shelves, [Handed("a"), Handed("b")], status)  # type: ignore[arg-type]
+    feeder.look()
+    assert shelves.there == {"a", "b"}
+    status.parent.mkdir()
+    feeder.write(over=True)
+    told = json.loads(status.read_text())
+    assert (told["pushed"], told["over"]) == (["a", "b"], True)
