@@ -79,6 +79,8 @@ options:
         description:
           - Its secret part itself, without a passphrase, in place of O(signing_key.file). It is kept in memory alone
             (C(/run) or C(/dev/shm)), for the owner of the keyring, until O(forget).
+          - On another host this needs pipelining (C(ansible_pipelining)), or Ansible would write it to a file there; it
+            is refused without.
         type: str
         version_added: "0.2.0"
       fingerprint:
@@ -121,6 +123,8 @@ EXAMPLES = r"""
     gnupghome: /var/cache/petal/spack/gpg
     signing_key:
       content: "{{ lookup('amazon.aws.ssm_parameter', '/petal/buildcache-key') }}"
+  vars:
+    ansible_pipelining: true
 
 - name: Forget it
   petal.hpc.spack_buildcache_keys:

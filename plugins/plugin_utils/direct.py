@@ -116,6 +116,12 @@ def execute(action: ActionBase, module: str, arguments: Mapping[str, Any], varia
     return result
 
 
+def leaves_no_file(action: ActionBase, variables: Mapping[str, Any]) -> bool:
+    """Whether the module of a task, and its arguments with it, reaches its host without being a file there."""
+    direct = place(_way(action, variables), os.geteuid()) is not None
+    return direct or action._is_pipelining_enabled("new", bool(action._task.async_val))
+
+
 def _way(action: ActionBase, variables: Mapping[str, Any]) -> Way:
     host = action._task.delegate_to
     if host:

@@ -44,7 +44,7 @@ def secret(
     """
     where = f"{what} ({reference.kind}:{reference.name})"
     if reference.kind == FILE:
-        found = _file(Path(reference.name).expanduser(), where)
+        found = _file(reference.name, where)
     elif reference.kind == ENVIRONMENT:
         found = os.environ.get(reference.name, "")
     else:
@@ -58,10 +58,15 @@ def secret(
     return str(found)
 
 
-def _file(path: Path, where: str) -> str:
+def _file(name: str, where: str) -> str:
     try:
-        with path.open(encoding="utf-8") as stream:
-            return stream.read(LARGEST)
+        with Path(name).expanduser().open(encoding="utf-8") as stream:
+            text = stream.read(LARGEST + 1)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise PetalError(f"{where} cannot be read on the controller: {reason}") from None
+    except RuntimeError:
+        raise PetalError(f"{where} cannot be read on the controller: nobody there has that home directory") from None
+    if len(text) > LARGEST:
+        raise PetalError(f"{where} is longer than {LARGEST} characters; expected the secret and nothing else there")
+    return text

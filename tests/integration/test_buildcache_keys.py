@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from modules import fail_module, run_module
+from playing import ANSIBLE_PLAYBOOK, finished
 
 pytestmark = pytest.mark.skipif(shutil.which("gpg") is None, reason="there is no gpg")
 
@@ -97,3 +99,27 @@ def test_a_key_that_is_given_and_is_none_is_refused(tmp_path: Path) -> None:
     refused = fail_module("spack_buildcache_keys", gnupghome=tmp_path / "gpg", signing_key=public)
     assert "holds no secret key" in refused
     run_module("spack_buildcache_keys", gnupghome=tmp_path / "gpg", forget=True)
+
+
+@pytest.mark.parametrize(("kept", "pipes"), [("false", False), ("true", True), ("false", True)])
+def test_a_key_that_is_given_is_in_no_file_of_ansibles(kept: str, pipes: bool, tmp_path: Path) -> None:
+    task = {
+        "petal.hpc.spack_buildcache_keys": {
+            "gnupghome": f"{tmp_path}/gpg",
+            "signing_key": {"content": "{{ lookup('petal.hpc.secret', 'file:" + f"{tmp_path}/key" + "') }}"},
+        },
+        "vars": {"ansible_pipelining": pipes},
+    }
+    (tmp_path / "key").write_text("quite-a-secret")
+    (tmp_path / "play.yml").write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]))
+    # Not the controller's own Python: Ansible runs the module as on another host.
+    where = {"ansible_connection": "local", "ansible_remote_tmp": f"{tmp_path}/tmp"}
+    options = json.dumps({**where, "ansible_python_interpreter": "/usr/bin/python3"})
+    command = ["env", f"ANSIBLE_KEEP_REMOTE_FILES={kept}", str(ANSIBLE_PLAYBOOK), "-vvv", "-i", "localhost,"]
+    done = finished([*command, "-e", options, str(tmp_path / "play.yml")])
+    refused = "The signing key was not handed over, for Ansible would write it to a file on the host"
+    expected = refused if kept == "true" or not pipes else "the signing key that was given holds no key"
+    assert done.rc == 2 and expected in done.output
+    assert "quite-a-secret" not in done.output
+    files = [path for path in (tmp_path / "tmp").rglob("*") if path.is_file()]
+    assert not any(b"quite-a-secret" in path.read_bytes() for path in files)

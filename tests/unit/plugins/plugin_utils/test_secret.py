@@ -55,6 +55,11 @@ def test_of_the_controller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         read("env:PETAL_KEY")
     with pytest.raises(PetalError, match="cannot be read on the controller: No such file or directory"):
         read(f"file:{tmp_path}/nothing")
+    with pytest.raises(PetalError, match="nobody there has that home directory"):
+        read("file:~nobody-of-this-name/key")
+    (tmp_path / "long").write_text("x" * 65537)
+    with pytest.raises(PetalError, match="is longer than 65536 characters"):
+        read(f"file:{tmp_path}/long")
 
 
 def test_of_aws() -> None:
