@@ -98,8 +98,16 @@ options:
     description:
       - Do nothing but take away the secret part of a key that came as O(signing_key.content). What it has signed is
         trusted as before.
+      - It stays as long as another O(holder) that was given it has not forgotten it.
     type: bool
     default: false
+    version_added: "0.2.0"
+  holder:
+    description:
+      - Who needs a key that comes as O(signing_key.content), by a name that whoever uses the same keyring at the same
+        time does not have. One of whom nothing is heard for a week does not count any more.
+    type: str
+    default: ""
     version_added: "0.2.0"
   exclusive:
     description:
@@ -186,6 +194,7 @@ def main() -> None:
             "spack": {"type": "path"},
             "signing_key": {"type": "dict", "no_log": False, "options": SIGNING_KEY},
             "forget": {"type": "bool", "default": False},
+            "holder": {"type": "str", "default": ""},
             "exclusive": {"type": "bool", "default": True},
         },
         supports_check_mode=True,

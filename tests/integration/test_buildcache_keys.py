@@ -71,7 +71,7 @@ def test_a_key_that_is_given_is_in_memory_alone_until_it_is_forgotten(tmp_path: 
     assert secret.splitlines()[3] not in str(done)
     assert signs(home, wanted)
     secrets = home / "private-keys-v1.d"
-    (key,) = secrets.iterdir()
+    (key,) = secrets.glob("*.key")
     assert secrets.is_symlink() and secrets.resolve().stat().st_mode & 0o077 == 0
     assert subprocess.run(["stat", "-fc", "%T", key], capture_output=True, text=True, check=True).stdout == "tmpfs\n"
     assert not run_module("spack_buildcache_keys", **given)["changed"]
@@ -89,6 +89,55 @@ def test_a_key_that_is_given_is_in_memory_alone_until_it_is_forgotten(tmp_path: 
     shutil.rmtree(secrets.resolve())
     assert made(home, tmp_path / "own.key") == own
     assert signs(home, own) and not secrets.is_symlink()
+
+
+def test_a_key_stays_as_long_as_anybody_needs_it(tmp_path: Path) -> None:
+    home = tmp_path / "gpg"
+    wanted = made(tmp_path / "elsewhere", tmp_path / "site.key")
+    given: dict[str, Any] = {"gnupghome": home, "signing_key": {"content": (tmp_path / "site.key").read_text()}}
+    forget: dict[str, Any] = {"gnupghome": home, "forget": True}
+    for holder in ("one", "another"):
+        run_module("spack_buildcache_keys", holder=holder, **given)
+    assert not run_module("spack_buildcache_keys", holder="one", **forget)["changed"]
+    # Again, and by somebody who never had it, as after a look at the caches.
+    assert not run_module("spack_buildcache_keys", holder="one", **forget)["changed"]
+    assert not run_module("spack_buildcache_keys", holder="third", **forget)["changed"]
+    assert signs(home, wanted)
+    assert run_module("spack_buildcache_keys", check=True, holder="another", **forget)["changed"]
+    assert signs(home, wanted)
+    assert run_module("spack_buildcache_keys", holder="another", **forget)["changed"]
+    assert not signs(home, wanted)
+    # What was killed did not forget it.
+    run_module("spack_buildcache_keys", holder="killed", **given)
+    (hold,) = (home / "private-keys-v1.d").glob("petal-holds-*")
+    os.utime(hold, (0, 0))
+    assert run_module("spack_buildcache_keys", holder="one", **forget)["changed"]
+
+
+@pytest.mark.parametrize("what", ["file", "link", "open", "dangling"])
+def test_a_place_in_memory_that_others_reach_is_refused(what: str, tmp_path: Path) -> None:
+    home = tmp_path / "gpg"
+    made(tmp_path / "elsewhere", tmp_path / "site.key")
+    given: dict[str, Any] = {"gnupghome": home, "signing_key": {"content": (tmp_path / "site.key").read_text()}}
+    run_module("spack_buildcache_keys", **given)
+    memory = (home / "private-keys-v1.d").resolve()
+    run_module("spack_buildcache_keys", gnupghome=home, forget=True)
+    (tmp_path / "theirs").mkdir()
+    try:
+        if what == "file":
+            memory.write_text("")
+        elif what == "open":
+            memory.mkdir()
+            memory.chmod(0o777)
+        else:
+            memory.symlink_to(tmp_path / ("theirs" if what == "link" else "nowhere"))
+        assert "is not of this keyring's owner alone" in fail_module("spack_buildcache_keys", **given)
+        assert not list((tmp_path / "theirs").iterdir())
+    finally:
+        if what == "open":
+            memory.rmdir()
+        else:
+            memory.unlink()
 
 
 def test_a_key_that_is_given_and_is_none_is_refused(tmp_path: Path) -> None:
@@ -121,5 +170,6 @@ def test_a_key_that_is_given_is_in_no_file_of_ansibles(kept: str, pipes: bool, t
     expected = refused if kept == "true" or not pipes else "the signing key that was given holds no key"
     assert done.rc == 2 and expected in done.output
     assert "quite-a-secret" not in done.output
+    run_module("spack_buildcache_keys", gnupghome=tmp_path / "gpg", forget=True)
     files = [path for path in (tmp_path / "tmp").rglob("*") if path.is_file()]
     assert not any(b"quite-a-secret" in path.read_bytes() for path in files)

@@ -25,7 +25,7 @@ KNOWN: dict[str, tuple[str, int]] = {
     "module_utils/_buildcache/api/inspector.py": (OURS, 1),
     "module_utils/_buildcache/api/own.py": (OURS, 2),
     "module_utils/_buildcache/scripts/hand_on.py": (OURS, 1),
-    "module_utils/_buildcache/api/keyring.py": (f"{OURS}; {KERNEL}", 8),
+    "module_utils/_buildcache/api/keyring.py": (f"{OURS}; {KERNEL}", 9),
     "module_utils/_components/api.py": (f"{VOLUME}; the operating system's own", 4),
     "module_utils/_exchange/api/file.py": (f"{NAMED}; {OURS}", 3),
     "module_utils/_exchange/api/stores.py": (f"{OURS}: the archive that is published", 1),

@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,9 @@ TRUSTED: dict[str, dict[str, Any]] = {"trusted": {"type": "list", "elements": "s
 SECRETS = "private-keys-v1.d"
 #: Where those of them are that no disk is to have: the first of these that is in memory.
 MEMORY = ("/run", "/dev/shm")  # noqa: S108 - a directory there that is its owner's alone
+#: How the files beside them begin that say who needs them, and the seconds after which one that says nothing is gone.
+HOLDS = "petal-holds-"
+GONE = 7 * 24 * 3600.0
 
 
 class Keyring:
@@ -75,21 +80,30 @@ class Keyring:
         """The keys that came from files of their own: with them nothing is lost."""
         return frozenset(self._copies.read_text(encoding="utf-8").split()) if self._copies.exists() else frozenset()
 
-    def in_memory(self) -> None:
+    def in_memory(self, holder: str) -> None:
         """Have the secret parts of what is imported from now on in memory: nothing is left of them once they are
         forgotten, or the host goes down.
 
         Those that are on the disk and came from files of their own make room for it.
+
+        holder: who needs them, until that one forgets them.
         """
         place, memory = Path(self._home, SECRETS), self.memory()
         copies = self.copies()
         for key in self.held().values() if place.is_dir() and not place.is_symlink() else ():
             if key.secret and key.fingerprint in copies:
                 self.delete(key.fingerprint)
-        memory.mkdir(mode=0o700, exist_ok=True)
-        found = memory.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.geteuid(), Path(self._home).parent.stat().st_uid):
-            raise BuildcacheError(f"{memory} belongs to somebody else, and a signing key was to be there: remove it")
+        Path(self._home).mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._alone():
+            with suppress(FileExistsError):
+                memory.mkdir(mode=0o700)
+            found = memory.lstat()
+            owners = (os.geteuid(), Path(self._home).parent.stat().st_uid)
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid not in owners or found.st_mode & 0o077:
+                raise BuildcacheError(
+                    f"{memory} is not of this keyring's owner alone, and a signing key was to be there: remove it"
+                )
+            _hold(memory, holder).touch(mode=0o600)
         if place.is_symlink():
             # An installation that runs on by itself may be signing at this moment.
             if place.readlink() == memory:
@@ -103,17 +117,33 @@ class Keyring:
                     "is to be in memory alone: delete them with gpg --delete-secret-and-public-keys"
                 )
             place.rmdir()
-        Path(self._home).mkdir(mode=0o700, parents=True, exist_ok=True)
         place.symlink_to(memory)
 
-    def forget(self) -> bool:
-        """Take away the secret parts that are in memory alone; whether there were some."""
-        found = [path for path in map(self._below, MEMORY) if path.is_dir() and not path.is_symlink()]
-        if not self._module.check_mode:
-            for path in found:
-                shutil.rmtree(path)
-            self.on_disk()
-        return bool(found)
+    def forget(self, holder: str) -> bool:
+        """Take away the secret parts that are in memory alone, unless somebody else needs them; whether it did."""
+        with self._alone():
+            found = [path for path in map(self._below, MEMORY) if path.is_dir() and not path.is_symlink()]
+            free = [path for path in found if not _holders(path) - {_hold(path, holder)}]
+            if not self._module.check_mode:
+                for path in found:
+                    _hold(path, holder).unlink(missing_ok=True)
+                for path in free:
+                    shutil.rmtree(path)
+                self.on_disk()
+        return bool(free)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep others from holding and forgetting meanwhile."""
+        if not Path(self._home).is_dir():
+            yield
+            return
+        handle = os.open(self._home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
 
     def on_disk(self) -> None:
         """Have them on the disk again, where nothing is in memory any more, as after a restart of the host."""
@@ -219,6 +249,15 @@ class Keyring:
         return str(stdout)
 
 
+def _hold(memory: Path, holder: str) -> Path:
+    return memory / f"{HOLDS}{hashlib.sha256(holder.encode()).hexdigest()[:16]}"
+
+
+def _holders(memory: Path) -> set[Path]:
+    """The files of those that need what is there. What was killed forgets nothing, and does not count for ever."""
+    return {path for path in memory.glob(f"{HOLDS}*") if time.time() - path.lstat().st_mtime < GONE}
+
+
 def ensure_keys(module: AnsibleModule) -> dict[str, Any]:
     """Make a keyring hold the keys that are named, and no other.
 
@@ -231,12 +270,12 @@ def ensure_keys(module: AnsibleModule) -> dict[str, Any]:
     os.umask(0o077)
     named = {keys.normal_fingerprint(entry["fingerprint"], entry["name"]): entry for entry in given["keys"]}
     if given["forget"]:
-        forgotten = keyring.forget()
+        forgotten = keyring.forget(given["holder"])
         keyring.close()
         return {"changed": forgotten}
     if not module.check_mode:
         if (given["signing_key"] or {}).get("content"):
-            keyring.in_memory()
+            keyring.in_memory(given["holder"])
         else:
             keyring.on_disk()
     before = keyring.held()
@@ -316,7 +355,9 @@ def _ensure_signing_key(module: AnsibleModule, keyring: Keyring, before: Mapping
     result = {"fingerprint": fingerprint, "file": file, "public_file": "", "changed": False, "created": False}
     if wanted.get("content"):
         result["file"] = ""
-        with tempfile.TemporaryDirectory(dir=keyring.memory().parent) as scratch:
+        memory = keyring.memory()
+        # Where it is forgotten even if this ends here.
+        with tempfile.TemporaryDirectory(dir=memory.parent if module.check_mode else memory) as scratch:
             copy = Path(scratch, "key")
             copy.write_text(f"{wanted['content'].strip()}\n", encoding="utf-8")
             _take_signing_key(module, keyring, before, result, str(copy), "the signing key that was given")
