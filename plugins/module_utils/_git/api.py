@@ -171,7 +171,7 @@ class Git:
         if former is not None:
             # What is there counts as checked out; the rest is written below.
             self._run(*inside, "read-tree", commit)
-            listing = self._run(*inside, "ls-tree", "-r", "-z", commit)
+            listing = self._run(*inside, "ls-tree", "-r", "-l", "-z", commit)
             former_api.move_same(former, path, entries(listing, self._as_they_are(path)))
             self._call(*inside, "update-index", "-q", "--refresh")
         self._run(*inside, "checkout", "--quiet", "--force", "--detach", commit)

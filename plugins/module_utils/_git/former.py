@@ -20,24 +20,25 @@ AS_THEY_ARE = ":(attr:!eol !filter !ident !working-tree-encoding)"
 
 @dataclass(frozen=True)
 class Entry:
-    """A file of a commit: its mode, as Git has it, and its object."""
+    """A file of a commit: its mode, as Git has it, its object, and its bytes."""
 
     mode: str
     object: str
+    size: int
 
 
 def entries(listing: str, of_these: Container[str]) -> dict[str, Entry]:
     """The files of a commit by their paths.
 
-    :param listing: what ``git ls-tree -r -z`` says of it.
+    :param listing: what ``git ls-tree -r -l -z`` says of it.
     :param of_these: no others.
     """
     found = {}
     for line in filter(None, listing.split("\0")):
         head, _tab, path = line.partition("\t")
-        mode, kind, key = head.split()
+        mode, kind, key, size = head.split()
         if kind == "blob" and path in of_these:
-            found[path] = Entry(mode, key)
+            found[path] = Entry(mode, key, int(size))
     return found
 
 

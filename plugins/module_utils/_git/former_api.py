@@ -62,6 +62,9 @@ def _leave_same(directory: Path, inside: str, files: Mapping[str, Entry], known:
 
 
 def _is_same(path: Path, wanted: Entry) -> bool:
+    # First of all: what is longer than memory has it is not read.
+    if path.lstat().st_size != wanted.size:
+        return False
     if wanted.mode == LINK:
         return _is_plain(path, stat.S_IFLNK) and object_of(os.fsencode(path.readlink())) == wanted.object
     mode = MODES.get(wanted.mode)

@@ -12,11 +12,16 @@ ONE, TWO = "1" * 40, "2" * 40
 
 
 def test_the_files_of_a_commit() -> None:
-    lines = (f"100644 blob {ONE}\tlib/a b.py", f"120000 blob {TWO}\tlink", f"160000 commit {ONE}\tmodule", "")
+    lines = (
+        f"100644 blob {ONE}     120\tlib/a b.py",
+        f"120000 blob {TWO}       7\tlink",
+        f"160000 commit {ONE}       -\tmodule",
+        "",
+    )
     found = entries("\0".join(lines), {"lib/a b.py", "link", "module"})
-    assert found == {"lib/a b.py": Entry("100644", ONE), "link": Entry("120000", TWO)}
+    assert found == {"lib/a b.py": Entry("100644", ONE, 120), "link": Entry("120000", TWO, 7)}
     assert directories(found) == {".", "lib"}
-    assert entries("\0".join(lines), {"link"}) == {"link": Entry("120000", TWO)}
+    assert entries("\0".join(lines), {"link"}) == {"link": Entry("120000", TWO, 7)}
     assert entries("", set()) == {}
 
 
