@@ -28,8 +28,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import ru
 DETACHED = {"PETAL_DETACHED": "1"}
 # Which session it is: by this mark is found what is of it, and what has left it, as GnuPG's agent does.
 SESSION = "PETAL_SESSION"
-# The runner itself waits for Spack before it kills what is left.
-TERM_PATIENCE = 2 * runner.PATIENCE + 5
+# The runner itself waits for Spack before it kills what is left, and for what runs beside it.
+TERM_PATIENCE = 2 * runner.PATIENCE + runner.LINGER_ENDED + 5
 START_PATIENCE = 20.0
 KILL_PATIENCE = 10.0
 
