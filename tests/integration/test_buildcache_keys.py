@@ -107,6 +107,16 @@ def test_a_key_stays_as_long_as_anybody_needs_it(tmp_path: Path) -> None:
     assert signs(home, wanted)
     assert run_module("spack_buildcache_keys", holder="another", **forget)["changed"]
     assert not signs(home, wanted)
+    # Nor does somebody with another key take it away.
+    run_module("spack_buildcache_keys", holder="one", **given)
+    made(tmp_path / "another", tmp_path / "other.key")
+    other: dict[str, Any] = {"gnupghome": home, "signing_key": {"file": tmp_path / "other.key"}}
+    for check in (True, False):
+        refused = fail_module("spack_buildcache_keys", holder="another", check=check, **other)
+        assert f"has the secret key {wanted} in memory for another build at work on this host" in refused
+    assert signs(home, wanted)
+    run_module("spack_buildcache_keys", holder="one", **forget)
+    assert run_module("spack_buildcache_keys", holder="another", **other)["removed"] == [wanted]
     # What was killed did not forget it.
     run_module("spack_buildcache_keys", holder="killed", **given)
     (hold,) = (home / "private-keys-v1.d").glob("petal-holds-*")

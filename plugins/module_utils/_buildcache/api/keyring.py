@@ -132,6 +132,10 @@ class Keyring:
                 self.on_disk()
         return bool(free)
 
+    def needed_by_others(self, holder: str) -> bool:
+        """Whether somebody else at work on this host has a key in memory."""
+        return any(_holders(path) - {_hold(path, holder)} for path in map(self._below, MEMORY) if path.is_dir())
+
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Keep others from holding and forgetting meanwhile."""
@@ -292,13 +296,7 @@ def ensure_keys(module: AnsibleModule) -> dict[str, Any]:
                 keyring.add(copy, fingerprint)
     signing = _ensure_signing_key(module, keyring, before)
     stranger = keys.unwanted(before.values(), [*named, signing["fingerprint"]])
-    kept = [key.fingerprint for key in stranger if key.secret and key.fingerprint not in keyring.copies()]
-    if given["exclusive"] and kept:
-        raise BuildcacheError(
-            f"{given['gnupghome']} holds the secret key {kept[0]}, which nobody named, and what it signs would be "
-            "trusted: name it as signing key, or delete it with gpg --delete-secret-and-public-keys"
-        )
-    removed = [key.fingerprint for key in stranger] if given["exclusive"] else []
+    removed = _superfluous(keyring, given, stranger) if given["exclusive"] else []
     if not module.check_mode:
         for fingerprint in removed:
             keyring.delete(fingerprint)
@@ -318,6 +316,24 @@ def ensure_keys(module: AnsibleModule) -> dict[str, Any]:
             "after": "".join(f"{key}\n" for key in sorted(after)),
         },
     }
+
+
+def _superfluous(keyring: Keyring, given: Mapping[str, Any], stranger: Sequence[Key]) -> list[str]:
+    """The fingerprints of keys that nobody named, which are to go. Raises BuildcacheError where one of them may not."""
+    secret = [key.fingerprint for key in stranger if key.secret]
+    kept = [fingerprint for fingerprint in secret if fingerprint not in keyring.copies()]
+    if kept:
+        raise BuildcacheError(
+            f"{given['gnupghome']} holds the secret key {kept[0]}, which nobody named, and what it signs would be "
+            "trusted: name it as signing key, or delete it with gpg --delete-secret-and-public-keys"
+        )
+    if secret and keyring.needed_by_others(given["holder"]):
+        raise BuildcacheError(
+            f"{given['gnupghome']} has the secret key {secret[0]} in memory for another build at work on this host, "
+            "and what it signs would be trusted here: wait until that has ended, or name the same key. Where it was "
+            f"killed, remove the directory in which the key is: {Path(given['gnupghome'], SECRETS).resolve()}"
+        )
+    return [key.fingerprint for key in stranger]
 
 
 def _get_key(entry: Mapping[str, Any], fingerprint: str, stores: Sequence[Store], target: str) -> str:
