@@ -148,7 +148,13 @@ class Beside:
         ]
         handled = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
         self._pid = os.posix_spawn(
-            command[0], command, dict(os.environ), file_actions=actions, setsid=True, setsigdef=handled
+            command[0],
+            command,
+            dict(os.environ),
+            file_actions=actions,
+            setsid=True,
+            setsigdef=handled,
+            setsigmask=(),
         )
         os.close(source)
 
@@ -159,10 +165,12 @@ class Beside:
         os.close(self._target)
         deadline = time.monotonic() + patience
         try:
+            hold(False)
             while status_of(self._pid) is None:
                 if time.monotonic() >= deadline:
                     raise TerminatedError
                 time.sleep(POLL)
+            hold(True)
         except TerminatedError:
             with contextlib.suppress(OSError):
                 os.killpg(self._pid, signal.SIGKILL)
@@ -198,8 +206,10 @@ def run(step: list[str], deadline: float | None, looks: list[Callable[[], None]]
     """
     # Whoever started this may have been told to ignore interrupts; Spack must not.
     handled = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-    pid = os.posix_spawn(step[0], step, dict(os.environ), setsigdef=handled)
+    hold(True)
+    pid = os.posix_spawn(step[0], step, dict(os.environ), setsigdef=handled, setsigmask=())
     try:
+        hold(False)
         while True:
             status = status_of(pid)
             for look in looks:
@@ -220,6 +230,11 @@ def terminate(_number: int, _frame: FrameType | None) -> None:
     """Handle SIGTERM, once."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise TerminatedError
+
+
+def hold(held: bool) -> None:
+    """Have a request to end wait, or take it now: it comes only where somebody is there for it."""
+    signal.pthread_sigmask(signal.SIG_BLOCK if held else signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def redirect(log: str) -> None:
@@ -253,6 +268,7 @@ def main(directory: Path) -> None:
         time.sleep(POLL)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    hold(True)
     signal.signal(signal.SIGTERM, terminate)
     request = json.loads((directory / "request.json").read_text(encoding="utf-8"))
     started = time.time()
@@ -274,6 +290,7 @@ def main(directory: Path) -> None:
             status, reason = run(step, deadline, [lookout.look, clock.note])
             if status != 0:
                 break
+        hold(True)
     except TerminatedError:
         status, reason = 143, TERMINATED
     beside.finish(LINGER if reason == DONE else LINGER_ENDED)

@@ -395,6 +395,18 @@ def test_what_runs_beside_the_steps_outlives_a_runner_that_is_killed(tmp_path: P
     wait_until(lambda: "ended" in (tmp_path / "beside").read_text())
 
 
+@pytest.mark.parametrize("moment", ["    beside = Beside(", "    beside.finish(", '    write(directory / "result'])
+def test_a_runner_that_is_asked_to_end_writes_how_it_ended_at_any_moment(
+    moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = inspect.getsource(runner)
+    assert source.count(f"\n{moment}") == 1
+    script = source.replace(f"\n{moment}", f"\n    os.kill(os.getpid(), signal.SIGTERM)\n{moment}")
+    monkeypatch.setattr(inspect, "getsource", lambda _module: script)
+    start(tmp_path, ["/bin/sleep", "0.1"], beside=beside(tmp_path)).wait(20)
+    assert result(tmp_path)[1] == ("terminated" if "Beside" in moment else "done")
+
+
 def test_what_runs_beside_the_steps_and_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = inspect.getsource(runner).replace("LINGER = 900.0", "LINGER = 0.5")
     monkeypatch.setattr(inspect, "getsource", lambda _module: script)
