@@ -144,6 +144,26 @@ def test_what_is_there_is_not_pushed_again_and_what_is_excluded_stays(site: Site
     assert (again["pushed"], again["already"], again["bytes"]) == (0, 3, 0)
 
 
+def test_what_hands_on_and_is_killed_is_no_success(site: Site) -> None:
+    site.use("cut")
+    run(**site.arguments("cut", "petal-slow", wait_s=0))
+    feeding = str(site.lab.environment("cut") / "feed" / "feed.py").encode()
+
+    def killed() -> bool:
+        for entry in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if feeding in (entry / "cmdline").read_bytes().split(b"\0"):
+                    os.kill(int(entry.name), signal.SIGKILL)
+                    return True
+        return False
+
+    wait_for(killed, 60)
+    built = run(**site.arguments("cut", "petal-slow"))
+    assert built["environment"]["finished"] and built["environment"]["handed_on"]["cut"]
+    (said,) = [text for text in warnings(built) if "build cache site" in text]
+    assert "finished packages" in said
+
+
 def test_a_cache_that_does_not_answer_is_no_failure_and_is_said(site: Site) -> None:
     site.use("nowhere", "http://127.0.0.1:9")
     built = run(**site.arguments("unanswered", "petal-slow", "petal-side"))
