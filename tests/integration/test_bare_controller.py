@@ -101,7 +101,7 @@ def test_whoever_asks_for_aws_is_told_what_is_missing(controller: Controller, na
 
 def test_a_volume_is_built_and_deleted(controller: Controller, store: Path, tmp_path: Path) -> None:
     seed = tmp_path / "seed.yaml"
-    seed.write_text(SEED.replace("/shared", "/petal-test"))
+    seed.write_text(SEED.replace("/shared", "/petal-bare-test"))
     refused = controller.play("build_volume", seed=seed, store=store)
     assert not refused.endswith("status 0")
     assert "python -m pip install cyclonedx-python-lib" in " ".join(refused.split()), refused
