@@ -14,7 +14,13 @@ from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.names import build_names
 from ansible_collections.petal.hpc.plugins.module_utils._run.variables import command_line
-from ansible_collections.petal.hpc.plugins.module_utils._seed import fingerprint, inputs, site, spack_settings
+from ansible_collections.petal.hpc.plugins.module_utils._seed import (
+    fingerprint,
+    images,
+    inputs,
+    site,
+    spack_settings,
+)
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import Problem, SeedError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed, Storage
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import Host, compatible_os, mismatch
@@ -104,6 +110,8 @@ def describe(arguments: Mapping[str, Any], playbook_dir: str, extra: Mapping[str
         "inputs": decided.to_dict(),
         "modulefiles": files.modulefiles(),
         "recipes": _recipes(seed, document.source.file, files.digests, refs),
+        "containers": _containers(seed, document.source.file, decided, refs),
+        "moving_images": fingerprint.moving_images(seed),
         "spack_settings": spack_settings.variables(seed.software.spack.config, decided.settings),
         # A build host on AWS is made for the seed, and shows what it is when it answers.
         "host_mismatch": mismatch(wanted, host) if seed.cluster.provider == "local" else "",
@@ -142,6 +150,18 @@ def _recipes(seed: Seed, file: str, digests: Mapping[str, str], refs: Mapping[st
     ]
 
 
+def _containers(seed: Seed, file: str, decided: inputs.Inputs, refs: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The seed's containers, each with the digest of its image, where that is known, and where its archive lies."""
+    return [
+        {
+            **entry,
+            "digest": fingerprint.image_digest(one.image, refs, decided.files) or "",
+            "archive": str(Path(file).parent.absolute() / path) if (path := images.parse(one.image).path) else "",
+        }
+        for one, entry in zip(seed.software.containers, seed.to_dict()["software"]["containers"])
+    ]
+
+
 def _refuse_overruled_settings(seed: Seed, extra: Mapping[str, Any]) -> None:
     """Raises SeedError for extra variables in whose place the seed's settings cannot come."""
     spack = seed.software.spack
@@ -171,6 +191,7 @@ def plan_of(found: Mapping[str, Any]) -> dict[str, Any]:
         "inputs",
         "modulefiles",
         "recipes",
+        "containers",
         "spack_settings",
         "host_mismatch",
         "compatible_os",

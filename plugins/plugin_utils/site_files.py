@@ -12,14 +12,16 @@ import hashlib
 import os
 import posixpath
 import stat
+import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._containers import manifests
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host import below_api as below
-from ansible_collections.petal.hpc.plugins.module_utils._seed import modulefiles
+from ansible_collections.petal.hpc.plugins.module_utils._seed import images, modulefiles
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import SeedError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Report, SourceMap
@@ -30,6 +32,8 @@ MODULES = "modules/Core"
 #: Most that a directory of recipes may hold: Spack's own has a hundred times as much, a site's a hundredth.
 RECIPES_FILES = 2000
 RECIPES_BYTES = 16 * 1024 * 1024
+#: Bytes of a manifest of an image.
+IMAGE_LIMIT = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -89,9 +93,50 @@ def read(seed: Seed, source: SourceMap) -> SiteFiles:
         else:
             found.digests[repository.path] = digest_of(files)
             found.packages.update(_packages(files))
+    for index, container in enumerate(seed.software.containers):
+        path = images.parse(container.image).path
+        if path and path not in found.digests:
+            try:
+                found.digests[path] = _image_digest(directory, path, seed.cluster.architecture)
+            except PetalError as error:
+                report.add(("software", "containers", index, "image"), str(error), container.image)
     if report.problems:
         raise SeedError(report.problems, source.file)
     return found
+
+
+def _image_digest(directory: Path, path: str, architecture: str) -> str:
+    """The digest of the image for a platform in an OCI archive below a directory. Raises PetalError."""
+    try:
+        with below.file(directory, path) as stream, tarfile.open(fileobj=stream, mode="r:*") as archive:
+            digest, at = "", "index.json"
+            for _index_in_index in range(2):
+                text = _member(archive, at)
+                if digest and f"sha256:{hashlib.sha256(text).hexdigest()}" != digest:
+                    raise PetalError(f"the archive holds something else than {digest} by that name")
+                content = manifests.read(text, "the archive")
+                found = manifests.platform_digest(content, architecture, "the archive")
+                if found is None:
+                    return digest
+                digest, at = found, f"blobs/sha256/{found.partition(':')[2]}"
+            return digest
+    except FileNotFoundError as error:
+        raise PetalError(f"there is no such file in {directory}") from error
+    except (OSError, tarfile.TarError, KeyError) as error:
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+        raise PetalError(
+            f"it is no archive of an OCI image ({reason}), as skopeo copy … oci-archive:FILE makes one"
+        ) from error
+
+
+def _member(archive: tarfile.TarFile, name: str) -> bytes:
+    """A small file of an archive. Raises KeyError where there is none."""
+    names = {entry.removeprefix("./"): entry for entry in archive.getnames()}
+    member = archive.getmember(names[name])
+    stream = archive.extractfile(member) if member.size <= IMAGE_LIMIT else None
+    if stream is None:
+        raise PetalError(f"{name} in it is no file of less than {IMAGE_LIMIT >> 20} MiB")
+    return stream.read()
 
 
 def layout(directory: str, digest: str) -> dict[str, Any]:

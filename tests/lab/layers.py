@@ -50,6 +50,7 @@ PACKAGES = (
     "_exchange",
     "_buildcache",
     "_python",
+    "_containers",
     "_spack",
     "_base",
     "_report",

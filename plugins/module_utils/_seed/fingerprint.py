@@ -15,12 +15,13 @@ from typing import Any
 from ansible_collections.petal.hpc.plugins.module_utils._core.fingerprint import digest
 from ansible_collections.petal.hpc.plugins.module_utils._seed import (
     grammar,
+    images,
     inputs,
     modulefiles,
     platforms,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._seed.inputs import Inputs
-from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Repository, Seed, Spack
+from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Container, Repository, Seed, Spack
 
 #: Version of the fingerprint itself; part of what is digested.
 VERSION = 2
@@ -34,8 +35,9 @@ def fingerprint(seed: Seed, resolved_refs: Mapping[str, str] | None = None, site
 def content(seed: Seed, resolved_refs: Mapping[str, str] | None = None, site: Inputs | None = None) -> dict[str, Any]:
     """What is digested, as plain data. What nobody asks for is not in it, so that a new key changes no old seed.
 
-    resolved_refs: commits at which the branches ``spack`` and ``packages`` stand. Releases and commits are the
-    same for ever: for them it is not asked, so that a machine without network finds the same fingerprint.
+    resolved_refs: commits at which the branches ``spack`` and ``packages`` stand, and digests of images, by their
+    references. Releases, commits and digests are the same for ever: for them it is not asked, so that a machine
+    without network finds the same fingerprint.
     site: what the variables of a site decide; its defaults where there is none.
     """
     software = seed.software
@@ -55,18 +57,19 @@ def content(seed: Seed, resolved_refs: Mapping[str, str] | None = None, site: In
             "method": site.lmod_method,
             **_asked(source=site.lmod_source, settings=site.of("lmod")),
         },
-        **_asked(containers=_containers(seed), modules=_modules(seed, site)),
+        **_asked(containers=_containers(seed, resolved_refs or {}, site), modules=_modules(seed, site)),
     }
 
 
 def unresolved(seed: Seed, resolved_refs: Mapping[str, str] | None = None, site: Inputs | None = None) -> list[str]:
-    """What has to be looked up before there is a fingerprint: names of branches, of a site's own recipes, and files."""
+    """What has to be looked up before there is a fingerprint: names of branches, of a site's own recipes, files, images."""
     site = site or inputs.resolve({}, seed)
+    known = resolved_refs or {}
     files = [path for path, digest_of_it in site.files.items() if digest_of_it is None]
+    files += [image for image in moving_images(seed) if not known.get(image)]
     if _spack(seed, {}, site) is None:
         return files
     refs = {"spack": seed.software.spack.version, "packages": seed.software.spack.packages}
-    known = resolved_refs or {}
     branches = [ref for name, ref in refs.items() if ref and not grammar.is_pinned(ref) and not known.get(name)]
     for one in moving_repositories(seed):
         branches += [one.source] if not known.get(one.source) else []
@@ -143,9 +146,34 @@ def _environment(entry: Mapping[str, Any], *more: str) -> dict[str, Any]:
     }
 
 
-def _containers(seed: Seed) -> list[dict[str, Any]]:
-    found = [{"name": c.name, "image": c.image, "modules": sorted(set(c.modules))} for c in seed.software.containers]
-    return sorted(found, key=_by_name)
+def _containers(seed: Seed, resolved_refs: Mapping[str, str], site: Inputs) -> list[dict[str, Any]]:
+    """Images by what they hold, wherever they come from; None where nobody has looked."""
+    found = [
+        {
+            "name": one.name,
+            "version": one.version,
+            "digest": image_digest(one.image, resolved_refs, site.files),
+            "modules": {
+                program.name: {"command": program.command, **_asked(args=list(program.args))} for program in one.modules
+            },
+            **_asked(env=dict(one.env), gpu=one.gpu, binds=sorted(one.binds)),
+        }
+        for one in seed.software.containers
+    ]
+    settings = site.of("containers")
+    return sorted(({**entry, **_asked(settings=settings)} for entry in found), key=_by_name)
+
+
+def image_digest(image: str, resolved_refs: Mapping[str, str], files: Mapping[str, str | None]) -> str | None:
+    """The digest of an image that a seed names: its own, or what a tag was resolved to, or that of the archive."""
+    meant = images.parse(image)
+    return files.get(meant.path) if meant.kind == images.FILE else meant.digest or resolved_refs.get(image)
+
+
+def moving_images(seed: Seed) -> list[str]:
+    """The references of which somebody has to ask a registry what they stand for, each once."""
+    named = dict.fromkeys(one.image for one in seed.software.containers)
+    return [image for image in named if images.parse(image).tag]
 
 
 def _modules(seed: Seed, site: Inputs) -> dict[str, str | None]:
@@ -187,10 +215,15 @@ def content_1(seed: Seed, resolved_refs: Mapping[str, str] | None = None) -> dic
         "architecture": seed.cluster.architecture,
         "mount_dir": seed.software_volume.mount_dir,
         "spack": spack,
-        "containers": _containers(seed),
+        "containers": sorted((_container_1(one) for one in software.containers), key=_by_name),
         "python_environments": sorted(environments, key=_by_name),
         "lmod": software.lmod.version,
     }
+
+
+def _container_1(container: Container) -> dict[str, Any]:
+    names = {program.name.rpartition("/")[0] for program in container.modules}
+    return {"name": container.name, "image": container.image, "modules": sorted(names)}
 
 
 def fingerprint_1(seed: Seed, resolved_refs: Mapping[str, str] | None = None) -> str:

@@ -144,7 +144,7 @@ _DOMAIN = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)(?:\.[A-Za-z0-9](?:[A-Za
 _IMAGE = re.compile(
     rf"(?:(?:docker|oras)://)?(?:{_DOMAIN}(?::[0-9]{{1,5}})?/)?"
     r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
-    r"(?P<tag>:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?P<digest>@sha256:[0-9a-f]{64})?",
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?",
     re.ASCII,
 )
 
@@ -152,12 +152,6 @@ _IMAGE = re.compile(
 def image(text: str) -> str | None:
     """A container image reference, with or without docker:// or oras:// (source: the OCI distribution grammar)."""
     return None if _IMAGE.fullmatch(text) else "this is no container image reference"
-
-
-def image_is_pinned(text: str) -> bool:
-    """Whether an image reference names one image for ever: by its digest, as any tag can be moved."""
-    match = _IMAGE.fullmatch(text)
-    return bool(match and match["digest"])
 
 
 #: Longest requirement that is looked at, in characters.

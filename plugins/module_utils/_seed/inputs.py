@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._seed import images
 from ansible_collections.petal.hpc.plugins.module_utils._seed.addresses import without_credentials
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import Problem, SeedError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
@@ -44,6 +45,8 @@ VARIABLES: dict[str, Any] = {
     "python_environments_extra_index_urls": [],
     "python_environments_python_downloads_json_url": "",
     "python_environments_host_config": False,
+    "containers_compression": "zstd",
+    "containers_binds": ["/scratch"],
     "lmod_cache_dir": "{{ lmod_mount_dir }}/modules/.cache",
     "lmod_rc_file": "{{ lmod_mount_dir }}/etc/lmod/lmodrc.lua",
 }
@@ -67,6 +70,8 @@ OF_SEED = {
     "spack_stacks": "software.stacks",
     "spack_build_from_source": "software.build_from_source",
     "spack_mount_dir": "shared_storage[].mount_dir",
+    "containers_list": "software.containers",
+    "containers_mount_dir": "shared_storage[].mount_dir",
     "lmod_version": "software.lmod.version",
     "lmod_mount_dir": "shared_storage[].mount_dir",
     "lmod_module_paths": "shared_storage[].mount_dir",
@@ -139,7 +144,8 @@ def refuse_overruling(extra: Iterable[str]) -> None:
 
 def files_of(seed: Seed) -> list[str]:
     """What a seed names beside it, by its paths."""
-    return [*seed.software.modules, *(entry.path for entry in seed.software.spack.repos if entry.path)]
+    archives = (images.parse(one.image).path for one in seed.software.containers)
+    return [*seed.software.modules, *(entry.path for entry in seed.software.spack.repos if entry.path), *filter(None, archives)]
 
 
 def resolve(given: Mapping[str, Any], seed: Seed, files: Mapping[str, str] | None = None) -> Inputs:

@@ -15,8 +15,10 @@ from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed import (
     cluster_rules,
+    container_rules,
     drafts,
     grammar,
+    images,
     people,
     platforms,
     rules,
@@ -136,10 +138,28 @@ class BinaryCache:
 
 
 @dataclass(frozen=True)
+class Program:
+    """A program of an image. version: of its module. args: before those of the user."""
+
+    name: str
+    command: str
+    args: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Container:
+    """version: of its module. env: variables of its programs. gpu: whether they get those of a node.
+
+    binds: directories of the nodes that they see, beside those of everybody.
+    """
+
     name: str
     image: str
-    modules: tuple[str, ...] = ()
+    version: str
+    modules: tuple[Program, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    gpu: bool = False
+    binds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -262,7 +282,7 @@ class Seed:
         report = Report(source)
         draft = drafts.Draft(schema.SEED.check(data, (), report) or {}, report, host, sold)
         if isinstance(data, Mapping):
-            drafts.check(draft, (*rules.RULES, *people.RULES, *cluster_rules.RULES, *stack_rules.RULES))
+            drafts.check(draft, (*rules.RULES, *people.RULES, *cluster_rules.RULES, *stack_rules.RULES, *container_rules.RULES))
         in_order = sorted(report.problems, key=lambda problem: problem.line or 0)
         errors = [problem for problem in in_order if problem.level == ERROR]
         if errors:
@@ -364,7 +384,7 @@ def _software(entry: Mapping[str, Any], draft: drafts.Draft) -> Software:
         use_custom_ami=entry.get("use_custom_ami", False),
         build_parallel=entry.get("build_parallel", True),
         binary_cache=cache and _cache(cache, draft.get("cluster", "region")),
-        containers=tuple(Container(**_frozen(container)) for container in entry.get("containers", ())),
+        containers=tuple(_container(container) for container in entry.get("containers", ())),
         python_environments=tuple(_environment(environment) for environment in entry.get("python_environments", ())),
         modules=tuple(entry.get("modules", ())),
         lmod=Lmod(**entry.get("lmod", {})),
@@ -375,6 +395,15 @@ def _software(entry: Mapping[str, Any], draft: drafts.Draft) -> Software:
 def _stack(entry: Mapping[str, Any]) -> Stack:
     compiler, mpi = (entry.get(key) and spec.canonical(entry[key]) for key in ("compiler", "mpi"))
     return Stack(entry["name"], _specs(entry, "packages"), compiler, mpi, entry.get("target"))
+
+
+def _container(entry: Mapping[str, Any]) -> Container:
+    version = entry.get("version") or images.version_of(entry["image"])
+    modules = tuple(
+        Program(f"{name}/{of_module}", command, args)
+        for name, of_module, command, args in images.programs(entry, version)
+    )
+    return Container(**{**_frozen(entry), "version": version, "modules": modules})
 
 
 def _environment(entry: Mapping[str, Any]) -> PythonEnvironment:

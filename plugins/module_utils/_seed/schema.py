@@ -7,7 +7,14 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed import grammar, modulefiles, platforms, requirements, spec
+from ansible_collections.petal.hpc.plugins.module_utils._seed import (
+    grammar,
+    images,
+    modulefiles,
+    platforms,
+    requirements,
+    spec,
+)
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import (
     Array,
     Choice,
@@ -66,13 +73,6 @@ LABEL = Text(
     grammar.pattern(r"[a-z0-9][a-z0-9._+-]*", "this name cannot be a part of a path and of a module"),
     limit=64,
 )
-#: Names of modules inside a container image: somebody else's, so capitals are allowed.
-MODULE_NAME = Text(
-    "a name of letters, digits and . _ + - /, a letter or digit first",
-    grammar.pattern(r"[A-Za-z0-9][A-Za-z0-9._+-]*(/[A-Za-z0-9][A-Za-z0-9._+-]*)*", "this is no name of a module"),
-    limit=100,
-)
-
 CLUSTER_NAME = Text(
     "a letter first, then letters, digits and hyphens, at most 60 in all",
     grammar.pattern(r"[A-Za-z][A-Za-z0-9-]*", "this is no name of a cluster"),
@@ -205,10 +205,21 @@ STORAGE = Record(
 CONTAINER = Record(
     {
         "name": Key(LABEL, required=True),
-        "image": Key(Text("an image such as example.org/lab/tools:1.2", grammar.image), required=True),
-        "modules": Key(Array(MODULE_NAME, "names of modules")),
+        "image": Key(
+            Text("an image such as example.org/lab/tools:1.2, or file:images/tools.tar beside the seed", images.image),
+            required=True,
+        ),
+        "version": Key(
+            Text("a version such as 1.17", grammar.pattern(images.VERSION.pattern, "this is no version of a module")),
+            null=True,
+        ),
+        "modules": Key(images.Programs(), required=True),
+        "env": Key(images.Variables(), null=True),
+        "gpu": Key(Flag()),
+        "binds": Key(Array(Text("a directory of the nodes: /scratch, /data/ref:/ref:ro", images.bind), "directories")),
     },
     "a container",
+    {"programs": "write modules", "commands": "write modules", "tag": "write it into image", "uri": "write image"},
 )
 
 PYTHON_ENVIRONMENT = Record(

@@ -17,7 +17,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.versions import Gi
 #: Keys that nothing acts on yet, and what they would bring. A seed that asks for it is refused: a volume without it
 #: would be a lie.
 LATER = {
-    ("software", "containers"): "containers",
     ("software", "in_ami"): "packages inside an image",
     ("software", "use_custom_ami"): "images of one's own that carry packages",
 }
@@ -169,7 +168,7 @@ def compiler_is_one(seed: Draft) -> Iterator[Finding]:
 
 def names_once(seed: Draft) -> Iterator[Finding]:
     """Names that must be unique in their list."""
-    lists = (("compute", "queues"), ("shared_storage",), ("software", "containers"), ("software", "stacks"), ("users",))
+    lists = (("compute", "queues"), ("shared_storage",), ("software", "stacks"), ("users",))
     for path in lists:
         seen: set[str] = set()
         for entry_path, entry in seed.entries(*path):
@@ -202,13 +201,6 @@ def environment_version(entry: Mapping[str, Any]) -> str:
     return str(entry.get("version") or entry.get("python") or "default")
 
 
-def modules_do_not_collide(seed: Draft) -> Iterator[Finding]:
-    environments = {entry.get("name") for _path, entry in seed.entries("software", "python_environments")}
-    for path, entry in seed.entries("software", "containers"):
-        if entry.get("name") and entry["name"] in environments:
-            yield Finding((*path, "name"), "a Python environment has this name: their modules collide", entry["name"])
-
-
 def recipes_are_somewhere(seed: Draft) -> Iterator[Finding]:
     """Each repository is one thing, and all are different."""
     seen: list[Any] = []
@@ -233,11 +225,7 @@ def recipes_are_somewhere(seed: Draft) -> Iterator[Finding]:
 
 def modulefiles_have_names_of_their_own(seed: Draft) -> Iterator[Finding]:
     """All these stand in one directory, and ``module load NAME`` would take either."""
-    others = {
-        entry.get("name"): what
-        for key, what in (("python_environments", "a Python environment"), ("containers", "a container"))
-        for _path, entry in seed.entries("software", key)
-    }
+    others = {entry.get("name"): "a Python environment" for _path, entry in seed.entries("software", "python_environments")}
     seen: dict[str, str] = {}
     for path, text in seed.entries("software", "modules"):
         found = modulefiles.named(text)
@@ -258,17 +246,6 @@ def modulefiles_hide_packages(seed: Draft) -> Iterator[Finding]:
         if found and found.name in installed:
             message = f"a Spack package has the name {found.name}: module load {found.name} may take either"
             yield Finding(path, message, text)
-
-
-def images_are_pinned(seed: Draft) -> Iterator[Finding]:
-    for path, entry in seed.entries("software", "containers"):
-        if entry.get("image") and not grammar.image_is_pinned(entry["image"]):
-            yield Finding(
-                (*path, "image"),
-                "a tag can be moved: what the image holds can change while the fingerprint stays",
-                entry["image"],
-                hint="add the digest: @sha256:…",
-            )
 
 
 def specs_are_pinned(seed: Draft) -> Iterator[Finding]:

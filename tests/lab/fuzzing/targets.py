@@ -151,7 +151,6 @@ def _grammar(data: bytes) -> None:
         *(grammar.git_ref, grammar.image, grammar.registry_url, grammar.plain_requirement),
     ):
         assert test(text) != ""
-    grammar.image_is_pinned(text)
     grammar.registry_address(text)
 
 

@@ -17,7 +17,7 @@ from seed_samples import DELETE, FULL, LOCAL, changed, seed
 from ansible_collections.petal.hpc.plugins.module_utils._seed import fingerprint as fp
 from ansible_collections.petal.hpc.plugins.module_utils._seed import grammar, inputs
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import SeedError
-from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Container
+from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Container, Program
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import Host
 from ansible_collections.petal.hpc.plugins.plugin_utils.seed_file import parse_seed
 
@@ -63,6 +63,15 @@ FROZEN = {
 }
 
 
+#: With an image whose digest says what it is.
+CONTAINED = changed(
+    FULL,
+    "software",
+    "containers",
+    [{"name": "bio", "version": "1", "image": f"example.org/lab/bio@sha256:{'ab' * 32}", "modules": ["samtools"]}],
+)
+
+
 def of(data: dict[str, Any], **refs: str) -> str:
     return fp.fingerprint(seed(data), refs)
 
@@ -89,7 +98,8 @@ def test_known_digests_of_version_1(name: str) -> None:
     valid = seed(data)
     if name == "full":
         # What no seed may name yet was in it when it was frozen.
-        images = (Container("bioinformatics", "registry/bio:v1", ("samtools", "bwa")),)
+        programs = (Program("samtools/v1", "samtools"), Program("bwa/v1", "bwa"))
+        images = (Container("bioinformatics", "registry/bio:v1", "v1", programs),)
         software = dataclasses.replace(valid.software, in_ami=("cmake@3.24",), containers=images)
         valid = dataclasses.replace(valid, software=software)
     assert fp.fingerprint_1(valid) == digest
@@ -321,16 +331,16 @@ OTHER: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", inputs.VARIABLES)
 def test_a_variable_that_decides_bytes_decides_the_fingerprint(name: str) -> None:
-    assert with_site(FULL, **{name: OTHER[name]}) != of(FULL)
-    assert with_site(FULL, **{name: inputs.VARIABLES[name]}) == of(FULL)
+    assert with_site(CONTAINED, **{name: OTHER[name]}) != of(CONTAINED)
+    assert with_site(CONTAINED, **{name: inputs.VARIABLES[name]}) == of(CONTAINED)
 
 
 def test_a_variable_of_a_role_that_is_not_used_does_not() -> None:
     python_alone = changed(TWO, "software", "spack_packages", DELETE)
     for name in inputs.VARIABLES:
-        used = not name.startswith("spack_")
+        used = not name.startswith(("spack_", "containers_"))
         assert (with_site(python_alone, **{name: OTHER[name]}) != of(python_alone)) == used
-        used = not name.startswith("python_")
+        used = not name.startswith(("python_", "containers_"))
         assert (with_site(LOCAL, **{name: OTHER[name]}) != of(LOCAL)) == used
 
 

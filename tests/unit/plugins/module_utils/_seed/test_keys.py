@@ -17,6 +17,8 @@ HOOK = "plugins/module_utils/_pcluster/hook.py"
 BUILD = "roles/software_volume/tasks/build.yml"
 PLAN = "plugins/plugin_utils/seed_info.py"
 ENVIRONMENTS = "roles/python_environments/tasks/install.yml"
+CONTAINERS = "roles/containers/tasks/install.yml"
+WRAPPER = "roles/containers/templates/program.sh.j2"
 SPACK = "roles/software_volume/tasks/spack.yml"
 # SPACK hands them on whole.
 STACKS = "plugins/module_utils/_spack/model.py"
@@ -70,6 +72,13 @@ CONSUMERS = {
     "software.binary_cache.s3_bucket": (CACHE, "binary_cache.s3_bucket"),
     "software.binary_cache.s3_prefix": (CACHE, "binary_cache.s3_prefix"),
     "software.binary_cache.s3_region": (CACHE, "binary_cache.s3_region"),
+    "software.containers[].name": (CONTAINERS, "item.name"),
+    "software.containers[].version": (CONTAINERS, "item.version"),
+    "software.containers[].image": (CONTAINERS, "item.image"),
+    "software.containers[].modules": (CONTAINERS, "item.modules"),
+    "software.containers[].env": (WRAPPER, "container.env"),
+    "software.containers[].gpu": (WRAPPER, "container.gpu"),
+    "software.containers[].binds[]": (WRAPPER, "container.binds"),
     "software.python_environments[].name": (ENVIRONMENTS, "item.name"),
     "software.python_environments[].version": (ENVIRONMENTS, "item.version"),
     "software.python_environments[].default": (ENVIRONMENTS, "item.default"),

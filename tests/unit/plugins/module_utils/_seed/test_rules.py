@@ -324,17 +324,6 @@ def test_warnings(data: dict[str, Any], path: str, message: str) -> None:
     assert message in found.get(path, ""), found
 
 
-def test_an_image_without_a_digest() -> None:
-    """What no seed may name yet has its rules already."""
-    for image, moves in (("a", True), ("a:1.2", True), ("a@sha256:" + "0" * 64, False)):
-        report = Report()
-        draft = drafts.Draft({"software": {"containers": [{"name": "a", "image": image}]}}, report, HOST)
-        assert (
-            bool([found for found in software_rules.images_are_pinned(draft) if "can be moved" in found.message])
-            == moves
-        )
-
-
 PINNED: list[dict[str, Any]] = [
     *(
         changed(LOCAL, "software", "spack_packages", [text])
@@ -360,7 +349,6 @@ def test_what_is_pinned_needs_no_word(data: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("containers", [{"name": "bio", "image": "docker.io/x/bio:1", "modules": ["samtools"]}]),
         ("in_ami", ["cmake@3.24"]),
         ("use_custom_ami", True),
     ],
