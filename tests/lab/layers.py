@@ -35,6 +35,7 @@ PACKAGES = (
     "_check",
     "_components",
     "_vulnerabilities",
+    "_apptainer",
     "_aws",
     "_trust",
     "_objects",

@@ -19,6 +19,9 @@ NAMED = "one file that the user who runs this has named"
 VOLUME = "the volume that is being built, of the builder's own"
 #: plugins/… : whose files, and how many places open one.
 KNOWN: dict[str, tuple[str, int]] = {
+    "module_utils/_apptainer/api.py": (f"{OURS}; {VOLUME}", 2),
+    "module_utils/_apptainer/apt_api.py": (OURS, 2),
+    "module_utils/_apptainer/deb_api.py": (f"{NAMED}: package files, and a directory of a moment", 4),
     "module_utils/_audit/api.py": (VOLUME, 2),
     "module_utils/_aws/console/api.py": (OURS, 1),
     "module_utils/_buildcache/api/cache.py": (OURS, 1),
