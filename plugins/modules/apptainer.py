@@ -47,9 +47,9 @@ options:
     type: path
   archive:
     description:
-      - Address of an archive of Debian's. Without it that which the host uses itself, else Debian's own.
-      - That of U(https://snapshot.debian.org) has every version of a time, as
-        V(https://snapshot.debian.org/archive/debian/20261101T000000Z).
+      - Address of an archive of Debian's. Without it that which the host uses itself; one that uses none, as those of Ubuntu, needs it.
+      - The archive of a time, as Debian's service of snapshots has it (an address that ends in V(/20261101T000000Z)), has
+        every version of then.
     type: str
   suite:
     description: The suite that has Apptainer.

@@ -28,9 +28,7 @@ PATIENCE = 60.0
 LARGEST = 8 * 1024**2
 
 
-def resolve(
-    image: str, architecture: str, auths: Mapping[str, str], insecure: Collection[str] = ()
-) -> dict[str, Any]:
+def resolve(image: str, architecture: str, auths: Mapping[str, str], insecure: Collection[str] = ()) -> dict[str, Any]:
     """What a reference of a registry stands for now: ``digest`` of the platform's manifest, and ``size`` in bytes.
 
     :param image: as a seed names it. architecture: of the seed. auths: logins, as logins.read gives them.

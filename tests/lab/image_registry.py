@@ -44,7 +44,9 @@ def debian(directory: Path, *packages: str) -> Path:
     kept = directory / "debs"
     kept.mkdir(parents=True, exist_ok=True)
     if not all(list(kept.glob(f"{package}_*.deb")) for package in packages):
-        subprocess.run(["apt-get", "download", "--quiet", "--quiet", *packages], cwd=kept, check=True, capture_output=True)
+        subprocess.run(
+            ["apt-get", "download", "--quiet", "--quiet", *packages], cwd=kept, check=True, capture_output=True
+        )
     for package in packages:
         (deb,) = kept.glob(f"{package}_*.deb")
         subprocess.run(["dpkg-deb", "--extract", deb, directory / "root"], check=True)
@@ -83,7 +85,16 @@ class Registry:
         """Push an OCI archive; the digest of its manifest."""
         target = f"docker://{self.address}/{repository}:{tag}"
         subprocess.run(
-            ["skopeo", "--insecure-policy", "copy", "--quiet", "--all", "--preserve-digests", f"oci-archive:{archive}", target]
+            [
+                "skopeo",
+                "--insecure-policy",
+                "copy",
+                "--quiet",
+                "--all",
+                "--preserve-digests",
+                f"oci-archive:{archive}",
+                target,
+            ]
             + ["--dest-creds", f"{USER}:{PASSWORD}"],
             env={**os.environ, **self.environment},
             check=True,
@@ -94,7 +105,9 @@ class Registry:
 
 
 @contextlib.contextmanager
-def serving(root: Path, names: tuple[str, ...] = (), address: str = "", users: Mapping[str, str] | None = None) -> Iterator[Registry]:
+def serving(
+    root: Path, names: tuple[str, ...] = (), address: str = "", users: Mapping[str, str] | None = None
+) -> Iterator[Registry]:
     """A registry until the end of the block. names: of hosts in its certificate. users: more logins."""
     binary = debian(root / "debian", "docker-registry") / "usr/bin/docker-registry"
     if not address:
@@ -207,6 +220,10 @@ def archive(
     entry = blob(json.dumps(manifest, sort_keys=True).encode(), "manifest.v1+json")
     index = {"schemaVersion": 2, "manifests": [entry]}
     with tarfile.open(target, "w") as tar:
+        for name in ("blobs", "blobs/sha256"):
+            member = tarfile.TarInfo(name)
+            member.type, member.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(member)
         contents = {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}', "index.json": json.dumps(index).encode()}
         contents.update({f"blobs/sha256/{digest}": content for digest, content in blobs.items()})
         for name, content in contents.items():

@@ -14,14 +14,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ansible_collections.petal.hpc.plugins.module_utils._apptainer.model import (
-    DEBIAN,
     PACKAGES,
     ApptainerError,
     Machine,
     Source,
     is_address,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 
 _SETTINGS = {
@@ -107,12 +105,15 @@ class Apt:
             raise ApptainerError(f"{self._doing}: apt-get {arguments[0]} failed: {said}. {_ELSEWHERE}")
 
     def _archive(self) -> str:
-        """The archive of Debian's that the host uses itself, else the one that all reach."""
+        """The archive of Debian's that the host uses itself. Raises ApptainerError where it uses none."""
         ask = ["apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)", "Created-By: Packages"]
-        try:
-            status, output, _problem = self._host.call(ask)
-        except PetalError:
-            return DEBIAN
+        status, output, _problem = self._host.call(ask)
         rows = [line.split("|", 2) for line in output.splitlines() if status == 0 and line.count("|") == 2]
         found = [row[2].rstrip("/") for row in rows if row[0] == row[1] == "Debian"]
-        return next(filter(is_address, found), DEBIAN)
+        archive = next(filter(is_address, found), "")
+        if not archive:
+            raise ApptainerError(
+                "this host takes no packages from an archive of Debian's: name one (archive). Apptainer comes from Debian on "
+                f"other systems too. {_ELSEWHERE}"
+            )
+        return archive

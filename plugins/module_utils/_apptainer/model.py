@@ -24,8 +24,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.addresses import w
 RECIPE = 1
 #: What is noted of an installation, beside it.
 RECORD = "petal.json"
-DEBIAN = "http://deb.debian.org/debian"
-#: The archive as it was at a time (snapshot.debian.org), whose lists are out of date on purpose.
+#: The archive as it was at a time, from the service that Debian keeps for that, whose lists are out of date on purpose.
 _FORMER = re.compile(r"/\d{8}T\d{6}Z(/|$)")
 _SUITE = re.compile(r"[a-z][a-z0-9.+-]*(/[a-z]+)?")
 #: Without an @: what an archive wants to know of who asks stands in apt's own auth.conf.
@@ -159,7 +158,9 @@ class Source:
                 raise ApptainerError(f"{name} {value!r} is no suite of Debian's: expected a word such as trixie or sid")
         if self.archive and not is_address(self.archive):
             shown = without_credentials(self.archive)
-            raise ApptainerError(f"archive {shown!r} is no address without a user: expected one such as {DEBIAN}")
+            raise ApptainerError(
+                f"archive {shown!r} is no address without a user: expected one such as https://mirror.example.org/debian"
+            )
         check_path("keyring", self.keyring)
         if self.directory:
             check_path("directory", self.directory)

@@ -25,7 +25,9 @@ def read(text: str, what: str) -> dict[str, dict[str, str]]:
     except (ValueError, AttributeError, TypeError):
         good = False
     if not good:
-        raise PetalError(f"{what} does not say which images there are: fill the mirror directory again (playbook mirror)")
+        raise PetalError(
+            f"{what} does not say which images there are: fill the mirror directory again (playbook mirror)"
+        )
     return found  # type: ignore[no-any-return]
 
 

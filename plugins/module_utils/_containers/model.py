@@ -23,6 +23,7 @@ IMAGES = "containers/images/sha256"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #: What Apptainer reads in an image before it runs something of it (source: its user guide, environment and metadata).
 ENVIRONMENT_FILE = ".singularity.d/env/10-docker2singularity.sh"
+LABELS_FILE = ".singularity.d/labels.json"
 COMPRESSIONS = ("zstd", "gzip", "lz4", "xz", "lzo")
 #: Labels of images that say what it is (source: OCI image specification, annotations).
 _TITLE = ("org.opencontainers.image.description", "org.opencontainers.image.title", "description", "summary")
@@ -96,14 +97,21 @@ def described(wanted: Wanted, record: Mapping[str, Any] | None) -> dict[str, Any
 
 def variables(config: Mapping[str, Any]) -> dict[str, str]:
     """The environment that an image's configuration asks for."""
-    given = (config.get("config") or {}).get("Env") or ()
+    given = _part(config, "Env", list)
     pairs = (str(entry).partition("=") for entry in given)
     return {name: value for name, _equals, value in pairs if _NAME.fullmatch(name) and "\0" not in value}
 
 
 def labels(config: Mapping[str, Any]) -> dict[str, str]:
-    found = (config.get("config") or {}).get("Labels") or {}
+    found = _part(config, "Labels", dict)
     return {str(name): str(value) for name, value in sorted(found.items())}
+
+
+def _part(config: Mapping[str, Any], name: str, kind: type) -> Any:
+    """A part of a configuration, which is whatever its author has written; an empty one for what is none."""
+    inner = config.get("config")
+    found = inner.get(name) if isinstance(inner, dict) else None
+    return found if isinstance(found, kind) else kind()
 
 
 def environment_script(given: Mapping[str, str]) -> str:
@@ -111,8 +119,16 @@ def environment_script(given: Mapping[str, str]) -> str:
     lines = ["#!/bin/sh"]
     for name, value in given.items():
         quoted = f"{name}={shlex.quote(value)}"
-        lines.append(f"{quoted}; export {name}" if name == "PATH" else f'[ -n "${{{name}+x}}" ] || {quoted}; export {name}')
+        lines.append(
+            f"{quoted}; export {name}" if name == "PATH" else f'[ -n "${{{name}+x}}" ] || {quoted}; export {name}'
+        )
     return "\n".join(lines) + "\n"
+
+
+def path_in_script(text: str) -> str:
+    """PATH as Apptainer's conversion of an image sets it; empty where it does not."""
+    found = re.search(r'^\s*(?:export )?PATH="?([A-Za-z0-9_./:+-]+)', text, re.MULTILINE)
+    return found[1] if found else ""
 
 
 def summary(found: Mapping[str, str]) -> str:

@@ -63,7 +63,9 @@ def something_to_run(seed: Draft) -> Iterator[Finding]:
     for path, entry in seed.entries("software", "containers"):
         if entry.get("modules") == [] and not seed.report.is_wrong((*path, "modules")):
             hint = "name the programs that users are to run: modules: [samtools]"
-            yield Finding((*path, "modules"), "no program of the image is named, so that nobody could run it", hint=hint)
+            yield Finding(
+                (*path, "modules"), "no program of the image is named, so that nobody could run it", hint=hint
+            )
 
 
 def binds_have_places_of_their_own(seed: Draft) -> Iterator[Finding]:

@@ -27,7 +27,9 @@ DOCKER, ORAS, FILE = "docker", "oras", "file"
 #: The registry of a reference that names none, and where its API is (source: the reference grammar of distribution).
 DEFAULT_REGISTRY = "docker.io"
 _API_HOSTS = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry-1.docker.io"}
-_PRIVATE_ECR = re.compile(r"(?P<account>[0-9]{12})\.dkr\.ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?")
+_PRIVATE_ECR = re.compile(
+    r"(?P<account>[0-9]{12})\.dkr\.ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?"
+)
 #: A version of a container, of which a directory and a module take their names.
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}", re.ASCII)
 #: A program of an image, and perhaps the version that its module bears.

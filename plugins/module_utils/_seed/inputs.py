@@ -45,6 +45,8 @@ VARIABLES: dict[str, Any] = {
     "python_environments_extra_index_urls": [],
     "python_environments_python_downloads_json_url": "",
     "python_environments_host_config": False,
+    "containers_runtime": "auto",
+    "containers_apptainer_versions": {},
     "containers_compression": "zstd",
     "containers_binds": ["/scratch"],
     "lmod_cache_dir": "{{ lmod_mount_dir }}/modules/.cache",
@@ -145,7 +147,11 @@ def refuse_overruling(extra: Iterable[str]) -> None:
 def files_of(seed: Seed) -> list[str]:
     """What a seed names beside it, by its paths."""
     archives = (images.parse(one.image).path for one in seed.software.containers)
-    return [*seed.software.modules, *(entry.path for entry in seed.software.spack.repos if entry.path), *filter(None, archives)]
+    return [
+        *seed.software.modules,
+        *(entry.path for entry in seed.software.spack.repos if entry.path),
+        *filter(None, archives),
+    ]
 
 
 def resolve(given: Mapping[str, Any], seed: Seed, files: Mapping[str, str] | None = None) -> Inputs:

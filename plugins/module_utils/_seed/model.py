@@ -282,7 +282,9 @@ class Seed:
         report = Report(source)
         draft = drafts.Draft(schema.SEED.check(data, (), report) or {}, report, host, sold)
         if isinstance(data, Mapping):
-            drafts.check(draft, (*rules.RULES, *people.RULES, *cluster_rules.RULES, *stack_rules.RULES, *container_rules.RULES))
+            drafts.check(
+                draft, (*rules.RULES, *people.RULES, *cluster_rules.RULES, *stack_rules.RULES, *container_rules.RULES)
+            )
         in_order = sorted(report.problems, key=lambda problem: problem.line or 0)
         errors = [problem for problem in in_order if problem.level == ERROR]
         if errors:

@@ -225,7 +225,9 @@ def recipes_are_somewhere(seed: Draft) -> Iterator[Finding]:
 
 def modulefiles_have_names_of_their_own(seed: Draft) -> Iterator[Finding]:
     """All these stand in one directory, and ``module load NAME`` would take either."""
-    others = {entry.get("name"): "a Python environment" for _path, entry in seed.entries("software", "python_environments")}
+    others = {
+        entry.get("name"): "a Python environment" for _path, entry in seed.entries("software", "python_environments")
+    }
     seen: dict[str, str] = {}
     for path, text in seed.entries("software", "modules"):
         found = modulefiles.named(text)

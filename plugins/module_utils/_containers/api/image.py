@@ -24,6 +24,7 @@ from typing import Any
 from ansible_collections.petal.hpc.plugins.module_utils._containers import logins, manifests, mirror, model
 from ansible_collections.petal.hpc.plugins.module_utils._containers.model import Wanted
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._host import below_api as below
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import UNFINISHED, Host, RunCommand, explained
 from ansible_collections.petal.hpc.plugins.module_utils._host.parse import human
 from ansible_collections.petal.hpc.plugins.module_utils._python.api.work import scratch_directory
@@ -93,7 +94,9 @@ class Images:
         keeper = Sandbox(self._run_command, account)
         closed = sandbox.closed_to_others(Path(self._cache_dir))
         if closed:
-            raise PetalError(f"{closed} is closed to others, so that {account.name} cannot work below it: chmod o+x {closed}")
+            raise PetalError(
+                f"{closed} is closed to others, so that {account.name} cannot work below it: chmod o+x {closed}"
+            )
         with scratch_directory(self._run_command, self._cache_dir) as scratch:
             own = Path(scratch, "own")
             own.mkdir(0o755)
@@ -192,7 +195,7 @@ class Images:
             keeper.lend(own)
             # Devices and other people's files cannot be made by a user; what can is all that is looked at.
             self._by_user(keeper, place, model.unsquashfs(str(self._work / file.name), rootfs), wanted, (0, 2))
-            return {}, file
+            return _config_of_sif(own / "rootfs"), file
         config = _json(fetched / str(manifest["config"]["digest"]).partition(":")[2])
         manifests.fits(config, wanted.architecture, wanted.what)
         architecture = manifests.ARCHITECTURES[wanted.architecture]
@@ -215,7 +218,9 @@ class Images:
         status, output, problem = keeper.call(command, place)
         if status not in fine:
             said = " ".join((problem.strip() or output.strip() or "no message").split())[-500:]
-            raise PetalError(f"{wanted.what} could not be unpacked ({command[0]} ended with the status {status}): {said}")
+            raise PetalError(
+                f"{wanted.what} could not be unpacked ({command[0]} ended with the status {status}): {said}"
+            )
 
     def _placed(self, file: Path, target: Path) -> str:
         """Copy what a user has made to its place, in one step; its SHA-256."""
@@ -313,6 +318,22 @@ def _manifest(fetched: Path, wanted: Wanted) -> dict[str, Any]:
             "was used. Run again; a mirror or an archive that holds another image is filled anew"
         )
     return manifests.read(content, wanted.what)
+
+
+def _config_of_sif(rootfs: Path) -> dict[str, Any]:
+    """What Apptainer keeps of an image in its files, in the form of an image's configuration."""
+    with contextlib.suppress(OSError, PetalError, ValueError):
+        path = model.path_in_script(_small(rootfs, model.ENVIRONMENT_FILE))
+        return {
+            "config": {"Env": [f"PATH={path}"] if path else [], "Labels": json.loads(_small(rootfs, model.LABELS_FILE))}
+        }
+    return {}
+
+
+def _small(rootfs: Path, path: str) -> str:
+    """A text in an image, read through no link."""
+    with below.file(rootfs, path) as stream:
+        return stream.read(_HEAD).decode(errors="replace")
 
 
 def _cut(blob: Path, target: Path, what: str) -> None:

@@ -13,6 +13,12 @@ mount -t sysfs sysfs sys
 # The machine's devices: the head attaches loop devices, and the kernel has one set of them.
 mount --rbind /dev dev
 mount -t tmpfs -o mode=1777,nosuid,nodev shm dev/shm
+# As udev gives it to everybody on a node.
+if [ -c dev/fuse ]; then
+    mknod -m 0666 .fuse c 10 229
+    chmod 0666 .fuse
+    mount --bind .fuse dev/fuse
+fi
 mount -t tmpfs -o mode=0755,nosuid,nodev run run
 mkdir run/lab
 mount --bind "$dir/lab" run/lab

@@ -188,7 +188,10 @@ def test_a_directory_is_filled_by_apt_once(tmp_path: Path, monkeypatch: pytest.M
     archive = debs.all_of_apptainer(tmp_path / "archive", apptainer="2.0")
     program = tmp_path / "bin" / "apt-get"
     program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\ncase " $* " in *" download "*) cp {archive}/*.deb . ;; esac\n')
+    uses = "Debian|Debian|http://mirror.example/debian/"
+    program.write_text(
+        f'#!/bin/sh\ncase " $* " in *" download "*) cp {archive}/*.deb . ;; *" indextargets "*) echo "{uses}" ;; esac\n'
+    )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
     (tmp_path / "keys.gpg").touch()

@@ -15,7 +15,6 @@ import pytest
 
 from ansible_collections.petal.hpc.plugins.module_utils._apptainer.apt_api import Apt
 from ansible_collections.petal.hpc.plugins.module_utils._apptainer.model import (
-    DEBIAN,
     MACHINES,
     PACKAGES,
     ApptainerError,
@@ -30,7 +29,11 @@ class AptGet:
     """Answers as apt-get does, and remembers what it was asked."""
 
     def __init__(
-        self, update: tuple[int, str] = (0, ""), download: tuple[int, str] = (0, ""), uses: str = "", there: bool = True
+        self,
+        update: tuple[int, str] = (0, ""),
+        download: tuple[int, str] = (0, ""),
+        uses: str = "Debian|Debian|http://mirror.example/debian/",
+        there: bool = True,
     ) -> None:
         self.answers = {"update": update, "download": download}
         self.uses = uses
@@ -67,15 +70,20 @@ def test_each_package_comes_from_its_suite_or_in_the_version_that_is_asked_for(t
 
 
 @pytest.mark.parametrize(
+    "uses", ["", "Ubuntu|Ubuntu|http://mirror.example/ubuntu/", "Debian|Debian|http://me:secret@mirror.example/debian/"]
+)
+def test_a_host_without_an_archive_of_debians_has_to_name_one(uses: str, tmp_path: Path, source: Source) -> None:
+    with pytest.raises(ApptainerError, match="takes no packages from an archive of Debian's: name one"):
+        apt(tmp_path, AptGet(uses=uses), source)
+
+
+@pytest.mark.parametrize(
     ("uses", "archive"),
     [
-        ("", DEBIAN),
-        ("Ubuntu|Ubuntu|http://archive.ubuntu.com/ubuntu/", DEBIAN),
         (
             "Debian|Debian-Security|http://s/x/\nDebian|Debian|http://mirror.example/debian/",
             "http://mirror.example/debian",
         ),
-        ("Debian|Debian|http://me:secret@mirror.example/debian/", DEBIAN),
     ],
 )
 def test_the_archive_is_the_hosts_own(uses: str, archive: str, tmp_path: Path, source: Source) -> None:

@@ -40,7 +40,7 @@ def test_every_licence_is_a_free_one() -> None:
         ({"suite": ""}, "suite '' is no suite"),
         ({"base_suite": "../x"}, "base_suite '../x'"),
         ({"archive": "http://x/debian] [trusted=yes"}, "archive "),
-        ({"archive": "deb.debian.org"}, "expected one such as http://deb.debian.org/debian"),
+        ({"archive": "mirror.example.org"}, "expected one such as https://mirror.example.org/debian"),
         ({"keyring": "keys.gpg"}, "keyring 'keys.gpg' is not allowed"),
         ({"keyring": '/a";x'}, "keyring "),
         ({"directory": "relative"}, "directory 'relative'"),
@@ -63,7 +63,7 @@ def test_a_list_of_sources_names_keys_and_lets_a_former_archive_be_old() -> None
     assert source.lines("http://a/debian") == (
         "deb [signed-by=/k.gpg] http://a/debian sid main\ndeb [signed-by=/k.gpg] http://a/debian trixie main\n"
     )
-    former = "https://snapshot.debian.org/archive/debian/20261101T000000Z"
+    former = "https://snapshot.example.org/archive/debian/20261101T000000Z"
     assert replace(source, base_suite="sid").lines(former) == (
         f"deb [signed-by=/k.gpg check-valid-until=no] {former} sid main\n"
     )

@@ -45,7 +45,13 @@ def test_a_registry_of_amazon_ecr_is_told_by_its_name() -> None:
 
 @pytest.mark.parametrize(
     ("image", "version"),
-    [("a/b:v1.0", "v1.0"), ("a/b", "latest"), (f"a/b@{DIGEST}", "abababababab"), ("file:a.tar", "default"), ("a/b:_x", "default")],
+    [
+        ("a/b:v1.0", "v1.0"),
+        ("a/b", "latest"),
+        (f"a/b@{DIGEST}", "abababababab"),
+        ("file:a.tar", "default"),
+        ("a/b:_x", "default"),
+    ],
 )
 def test_a_version_that_nobody_gives(image: str, version: str) -> None:
     assert images.version_of(image) == version
@@ -57,7 +63,9 @@ def container(**more: Any) -> dict[str, Any]:
 
 
 def test_programs_as_a_list_and_as_a_mapping() -> None:
-    asked = container(modules={"samtools": None, "sort": {"command": "/opt/s/bin/samtools", "args": ["sort", "-@", "2"]}})
+    asked = container(
+        modules={"samtools": None, "sort": {"command": "/opt/s/bin/samtools", "args": ["sort", "-@", "2"]}}
+    )
     found = seed(asked).software.containers[0]
     assert [(one.name, one.command, one.args) for one in found.modules] == [
         ("samtools/v1.0", "samtools", ()),
@@ -105,7 +113,9 @@ def test_modules_have_names_of_their_own() -> None:
 
 
 def test_a_package_of_the_same_name_is_a_warning() -> None:
-    found = {one.path: one.message for one in seed(changed(container(), "software", "spack_packages", ["samtools"])).warnings}
+    found = {
+        one.path: one.message for one in seed(changed(container(), "software", "spack_packages", ["samtools"])).warnings
+    }
     assert "a Spack package has the name samtools" in found["software.containers[0].modules"]
 
 

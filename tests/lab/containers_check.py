@@ -1,0 +1,383 @@
+"""What can go right and wrong with containers of a seed, each once, on this machine.
+
+usage: containers_check.py [DIRECTORY]
+
+A private registry with TLS and a login has the images (tests/lab/image_registry.py), builds are those of users, and a
+mini cluster runs the programs in Slurm jobs. The last line is ``cases=N right=N``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import image_registry
+import spack_at_hand
+import yaml
+from image_registry import PASSWORD, Registry, tools_image
+from minicluster.cluster import HEAD, USER, Cluster, reason_not_to, start
+from playing import Run, play
+
+MOUNT_DIR = "/petal-containers-test"
+#: Packages of Apptainer, which stay for the next run.
+APPTAINER = spack_at_hand.CACHE / "apptainer"
+ECR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+
+
+def container(image: str, **more: Any) -> dict[str, Any]:
+    """A container of a seed."""
+    return {"name": "tools", "image": image, "modules": ["alpha", "beta/0.7"], **more}
+
+
+class Lab:
+    """A registry with an image, and a directory for seeds and stores."""
+
+    def __init__(self, directory: Path, registry: Registry, archives: dict[str, Path]) -> None:
+        """Nothing is built yet."""
+        self.directory = directory
+        self.registry = registry
+        self.archives = archives
+
+    def image(self, name: str = "lab/tools:v1") -> str:
+        """A reference of the registry's."""
+        return f"{self.registry.address}/{name}"
+
+    def seed(self, *containers: dict[str, Any]) -> Path:
+        """A seed with these containers."""
+        file = self.directory / "seed.yaml"
+        volume = {"name": "software", "mount_dir": MOUNT_DIR, "ebs_settings": {"size": 1}}
+        cluster = {"name": "containers-test", "provider": "local"}
+        software = {"containers": [*containers]}
+        file.write_text(yaml.safe_dump({"cluster": cluster, "shared_storage": [volume], "software": software}))
+        return file
+
+    def build(self, store: Path, *containers: dict[str, Any], **variables: Any) -> Run:
+        """Build them. Whatever is said, the password is not."""
+        given = {"containers_auth_from": f"file:{self.registry.auth_file}", "containers_runtime": "node", **variables}
+        with trusting(self.registry):
+            done = play("build_volume", "-vvv", seed=self.seed(*containers), store=store, **given)
+        assert PASSWORD not in done.output, "the password is in the output"
+        assert "Traceback" not in done.output, done.output[-3000:]
+        return done
+
+    def refused(self, store: Path, *containers: dict[str, Any], says: str, **variables: Any) -> None:
+        """Build them, which fails for a reason, and leaves nothing."""
+        done = self.build(store, *containers, **variables)
+        assert done.rc != 0, done.output[-2000:]
+        assert re.search(says, " ".join(done.output.split())), done.output[-3000:]
+        assert manifests(store) == {}
+
+
+@contextlib.contextmanager
+def trusting(registry: Registry) -> Iterator[None]:
+    """With the registry's certificate among those that programs trust."""
+    before = {name: os.environ.get(name) for name in registry.environment}
+    os.environ.update(registry.environment)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def manifests(store: Path) -> dict[str, dict[str, Any]]:
+    """Manifests of the snapshots in a store, by their fingerprints."""
+    found = [json.loads(path.read_text()) for path in (store / "snapshots").glob("*/manifest.json")]
+    return {manifest["fingerprint"]: manifest for manifest in found}
+
+
+@contextlib.contextmanager
+def lab(directory: Path) -> Iterator[Lab]:
+    """A registry with images, until the end of the block."""
+    archives = {
+        "first": tools_image(directory, "first", {"alpha": "1.0", "beta": "0.7"}),
+        "second": tools_image(directory, "second", {"alpha": "1.1", "beta": "0.7"}),
+        "foreign": tools_image(directory, "foreign", {"alpha": "1.0", "beta": "0.7"}, architecture="riscv64"),
+    }
+    place = directory / "registry"
+    place.mkdir()
+    with image_registry.serving(place) as registry:
+        registry.push(archives["first"], "lab/tools", "v1")
+        registry.push(archives["foreign"], "lab/foreign", "v1")
+        yield Lab(directory, registry, archives)
+
+
+# -- what is built ------------------------------------------------------------------------------------------------------
+
+
+def private_registry(lab: Lab, store: Path) -> None:
+    """An image of a private registry: on the volume, in the manifest, with a module of each program."""
+    done = lab.build(store, container(lab.image(), env={"WHO": "a b"}))
+    assert done.rc == 0, done.output
+    assert "module       alpha/v1 " in done.output
+    (manifest,) = manifests(store).values()
+    (image,) = manifest["images"]
+    assert image["labels"]["org.opencontainers.image.description"] == "Tools of the lab: alpha, beta"
+    assert image["programs"] == {"alpha": "/opt/tools/bin/alpha", "beta": "/opt/tools/bin/beta"}
+    assert [entry["name"] for entry in manifest["modules"]] == ["tools/v1", "alpha/v1", "beta/0.7"]
+
+
+def tag_moved(lab: Lab, store: Path) -> None:
+    """A tag that is moved after the build is other software; what was built stays as it is."""
+    asked = container(lab.image())
+    assert lab.build(store, asked).rc == 0
+    ((fingerprint, manifest),) = manifests(store).items()
+    again = lab.build(store, asked)
+    assert again.rc == 0 and "Nothing to build" in again.output, again.output[-2000:]
+    try:
+        digest = lab.registry.push(lab.archives["second"], "lab/tools", "v1")
+        moved = lab.build(store, asked)
+        assert moved.rc == 0, moved.output
+    finally:
+        lab.registry.push(lab.archives["first"], "lab/tools", "v1")
+    both = manifests(store)
+    assert len(both) == 2 and both[fingerprint] == manifest
+    (other,) = (found for key, found in both.items() if key != fingerprint)
+    assert other["images"][0]["digest"] == digest != manifest["images"][0]["digest"]
+
+
+def same_file(lab: Lab, store: Path) -> None:
+    """An archive beside the seed that holds the same image gives the same fingerprint, and the same file."""
+    beside = lab.directory / "beside"
+    (lab.directory / "images").mkdir(exist_ok=True)
+    (lab.directory / "images" / "tools.tar").write_bytes(lab.archives["first"].read_bytes())
+    for place, image in ((store, lab.image()), (beside, "file:images/tools.tar")):
+        done = lab.build(place, container(image, version="v1"))
+        assert done.rc == 0, done.output
+    (one,), (other,) = manifests(store).items(), manifests(beside).items()
+    assert one[0] == other[0]
+    assert one[1]["images"][0]["sha256"] == other[1]["images"][0]["sha256"]
+
+
+def wrong_login(lab: Lab, store: Path) -> None:
+    """A login that the registry refuses."""
+    lab.registry.log_in(password="another")  # noqa: S106 it is none
+    try:
+        lab.refused(store, container(lab.image()), says="refuses the login that there is for it")
+    finally:
+        lab.registry.log_in()
+
+
+def without_login(lab: Lab, store: Path) -> None:
+    """No login at all."""
+    lab.refused(store, container(lab.image()), says="wants a login, or has no such image", containers_auth_from="")
+
+
+def missing_tag(lab: Lab, store: Path) -> None:
+    """A tag that is not there."""
+    lab.refused(store, container(lab.image("lab/tools:v9")), says="has no v9 of lab/tools")
+
+
+def missing_program(lab: Lab, store: Path) -> None:
+    """A program that the image lacks."""
+    says = "has no program gamma: looked for in /opt/tools/bin:/bin of the image"
+    lab.refused(store, container(lab.image(), modules=["alpha", "gamma"]), says=says)
+
+
+def other_platform(lab: Lab, store: Path) -> None:
+    """An image for another platform."""
+    says = "is an image for linux/riscv64, and the seed is for linux/amd64"
+    lab.refused(store, container(lab.image("lab/foreign:v1")), says=says)
+
+
+def changed_layer(lab: Lab, store: Path) -> None:
+    """A layer that is not what its digest says."""
+    blobs = lab.registry.root / "storage/docker/registry/v2/blobs/sha256"
+    layer = max(blobs.glob("*/*/data"), key=lambda path: path.stat().st_size)
+    right = layer.read_bytes()
+    kept = [path for path in blobs.glob("*/*/data") if path.stat().st_size > 100_000]
+    contents = {path: path.read_bytes() for path in kept}
+    try:
+        for path, content in contents.items():
+            path.write_bytes(content[:-20] + bytes(255 - byte for byte in content[-20:]))
+        lab.refused(store, container(lab.image()), says="could not be fetched at sha256:")
+    finally:
+        for path, content in contents.items():
+            path.write_bytes(content)
+    assert layer.read_bytes() == right
+
+
+BUILDS: tuple[Callable[[Lab, Path], None], ...] = (
+    private_registry,
+    tag_moved,
+    same_file,
+    wrong_login,
+    without_login,
+    missing_tag,
+    missing_program,
+    other_platform,
+    changed_layer,
+)
+
+
+# -- what runs on nodes -------------------------------------------------------------------------------------------------
+
+
+class Nodes:
+    """A mini cluster that mounts a volume with the tools."""
+
+    def __init__(self, lab: Lab, cluster: Cluster, store: Path) -> None:
+        """Deploy it, which verifies each module in a job on each node."""
+        self.cluster = cluster
+        seed = lab.seed(container(lab.image(), env={"WHO": "a b"}))
+        with trusting(lab.registry):
+            self.deployed = play(
+                *("deploy_cluster", "-i", str(cluster.inventory)),
+                seed=seed,
+                store=store,
+                verify_user=USER,
+                containers_auth_from=f"file:{lab.registry.auth_file}",
+            )
+
+    def job(self, line: str, given: str = "", options: str = "") -> tuple[int, str]:
+        """Run a line in a job as an ordinary user; its status and output."""
+        job = f"module load alpha beta; cd /tmp; srun --quiet --nodes=1 {options} {line}"
+        words = ["runuser", "--login", USER, "--command", f"bash --login -c {shlex.quote(job)}"]
+        ssh = ["ssh", "-F", str(self.cluster.settings.path / "ssh/config"), HEAD, "sudo", shlex.join(words)]
+        done = subprocess.run(ssh, input=given, capture_output=True, text=True, timeout=120, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+
+def verified(nodes: Nodes) -> None:
+    """Each module runs its program in a Slurm job on each compute node."""
+    assert nodes.deployed.rc == 0, nodes.deployed.output[-4000:]
+    for module in ("tools/v1", "alpha/v1", "beta/0.7"):
+        assert re.search(rf"^ok +{module} +c1 ", nodes.deployed.output, re.MULTILINE), nodes.deployed.output[-2000:]
+
+
+def arguments(nodes: Nodes) -> None:
+    """Arguments come as they are: with blanks, empty, and what a shell would take for something else."""
+    status, output = nodes.job("""alpha 'a b' '' '*' '$HOME' "it's" """)
+    assert status == 0, output
+    assert output.splitlines() == [
+        *("alpha 1.0", "pwd=/tmp", "greeting=hello from the image", "count=5"),
+        *("<a b>", "<>", "<*>", "<$HOME>", "<it's>"),
+    ]
+
+
+def standard_input(nodes: Nodes) -> None:
+    """Standard input goes through srun and the script into the program, as in a pipe."""
+    assert nodes.job("beta --stdin | cat", given="b\nc\na\n") == (0, "a\nb\nc\n")
+
+
+def exit_status(nodes: Nodes) -> None:
+    """The status is the program's own."""
+    assert nodes.job("alpha --fail 7")[0] == 7
+
+
+def several_tasks(nodes: Nodes) -> None:
+    """Each task of a job is one of the program."""
+    status, output = nodes.job("alpha --version", options="--ntasks=2 --overcommit")
+    assert (status, output) == (0, "alpha 1.0\nalpha 1.0\n")
+
+
+def without_namespaces(nodes: Nodes) -> None:
+    """A node that forbids user namespaces: the hook says so, and no program seems to work."""
+    # In a chroot the kernel makes none (user_namespaces(7)).
+    prepare = "mkdir -p /mnt/root && mount --rbind / /mnt/root"
+    nodes.cluster.run("c1", prepare)
+    try:
+        run = f"chroot /mnt/root runuser --login {USER} --command 'module load alpha && alpha --version'"
+        said = nodes.cluster.run("c1", f"{run} 2>&1; echo status=$?", check=False)
+        assert "status=0" not in said and "alpha 1.0" not in said, said
+        hook = nodes.cluster.run(
+            "c1", f"chroot /mnt/root {MOUNT_DIR}/bin/petal-node-setup 2>&1; echo status=$?", check=False
+        )
+        assert "status=1" in hook and "user namespaces" in hook, hook
+    finally:
+        nodes.cluster.run("c1", "umount --recursive --lazy /mnt/root", check=False)
+
+
+ON_NODES: tuple[Callable[[Nodes], None], ...] = (
+    verified,
+    arguments,
+    standard_input,
+    exit_status,
+    several_tasks,
+    without_namespaces,
+)
+
+
+def why_not() -> str:
+    """Why this machine carries none of it, or an empty string."""
+    if os.geteuid() != 0:
+        return "volumes are mounted by root"
+    return "" if Path("/dev/loop-control").exists() else "this kernel has no loop devices"
+
+
+def packages() -> Path:
+    """Packages of Apptainer, fetched once."""
+    task = f"state=fetched directory={APPTAINER}"
+    command = [str(Path(sys.executable).with_name("ansible")), "localhost", "-m", "petal.hpc.apptainer", "-a", task]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return APPTAINER
+
+
+@contextlib.contextmanager
+def nodes(lab: Lab, directory: Path) -> Iterator[Nodes]:
+    """A mini cluster with the tools, until the end of the block."""
+    store = directory / "deployed"
+    asked = container(lab.image(), env={"WHO": "a b"})
+    done = lab.build(store, asked, containers_runtime="auto", containers_apptainer_directory=packages())
+    assert done.rc == 0, done.output
+    cluster = start(directory / "cluster", compute=1)
+    try:
+        yield Nodes(lab, cluster, store)
+    finally:
+        cluster.stop()
+
+
+def main(words: list[str]) -> int:
+    """Each case, and a line that counts them."""
+    if reason := why_not():
+        print(f"containers-check: {reason}")
+        return 1
+    right = cases = 0
+    with tempfile.TemporaryDirectory(dir=words[0] if words else None) as place:
+        directory = Path(place)
+        directory.chmod(0o755)
+        with lab(directory) as here:
+            for build in BUILDS:
+                cases += 1
+                right += _case(build, here, directory / build.__name__)
+            if reason := reason_not_to():
+                print(f"skipped  on nodes: {reason}")
+            else:
+                with nodes(here, directory) as running:
+                    for check in ON_NODES:
+                        cases += 1
+                        right += _case(check, running)
+    print(f"cases={cases} right={right}")
+    return 0 if right == cases else 1
+
+
+def _case(case: Callable[..., None], *arguments: Any) -> int:
+    started = time.monotonic()
+    try:
+        case(*arguments)
+    except AssertionError:
+        traceback.print_exc()
+        verdict = "WRONG"
+    else:
+        verdict = "right"
+    print(f"{verdict}  {time.monotonic() - started:6.1f} s  {(case.__doc__ or '').splitlines()[0]}", flush=True)
+    return int(verdict == "right")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
