@@ -13,11 +13,13 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import spack_at_hand
 from modules import fail_module, result_of, run_module, start_module
-from node_image import as_user, image
+from node_hook import HOOK, render
+from node_image import Node, image
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="another user is made by root"),
@@ -25,6 +27,7 @@ pytestmark = [
 ]
 #: The package files stay for the next run; nothing is fetched where they are there.
 PACKAGES = spack_at_hand.CACHE / "apptainer"
+IMAGE = f"containers/images/sha256/{'0' * 64}.sqsh"
 
 
 @pytest.fixture(name="packages", scope="module")
@@ -42,7 +45,7 @@ def a_volume(packages: Path) -> Iterator[Path]:
         Path(directory).chmod(0o755)
         volume = Path(directory, "volume")
         run_module("apptainer", path=volume / "containers/apptainer", directory=packages)
-        image(volume / "containers/images/image.sqsh")
+        image(volume / IMAGE)
         yield volume
 
 
@@ -85,7 +88,7 @@ def test_nothing_of_it_is_the_hosts_and_nobody_becomes_root_by_it(volume: Path) 
     assert not [mode for mode in modes if mode & 0o6000]
     installed = volume / "containers/apptainer"
     for program in (installed / "bin/apptainer", *installed.glob("lib/*/apptainer/bin/*")):
-        done = as_user(volume, ["ldd", str(program)])
+        done = Node(volume).as_user(["ldd", str(program)])
         libraries = re.findall(r"=> (/\S+)", done.stdout.replace("=> /lib64/ld-linux", "by /lib64/ld-linux"))
         assert libraries and all(path.startswith(f"{volume}/containers/apptainer/") for path in libraries), done.stdout
 
@@ -93,15 +96,16 @@ def test_nothing_of_it_is_the_hosts_and_nobody_becomes_root_by_it(volume: Path) 
 def test_an_ordinary_user_runs_an_image_on_a_read_only_volume(volume: Path) -> None:
     """With its input, its exit status, arguments with blanks, the working directory, and places that are not in it."""
     run = [f"{volume}/containers/apptainer/bin/apptainer", "--silent", "exec"]
-    squashfs = f"{volume}/containers/images/image.sqsh"
+    squashfs = str(volume / IMAGE)
     script = 'read line; echo "$line|$1|$2|$(id -u)|$PWD"; exit 7'
-    done = as_user(volume, [*run, squashfs, "sh", "-c", script, "x", "a b", "*"], data="from outside\n", cwd="/tmp")
-    assert (done.stdout, done.returncode) == ("from outside|a b|*|65534|/tmp\n", 7), done.stderr
-    bound = as_user(
-        volume, [*run, "--bind", f"{volume}:/data/deep", squashfs, "sh", "-c", "echo /data/deep/containers/*"]
+    done = Node(volume).as_user(
+        [*run, squashfs, "sh", "-c", script, "x", "a b", "*"], data="from outside\n", cwd="/tmp"
     )
+    assert (done.stdout, done.returncode) == ("from outside|a b|*|65534|/tmp\n", 7), done.stderr
+    show = [squashfs, "sh", "-c", "echo /data/deep/containers/*"]
+    bound = Node(volume).as_user([*run, "--bind", f"{volume}:/data/deep", *show])
     assert bound.stdout == "/data/deep/containers/apptainer /data/deep/containers/images\n", bound.stderr
-    assert as_user(volume, [*run, squashfs, "sh", "-c", "echo x >/bin/new"]).returncode != 0
+    assert Node(volume).as_user([*run, squashfs, "sh", "-c", "echo x >/bin/new"]).returncode != 0
 
 
 def test_without_a_device_for_users_it_says_so(volume: Path) -> None:
@@ -109,11 +113,78 @@ def test_without_a_device_for_users_it_says_so(volume: Path) -> None:
     run = [
         f"{volume}/containers/apptainer/bin/apptainer",
         "exec",
-        f"{volume}/containers/images/image.sqsh",
+        str(volume / IMAGE),
         "sh",
         "-c",
         "",
     ]
-    done = as_user(volume, run, fuse="0600")
+    done = Node(volume, fuse="0600").as_user(run)
     assert done.returncode != 0
     assert "/dev/fuse" in done.stderr or "fuse" in done.stderr.lower()
+
+
+def hook(node: Node, *arguments: str) -> tuple[int, list[str]]:
+    """Run the node hook of this release there; what it says of containers."""
+    script = render(HOOK, software_volume_mount_dir=str(node.volume))
+    done = node.run(["sh", "-s", "--", *arguments], data=script)
+    said = [line.removeprefix("petal-node-setup: ") for line in done.stderr.splitlines()]
+    return done.returncode, [line for line in said if "container" in line]
+
+
+def test_the_hook_says_nothing_of_a_node_that_runs_containers(volume: Path) -> None:
+    assert hook(Node(volume))[1] == []
+
+
+@pytest.mark.parametrize(
+    ("lacks", "says"),
+    [
+        ({"namespaces": False}, "its users may have no user namespaces: user.max_user_namespaces is 0. Put "
+         "user.max_user_namespaces = 15000 into a file below /etc/sysctl.d, and run sysctl --system."),
+        ({"fuse": "0600"}, "users may not open /dev/fuse, which has the mode 600. Make it 666, for good by the rule "
+         'KERNEL=="fuse", MODE="0666" below /etc/udev/rules.d.'),
+        ({"fuse": "none"}, "there is no /dev/fuse. Load the kernel module fuse: modprobe fuse, and name it below "
+         "/etc/modules-load.d."),
+    ],
+)  # fmt: skip
+def test_the_hook_says_what_keeps_users_of_a_node_from_containers(
+    lacks: dict[str, Any], says: str, volume: Path
+) -> None:
+    status, said = hook(Node(volume, **lacks))
+    assert said == [f"containers at {volume} do not run on this node: {says}"]
+    assert status == 1
+
+
+def broken(directory: Path, apptainer: Path | None) -> Path:
+    """A volume with an image that is none."""
+    volume = directory / "volume"
+    (volume / IMAGE).parent.mkdir(parents=True)
+    (volume / IMAGE).write_bytes(b"hsqs" + b"\0" * 4096)
+    if apptainer:
+        (volume / "containers/apptainer").symlink_to(apptainer)
+    directory.chmod(0o755)
+    return volume
+
+
+def test_the_hook_says_that_there_is_no_apptainer_and_who_has_one() -> None:
+    if shutil.which("apptainer") or shutil.which("singularity"):
+        pytest.skip("this machine has one")
+    with tempfile.TemporaryDirectory() as directory:
+        place = broken(Path(directory), None)
+        status, said = hook(Node(place))
+    assert status == 1
+    assert said == [
+        f"containers at {place} do not run on this node, which lacks Apptainer. With --install it is fetched from its "
+        "package sources, where these have it, as EPEL does for Red Hat and its like. Otherwise build the volume with "
+        "containers_runtime: volume, which brings it along."
+    ]
+
+
+def test_the_hook_says_what_apptainer_says_where_nothing_else_is_wrong(volume: Path) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        place = broken(Path(directory), volume / "containers/apptainer")
+        status, said = hook(Node(place))
+    assert status == 1
+    assert len(said) == 1
+    assert said[0].startswith(
+        f"containers at {place} do not run on this node: {place}/containers/apptainer/bin/apptainer says: "
+    )

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A small image of this machine's own shell, and a user of a node who runs it."""
+"""A small image of this machine's own shell, and a node that has it on its volume, with what it lacks."""
 
 from __future__ import annotations
 
@@ -11,22 +11,49 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 PROGRAMS = ("sh", "cat", "id", "true", "ls")
-#: Mounts are the node's own: the volume is read-only there, and the device has the mode that is given.
+NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", "-i")
+NOBODYS = ("HOME=/tmp", "PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8")
+#: Mounts are the node's own: the volume is read-only there, /etc is a copy, and the device has the mode that is given.
 NODE = """set -eu
 volume=$1 mode=$2; shift 2
+scratch=$(mktemp -d)
+trap 'umount -l "$scratch"; rmdir "$scratch"' EXIT
+mount -t tmpfs -o mode=755 tmpfs "$scratch"
+mkdir "$scratch/upper" "$scratch/work"
+mount -t overlay -o "lowerdir=/etc,upperdir=$scratch/upper,workdir=$scratch/work" overlay /etc
 mount --bind "$volume" "$volume"
 mount -o remount,bind,ro "$volume"
-directory=$(mktemp -d)
-mknod "$directory/fuse" c 10 229
-chmod "$mode" "$directory/fuse"
-mount --bind "$directory/fuse" /dev/fuse
-rm "$directory/fuse"
-rmdir "$directory"
+if [ "$mode" = none ]; then
+    : >"$scratch/fuse"
+else
+    mknod "$scratch/fuse" c 10 229
+    chmod "$mode" "$scratch/fuse"
+fi
+mount --bind "$scratch/fuse" /dev/fuse
 # Not by exec: a mount namespace lives as long as somebody is in it, and on a node that is its init.
-setpriv --reuid=65534 --regid=65534 --clear-groups env -i HOME=/tmp PATH=/usr/bin:/bin LC_ALL=C.UTF-8 "$@"
+"$@"
+"""
+#: In a user namespace with all ids, which may have no other: what a setting does to a whole node (namespaces(7)).
+NESTED = """
+import ctypes, os, sys
+ready, go = os.pipe(), os.pipe()
+child = os.fork()
+if child == 0:
+    if ctypes.CDLL(None, use_errno=True).unshare(0x10000000) != 0:
+        raise OSError(ctypes.get_errno(), "unshare")
+    os.write(ready[1], b"x")
+    os.read(go[0], 1)
+    open("/proc/sys/user/max_user_namespaces", "w").write("0")
+    os.execvp(sys.argv[1], sys.argv[1:])
+os.read(ready[0], 1)
+for kind in ("uid", "gid"):
+    open(f"/proc/{child}/{kind}_map", "w").write("0 0 65536")
+os.write(go[1], b"x")
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
@@ -52,9 +79,31 @@ def image(file: Path) -> Path:
     return file
 
 
-def as_user(
-    volume: Path, command: Sequence[str], data: str = "", cwd: str = "/", fuse: str = "0666"
-) -> subprocess.CompletedProcess[str]:
-    """Run a command as nobody on a node that has the volume read-only; fuse: the mode of /dev/fuse there."""
-    node = ["unshare", "--mount", "--propagation", "private", "sh", "-c", NODE, "node", str(volume), fuse, *command]
-    return subprocess.run(node, input=data, capture_output=True, text=True, check=False, cwd=cwd, timeout=60)
+@dataclass(frozen=True)
+class Node:
+    """A node that has the volume read-only.
+
+    fuse: mode of its /dev/fuse, or ``none``. namespaces: whether users may have user namespaces.
+    """
+
+    volume: Path
+    fuse: str = "0666"
+    namespaces: bool = True
+
+    def run(self, command: Sequence[str], data: str = "", cwd: str = "/") -> subprocess.CompletedProcess[str]:
+        """Run a command there as root."""
+        nested = [] if self.namespaces else ["python3", "-c", NESTED]
+        node = ["sh", "-c", NODE, "node", str(self.volume), self.fuse, *nested, *command]
+        return subprocess.run(
+            ["unshare", "--mount", "--propagation", "private", *node],
+            input=data,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=cwd,
+            timeout=120,
+        )
+
+    def as_user(self, command: Sequence[str], data: str = "", cwd: str = "/") -> subprocess.CompletedProcess[str]:
+        """Run a command there as an ordinary user."""
+        return self.run([*NOBODY, *NOBODYS, *command], data, cwd)

@@ -313,7 +313,7 @@ def test_a_hook_that_was_told_nothing_finds_lmod_and_runs_it_as_nobody(public: P
     (public / "said").chmod(0o777)
     start = script[script.index("volume=") : script.index("# What the software was built for")]
     done = subprocess.run(
-        ["sh", "-euc", f"{start}root=''\n{of_the_hook('lmod_runs')}\nlmod_runs && echo \"$lmod_init\""],
+        ["sh", "-euc", f"{start}root=''\n{of_the_hook('nobody', 'lmod_runs')}\nlmod_runs && echo \"$lmod_init\""],
         env={"PATH": "/usr/sbin:/usr/bin:/bin", "SECRET": "of root"},
         capture_output=True,
         text=True,
