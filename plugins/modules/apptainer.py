@@ -45,11 +45,17 @@ options:
       - With O(state=fetched) they are put there, in place of others of the same packages. A directory may have those of
         both architectures.
     type: path
+  architecture:
+    description:
+      - For which processors it is. Without it for those of this host, and with O(state=present) for no others.
+    type: str
+    choices: [x86_64, arm64]
   archive:
     description:
-      - Address of an archive of Debian's. Without it that which the host uses itself; one that uses none, as those of Ubuntu, needs it.
-      - The archive of a time, as Debian's service of snapshots has it (an address that ends in V(/20261101T000000Z)), has
-        every version of then.
+      - Address of an archive of Debian's. Without it that which the host uses itself; one that uses none, as those of
+        Ubuntu, needs it.
+      - The archive of a time, as Debian's service of snapshots has it (an address that ends in V(/20261101T000000Z)),
+        has every version of then.
     type: str
   suite:
     description: The suite that has Apptainer.
@@ -145,6 +151,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["present", "fetched"], "default": "present"},
             "path": {"type": "path"},
             "directory": {"type": "path"},
+            "architecture": {"type": "str", "choices": ["x86_64", "arm64"]},
             "archive": {"type": "str"},
             "suite": {"type": "str", "default": "sid"},
             "base_suite": {"type": "str", "default": "trixie"},
@@ -162,9 +169,10 @@ def main() -> None:
         fields = ("directory", "archive", "suite", "base_suite", "keyring")
         source = model.Source(**{name: given[name] or "" for name in fields})
         versions, digests = model.check_versions(given["versions"]), model.check_digests(given["sha256"])
-        machine = model.machine_of(platform.machine())
+        builds = given["state"] == "present"
+        machine = model.machine_of(platform.machine(), given["architecture"] or "", builds)
         provider = Provider(host, source, machine, model.check_path("cache_dir", given["cache_dir"]), versions, digests)
-        if given["state"] == "fetched":
+        if not builds:
             module.exit_json(**provider.fill(module.check_mode).to_dict(""))
         prefix = model.check_path("path", given["path"])
         outcome = Installation(host, prefix, provider).ensure(module.check_mode)

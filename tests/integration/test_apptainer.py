@@ -17,9 +17,14 @@ from typing import Any
 
 import pytest
 import spack_at_hand
+from debs import machine
 from modules import fail_module, result_of, run_module, start_module
 from node_hook import HOOK, render
 from node_image import Node, image
+
+from ansible_collections.petal.hpc.plugins.module_utils._apptainer import deb_api
+from ansible_collections.petal.hpc.plugins.module_utils._apptainer.model import MACHINES
+from ansible_collections.petal.hpc.plugins.module_utils._apptainer.model import PACKAGES as PACKAGES_OF_DEBIAN
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="another user is made by root"),
@@ -106,6 +111,53 @@ def test_an_ordinary_user_runs_an_image_on_a_read_only_volume(volume: Path) -> N
     bound = Node(volume).as_user([*run, "--bind", f"{volume}:/data/deep", *show])
     assert bound.stdout == "/data/deep/containers/apptainer /data/deep/containers/images\n", bound.stderr
     assert Node(volume).as_user([*run, squashfs, "sh", "-c", "echo x >/bin/new"]).returncode != 0
+
+
+def test_it_runs_where_there_is_no_c_library_at_all(volume: Path) -> None:
+    """A system that is one static program."""
+    busybox = shutil.which("busybox")
+    if busybox is None or "statically linked" not in _kind(busybox):
+        pytest.skip("there is no static busybox (busybox-static)")
+    installed = volume / "containers/apptainer"
+    script = f"""set -e
+    root=$(mktemp -d); mount -t tmpfs -o mode=755 tmpfs $root
+    mkdir -p $root/bin $root/dev $root/etc $root/proc $root/sys $root/tmp $root/var/tmp $root/old $root{volume}
+    cp {busybox} $root/bin/busybox; ln -s busybox $root/bin/sh
+    printf 'root:x:0:0:::/bin/sh\\nnobody:x:65534:65534::/tmp:/bin/sh\\n' >$root/etc/passwd
+    printf 'root:x:0:\\nnogroup:x:65534:\\n' >$root/etc/group; touch $root/etc/hosts $root/etc/resolv.conf
+    mount --bind {volume} $root{volume}; mount -t proc proc $root/proc
+    mount --rbind /dev $root/dev; mount --rbind /sys $root/sys
+    cd $root; pivot_root . old; /bin/busybox umount -l /old; cd /
+    /bin/busybox ls /
+    /bin/busybox su nobody -s /bin/sh -c '{installed}/bin/apptainer --silent exec {volume}/{IMAGE} id -u'
+    """
+    done = Node(volume).run(["unshare", "--mount", "sh", "-c", script])
+    assert done.returncode == 0, done.stderr
+    *system, user = done.stdout.split()
+    assert user == "65534"
+    assert not [name for name in system if name.startswith(("lib", "usr"))]
+
+
+def _kind(program: str) -> str:
+    return subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stderr.replace(
+        "not a dynamic executable", "statically linked"
+    )
+
+
+def test_packages_of_the_other_architecture_are_laid_out_alike(tmp_path: Path) -> None:
+    """As far as a host can tell that does not run them."""
+    other = "arm64" if machine() == MACHINES["x86_64"] else "x86_64"
+    done = result_of(start_module("apptainer", state="fetched", directory=tmp_path, architecture=other), timeout=300)
+    if done.get("failed"):
+        pytest.skip(f"no archive of Debian's can be reached: {done['msg'][:300]}")
+    foreign = MACHINES["aarch64" if other == "arm64" else other]
+    for file in tmp_path.glob("*.deb"):
+        deb = deb_api.read(file)
+        assert deb.architecture == foreign.deb
+        deb_api.unpack(file, PACKAGES_OF_DEBIAN[deb.name], foreign, tmp_path / "new")
+    for program in (*foreign.relocated, f"{foreign.libraries}/{foreign.loader}"):
+        assert (tmp_path / "new" / program).read_bytes()[:4] == b"\x7fELF"
+    assert "by a host of the same architecture" in fail_module("apptainer", path="/x/y", architecture=other)
 
 
 def test_without_a_device_for_users_it_says_so(volume: Path) -> None:

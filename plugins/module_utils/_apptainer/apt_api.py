@@ -113,7 +113,7 @@ class Apt:
         archive = next(filter(is_address, found), "")
         if not archive:
             raise ApptainerError(
-                "this host takes no packages from an archive of Debian's: name one (archive). Apptainer comes from Debian on "
-                f"other systems too. {_ELSEWHERE}"
+                "this host takes no packages from an archive of Debian's: name one (archive). Apptainer comes from "
+                f"Debian on other systems too. {_ELSEWHERE}"
             )
         return archive

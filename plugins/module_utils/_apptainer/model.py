@@ -62,6 +62,8 @@ class Machine:
         return ("bin/apptainer", f"{self.programs}/squashfuse_ll", f"{self.programs}/starter")
 
 
+#: As seeds name them, and as uname(1) does.
+_ARCHITECTURES = {"x86_64": "x86_64", "arm64": "aarch64"}
 #: By what uname(1) says.
 MACHINES = {
     "x86_64": Machine("amd64", "x86_64-linux-gnu", "ld-linux-x86-64.so.2"),
@@ -113,7 +115,8 @@ CONFIGURATION = """\
 allow setuid = no
 root default capabilities = no
 
-# A container sees the user's files where they are.
+# A container sees the user's files where they are. What is bound has to be there, and a node in UTC may have no
+# /etc/localtime.
 mount proc = yes
 mount sys = yes
 mount dev = yes
@@ -122,7 +125,6 @@ mount home = yes
 mount tmp = yes
 mount hostfs = no
 mount slave = yes
-bind path = /etc/localtime
 bind path = /etc/hosts
 user bind control = yes
 
@@ -224,11 +226,21 @@ def is_address(archive: str) -> bool:
     return _ADDRESS.fullmatch(archive) is not None
 
 
-def machine_of(name: str) -> Machine:
-    """The machine that uname(1) names so. Raises ApptainerError."""
+def machine_of(name: str, wanted: str = "", builds: bool = False) -> Machine:
+    """The machine that is wanted, as a seed names its architecture, else the one that uname(1) names so.
+
+    :param builds: whether it is more than package files that is wanted. Raises ApptainerError.
+    """
     if name not in MACHINES:
         raise ApptainerError(f"Apptainer is not to be had for {name} processors: expected {' or '.join(MACHINES)}")
-    return MACHINES[name]
+    here = MACHINES[name]
+    machine = MACHINES[_ARCHITECTURES[wanted]] if wanted else here
+    if builds and machine != here:
+        raise ApptainerError(
+            f"architecture {wanted}: this host has {name} processors. Apptainer is put onto a volume by a host of the "
+            "same architecture; state=fetched fetches the packages of either."
+        )
+    return machine
 
 
 def check_versions(versions: Mapping[str, Any]) -> dict[str, str]:

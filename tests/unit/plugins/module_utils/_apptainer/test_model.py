@@ -98,6 +98,13 @@ def test_a_processor_that_debian_has_no_apptainer_for_is_refused() -> None:
         model.machine_of("riscv64")
 
 
+def test_packages_of_another_architecture_are_fetched_and_not_installed() -> None:
+    assert model.machine_of("x86_64") == model.machine_of("aarch64", "x86_64") == X86
+    assert model.machine_of("aarch64", "arm64", builds=True) == model.machine_of("x86_64", "arm64") == ARM
+    with pytest.raises(ApptainerError, match=r"architecture arm64: this host has x86_64 .*state=fetched fetches"):
+        model.machine_of("x86_64", "arm64", builds=True)
+
+
 def test_a_control_file_is_read() -> None:
     text = (
         "Package: libc6\nSource: glibc (2.41-12)\nVersion: 2.41-12+deb13u5\nArchitecture: amd64\nDescription: x\n y\n"
