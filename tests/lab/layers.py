@@ -48,6 +48,7 @@ PACKAGES = (
     "_lookup",
     "_sharing",
     "_audit",
+    "_containers",
     "_exchange",
     "_buildcache",
     "_python",

@@ -30,6 +30,7 @@ KNOWN: dict[str, tuple[str, int]] = {
     "module_utils/_buildcache/scripts/hand_on.py": (OURS, 1),
     "module_utils/_buildcache/api/keyring.py": (f"{OURS}; {KERNEL}", 9),
     "module_utils/_components/api.py": (f"{VOLUME}; the operating system's own", 4),
+    "module_utils/_containers/packages_api.py": ("directories of a moment", 1),
     "module_utils/_exchange/api/file.py": (f"{NAMED}; {OURS}", 3),
     "module_utils/_exchange/api/stores.py": (f"{OURS}: the archive that is published", 1),
     "module_utils/_fstab/api.py": ("the system's own fstab", 1),
@@ -86,6 +87,7 @@ KNOWN: dict[str, tuple[str, int]] = {
 BELOW = "module_utils/_host/below_api.py"
 #: Those that handle directories of others, and must go through BELOW.
 FOREIGN = (
+    "module_utils/_containers/rootfs_api.py",
     "module_utils/_objects/api/directory.py",
     "module_utils/_registry/api.py",
     "module_utils/_sandbox/api.py",

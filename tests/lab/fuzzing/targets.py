@@ -24,6 +24,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
+import image_samples
 import seed_samples
 from ansible.errors import AnsibleError
 from hypothesis.strategies import SearchStrategy
@@ -36,6 +37,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._audit import place, sec
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache import model as buildcache
 from ansible_collections.petal.hpc.plugins.module_utils._comparison.model import compare
 from ansible_collections.petal.hpc.plugins.module_utils._comparison.reading import of_seed, of_snapshot
+from ansible_collections.petal.hpc.plugins.module_utils._containers import packages as in_image
+from ansible_collections.petal.hpc.plugins.module_utils._containers.licences import of_copyright
 from ansible_collections.petal.hpc.plugins.module_utils._core import tags as tag
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._exchange import model as portable
@@ -645,6 +648,16 @@ def _beside(data: bytes) -> None:
         assert found["different"] is not False or found["same_fingerprint"]
 
 
+def _in_image(data: bytes) -> None:
+    text = data.decode("utf-8", "replace")
+    system = in_image.system(text)
+    for read in (in_image.dpkg, in_image.apk, in_image.rpm):
+        json.dumps(in_image.listed(read(text).packages, system))
+    found = [one for one in (in_image.python(text), in_image.conda(data)[0]) if one]
+    json.dumps(in_image.listed(found, system))
+    of_copyright(text)
+
+
 def _build_report(data: bytes) -> None:
     manifest = _json(data)
     environment = manifest.pop("environment", {}) if isinstance(manifest, dict) else None
@@ -967,6 +980,8 @@ def _targets() -> Iterator[Target]:
     yield _documents("bom", _bom, [_BOM])
     yield _documents("sbom", _sbom, [_VOLUME_MANIFEST])
     yield _documents("beside", _beside, [_BESIDE], ["resolvedDependencies", "annotations", "byproducts", "modules"])
+    conda = json.dumps({"name": "x", "version": "1", "channel": "https://h/t/tk/main", "files": ["a.egg-info"]})
+    yield _texts("in-image", _in_image, [*image_samples.TEXTS, conda], ["\nLicense: ", "\nP:", " or ", "\t", "ID="])
     yield _documents("report", _build_report, [_REPORTED])
     yield _texts("content", _content, _SECRETS, ["PRIVATE KEY-----", "password ", "secret = ", "ghp_", "xoxb-1"])
     yield _texts("licence", _licence, _LICENCES, ["MIT", " AND ", " OR ", " WITH ", "(", ")"])
