@@ -10,6 +10,7 @@ short_description: Make one bill of materials from a volume's manifest
 version_added: "0.1.0"
 description:
   - Gives a software bill of materials in CycloneDX 1.6 JSON for everything that a manifest lists.
+  - Container images are components, and so are the packages inside of them, as C(images) of the manifest lists them.
   - The same manifest always gives the same text.
 author:
   - petal.hpc contributors (@petal-hpc)

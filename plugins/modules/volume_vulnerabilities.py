@@ -17,11 +17,12 @@ description:
   - Compares a volume's bill of materials with an export of OSV (U(https://osv.dev)), which is on the controller. It
     asks no network.
   - Python packages are compared by PEP 440, those that Spack has built (C(py-NAME)) too; ranges of type SEMVER by
-    SemVer; everything else by the lists of versions that records have. Other packages of Spack are looked up by their
-    names among the projects of the ecosystem OSS-Fuzz, those of Debian and Ubuntu by their source packages, and those
-    of Rocky Linux and AlmaLinux by their own names.
-  - What a record names, and has in ranges alone that this does not compare (Git, Debian's own versions), is in
-    RV(not_compared). A record that was withdrawn does not count.
+    SemVer; packages of operating systems in the order that dpkg, rpm and apk have; everything else by the lists of
+    versions that records have. Other packages of Spack are looked up by their names among the projects of the
+    ecosystem OSS-Fuzz, those of Debian, Ubuntu and Alpine by their source packages, and those of Rocky Linux,
+    AlmaLinux, Red Hat and openSUSE by their own names. Packages inside of container images are among them.
+  - What a record names, and has in ranges alone that this does not compare (those of Git), is in RV(not_compared). A
+    record that was withdrawn does not count.
 extends_documentation_fragment:
   - petal.hpc.info
 options:
@@ -93,7 +94,7 @@ not_compared:
   returned: success
   type: list
   elements: str
-  sample: ["lua5.3 5.3.6-2 (DEBIAN-CVE-2021-43519)"]
+  sample: ["zlib 1.3 (OSV-2021-777)"]
 records:
   description: How many records were read.
   returned: success

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import datetime
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._audit.spdx import is_known
 from ansible_collections.petal.hpc.plugins.module_utils._audit.table import SPACK
+from ansible_collections.petal.hpc.plugins.module_utils._components import images
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.vendors import licence_of
 
@@ -21,6 +22,7 @@ try:
     from cyclonedx.model import ExternalReference, ExternalReferenceType, Property, XsUri
     from cyclonedx.model.bom import Bom, BomMetaData
     from cyclonedx.model.component import Component, ComponentType
+    from cyclonedx.model.dependency import Dependency
     from cyclonedx.model.tool import ToolRepository
     from cyclonedx.output.json import JsonV1Dot6
     from packageurl import PackageURL
@@ -42,8 +44,9 @@ def volume_sbom(manifest: Mapping[str, Any]) -> str:
 
     ``manifest`` is the volume's manifest: ``fingerprint``, ``build_id``, ``name``, ``created`` (ISO 8601 with a zone),
     ``packages``, a list of ``{name, version, manager, hash, license, …}``, and what these stand on, ``components`` (see
-    petal.hpc.volume_components) and ``versions``. The same manifest gives the same text: serial number and time come
-    from it. Raises PetalError where the library is missing or the manifest lacks a part.
+    petal.hpc.volume_components) and ``versions``; ``images``, each with its own ``packages``. The same manifest gives
+    the same text: serial number and time come from it. Raises PetalError where the library is missing or the manifest
+    lacks a part.
     """
     if MISSING is not None:
         raise PetalError(f"install the Python package cyclonedx-python-lib on the controller ({MISSING})")
@@ -57,16 +60,19 @@ def volume_sbom(manifest: Mapping[str, Any]) -> str:
         components = {reference: _component(reference, entry) for reference, entry in listed.items()}
         tools = ToolRepository(components=_tools(manifest.get("versions", {})))
         metadata = BomMetaData(component=volume, timestamp=created, tools=tools)
-        bom = Bom(metadata=metadata, components=components.values(), serial_number=serial)
-        bom.register_dependency(volume, components.values())
+        contained = _contained(manifest.get("images", ()))
+        inside = {id(one): one for _image, within in contained for one in within}
+        pulled = [image for image, _within in contained]
+        every = [*components.values(), *pulled, *inside.values()]
         entries = [
             (str(entry.get(by) or ""), components[key]) for by in ("hash", "purl") for key, entry in listed.items()
         ]
         named = {name: component for name, component in entries if name}
-        for reference, entry in listed.items():
-            # What is the operating system's is none of the volume's components.
-            needed = [named[key] for key in entry.get("dependencies", ()) if key in named]
-            bom.register_dependency(components[reference], needed)
+        needs = [(volume, [*components.values(), *pulled]), *contained, *((one, []) for one in inside.values())]
+        needs += [(components[reference], _needed(entry, named)) for reference, entry in listed.items()]
+        bom = Bom(metadata=metadata, components=every, serial_number=serial, dependencies=_graph(needs))
+        # All are there. The library would look through all for each again, for which packages of images are too many.
+        vars(bom)["register_dependency"] = lambda **_target: None
         return str(JsonV1Dot6(bom).output_as_string(indent=2)) + "\n"
     except KeyError as error:
         raise PetalError(f"the manifest has no {error}; it does not come from this collection") from error
@@ -82,11 +88,61 @@ def _tools(versions: Mapping[str, Any]) -> list[Any]:
     ]
 
 
+def _needed(entry: Mapping[str, Any], named: Mapping[str, Any]) -> list[Any]:
+    # What is the operating system's is none of the volume's components.
+    return [named[key] for key in entry.get("dependencies", ()) if key in named]
+
+
+def _graph(needs: Iterable[tuple[Any, list[Any]]]) -> list[Any]:
+    return [
+        Dependency(ref=one.bom_ref, dependencies=[Dependency(ref=other.bom_ref) for other in needed])
+        for one, needed in needs
+    ]
+
+
+def _contained(listed: Iterable[Mapping[str, Any]]) -> list[tuple[Any, list[Any]]]:
+    """Images, each with what is inside of it. A package that several images have is one component."""
+    said: dict[tuple[str, str], tuple[Mapping[str, Any], list[str]]] = {}
+    within: list[tuple[Mapping[str, Any], list[tuple[str, str]]]] = []
+    for image in listed:
+        keys = []
+        for entry in image.get("packages", ()):
+            key = (str(entry["purl"]), str(entry.get("license") or ""))
+            said.setdefault(key, (entry, []))[1].append(images.label(image))
+            keys.append(key)
+        within.append((image, keys))
+    # Images may know different licences of one package.
+    references = {key: f"image:{number}:{key[0]}" for number, key in enumerate(sorted(said))}
+    packages = {
+        key: _component(references[key], entry, [("petal:image", name) for name in dict.fromkeys(names)])
+        for key, (entry, names) in said.items()
+    }
+    return [(_image(image), [packages[key] for key in dict.fromkeys(keys)]) for image, keys in within]
+
+
+def _image(image: Mapping[str, Any]) -> Any:
+    file_digest = str(image.get("sha256") or "").removeprefix("sha256:")
+    entry = {
+        "name": image["name"],
+        "version": image.get("version") or image["digest"],
+        "manager": images.CONTAINER,
+        "origin": images.REGISTRY,
+        "kind": "container",
+        "path": image.get("file"),
+        "license": images.licence(image),
+        "hash": f"sha256:{file_digest}" if file_digest else "",
+        "purl": images.address(image),
+    }
+    more = {"petal:image": images.label(image), "petal:reference": images.reference(image)}
+    more |= {"petal:digest": str(image["digest"]), "petal:platform": str(image.get("platform") or "")}
+    return _component(f"container:{image['name']}:{image.get('version')}:{image['digest']}", entry, more.items())
+
+
 def _reference(entry: Mapping[str, Any]) -> str:
     return ":".join(str(entry.get(key) or "") for key in ("manager", "name", "version", "hash"))
 
 
-def _component(reference: str, entry: Mapping[str, Any]) -> Any:
+def _component(reference: str, entry: Mapping[str, Any], more: Iterable[tuple[str, str]] = ()) -> Any:
     name, version = str(entry["name"]), str(entry["version"])
     digest, licence, url = (str(entry.get(key) or "") for key in ("hash", "license", "url"))
     # A pip hash is one of the file that was installed; Spack's names the node of the dependency graph.
@@ -105,5 +161,5 @@ def _component(reference: str, entry: Mapping[str, Any]) -> Any:
         licenses=[LicenseFactory().make_from_string(licence)] if licence else [],
         purl=PackageURL.from_string(entry["purl"]) if entry.get("purl") else known,
         external_references=[ExternalReference(type=ExternalReferenceType.VCS, url=XsUri(url))] if url else [],
-        properties=[Property(name=key, value=str(value)) for key, value in notes.items() if value],
+        properties=[Property(name=key, value=str(value)) for key, value in (*notes.items(), *more) if value],
     )

@@ -5,8 +5,8 @@
 """Which packages of a bill of materials OSV's records name (https://ossf.github.io/osv-schema/).
 
 What is compared: PyPI by PEP 440 (with `packaging`, which is on the controller only, so that no module may reach this),
-ranges of type SEMVER by SemVer, and lists of versions as they are. What has ranges of another kind alone (Git, Debian's
-own) is not compared, and that is said.
+packages of operating systems as their managers order them, ranges of type SEMVER by SemVer, and lists of versions as
+they are. What has ranges of another kind alone (Git) is not compared, and that is said.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from urllib.parse import unquote
 
 from ansible_collections.petal.hpc.plugins.module_utils._components.bom import NO_BILL, has, listed
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._vulnerabilities import versions
 
 PYPI = "PyPI"
 #: Programs in C and C++, by the names of their projects: what comes nearest to the names of Spack's packages.
@@ -36,8 +37,37 @@ ECOSYSTEMS = {
     "nuget": "NuGet",
     "hackage": "Hackage",
 }
-_SYSTEMS = {"debian": "Debian:{}", "ubuntu": "Ubuntu:{}:LTS", "rocky": "Rocky Linux:{}", "almalinux": "AlmaLinux:{}"}
-_CODENAMES = {"bullseye": "11", "bookworm": "12", "trixie": "13", "jammy": "22.04", "noble": "24.04"}
+_SYSTEMS = {
+    "debian": ("Debian:{}",),
+    "ubuntu": ("Ubuntu:{}:LTS",),
+    "rocky": ("Rocky Linux:{}",),
+    "almalinux": ("AlmaLinux:{}",),
+    "rhel": ("Red Hat:enterprise_linux:{}::baseos", "Red Hat:enterprise_linux:{}::appstream"),
+    "opensuse-leap": ("openSUSE:Leap {}",),
+    "alpine": ("Alpine:v{}",),
+    "wolfi": ("Wolfi",),
+    "chainguard": ("Chainguard",),
+}
+#: Of how many numbers the release is that OSV has; of all others of one.
+_NUMBERS = {"ubuntu": 2, "alpine": 2, "opensuse-leap": 2}
+_CODENAMES = {
+    "buster": "10",
+    "bullseye": "11",
+    "bookworm": "12",
+    "trixie": "13",
+    "forky": "14",
+    "bionic": "18.04",
+    "focal": "20.04",
+    "jammy": "22.04",
+    "noble": "24.04",
+    "resolute": "26.04",
+}
+#: What orders versions, by the first word of an ecosystem.
+_ORDERS = {
+    **dict.fromkeys(("Debian", "Ubuntu"), versions.deb),
+    **dict.fromkeys(("Rocky Linux", "AlmaLinux", "Red Hat", "openSUSE"), versions.rpm),
+    **dict.fromkeys(("Alpine", "Wolfi", "Chainguard"), versions.apk),
+}
 
 _PURL = re.compile(r"pkg:(?P<kind>[a-z0-9.+-]+)/(?P<path>[^@?#]+)(?:@(?P<version>[^?#]+))?(?:\?(?P<query>[^#]*))?")
 _SEMVER = re.compile(r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?", re.ASCII)
@@ -53,11 +83,15 @@ class VulnerabilitiesError(PetalError):
 
 @dataclass(frozen=True)
 class Package:
-    """A package of a bill of materials, as OSV calls it. names: of one package there may be several."""
+    """A package of a bill of materials, as OSV calls it. names: of one package there may be several.
+
+    source_version: of what it was built, where records speak of that, and it is another one.
+    """
 
     name: str
     version: str
     names: tuple[tuple[str, str], ...]
+    source_version: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,21 +136,24 @@ def packages(bom: Any) -> list[Package]:
 def _package(item: Mapping[str, Any]) -> Package:
     name, version = str(item.get("name", "")), str(item.get("version", ""))
     names: list[tuple[str, str]] = []
+    source_version = ""
     match = _PURL.fullmatch(str(item.get("purl", "")))
     if match:
+        query = dict(pair.partition("=")[::2] for pair in (match["query"] or "").split("&"))
         version = unquote(match["version"] or "") or version
-        names += _of_purl(match)
+        version = f"{query['epoch']}:{version}" if query.get("epoch") else version
+        source_version = unquote(query.get("upstream", "")).partition("@")[2]
+        names += _of_purl(match, query)
     if has(item, "petal:manager", "spack"):
         # Of Spack's own names there is no ecosystem; those of Python packages say what they are.
         names.append((PYPI, plain(name[3:])) if name.startswith("py-") else (OSS_FUZZ, name))
-    return Package(name, version, tuple(dict.fromkeys(names)))
+    return Package(name, version, tuple(dict.fromkeys(names)), source_version)
 
 
-def _of_purl(match: re.Match[str]) -> list[tuple[str, str]]:
+def _of_purl(match: re.Match[str], query: Mapping[str, str]) -> list[tuple[str, str]]:
     parts = [unquote(part) for part in match["path"].split("/")]
-    query = dict(pair.partition("=")[::2] for pair in (match["query"] or "").split("&"))
     kind = match["kind"]
-    if kind in ("deb", "rpm"):
+    if kind in ("deb", "rpm", "apk"):
         return _of_system(parts, query)
     ecosystem = ECOSYSTEMS.get(kind)
     if ecosystem is None:
@@ -126,13 +163,13 @@ def _of_purl(match: re.Match[str]) -> list[tuple[str, str]]:
 
 
 def _of_system(parts: list[str], query: Mapping[str, str]) -> list[tuple[str, str]]:
-    system = _SYSTEMS.get(parts[0])
     release = unquote(query.get("distro", ""))
-    release = _CODENAMES.get(release, release.rpartition("-")[2].partition(".")[0])
-    # Debian's records are of source packages; an RPM's source is a file name.
-    source = unquote(query.get("upstream", ""))
+    numbers = release.rpartition("-")[2].split(".")[: _NUMBERS.get(parts[0], 1)]
+    release = _CODENAMES.get(release, ".".join(numbers))
+    # Records of Debian's and Alpine's are of source packages; an RPM's source is a file name.
+    source = unquote(query.get("upstream", "")).partition("@")[0]
     name = source if source and not source.endswith(".rpm") else parts[-1]
-    return [(system.format(release), name)] if system else []
+    return [(system.format(release), name) for system in _SYSTEMS.get(parts[0], ())]
 
 
 def plain(name: str) -> str:
@@ -184,7 +221,7 @@ class Matcher:
             raise VulnerabilitiesError(f"{record['id']}: a package of affected is no mapping")
         ecosystem, name = str(named.get("ecosystem", "")), str(named.get("name", ""))
         for package in self._by_name.get((ecosystem, plain(name) if ecosystem == PYPI else name), ()):
-            verdict = _judged(entry, package.version, ecosystem)
+            verdict = _judged(entry, package.source_version or package.version, ecosystem)
             key = (package.name, package.version)
             if verdict is None:
                 missed.add(key)
@@ -200,9 +237,9 @@ class _Verdict:
 
 def _judged(entry: Mapping[str, Any], version: str, ecosystem: str) -> _Verdict | None:
     """Whether a version is affected; None where that cannot be told."""
-    versions = {_LEADING_V.sub("", str(one)) for one in entry.get("versions") or ()}
-    named = _LEADING_V.sub("", version) in versions
-    told, fixed, affected = bool(versions), [], named
+    listed_ones = {_LEADING_V.sub("", str(one)) for one in entry.get("versions") or ()}
+    named = _LEADING_V.sub("", version) in listed_ones
+    told, fixed, affected = bool(listed_ones), [], named
     for one in entry.get("ranges") or ():
         order = _order(str(one.get("type", "")), ecosystem) if isinstance(one, Mapping) else None
         key = order(version) if order else None
@@ -218,7 +255,9 @@ def _judged(entry: Mapping[str, Any], version: str, ecosystem: str) -> _Verdict 
 def _order(kind: str, ecosystem: str) -> Order | None:
     if kind == "SEMVER":
         return semver
-    return pep440 if kind == "ECOSYSTEM" and ecosystem == PYPI else None
+    if kind != "ECOSYSTEM":
+        return None
+    return pep440 if ecosystem == PYPI else _ORDERS.get(ecosystem.partition(":")[0])
 
 
 def _in_range(events: Any, key: Key, order: Order) -> tuple[bool, list[str]]:

@@ -113,3 +113,67 @@ def test_the_same_manifest_gives_the_same_text() -> None:
 def test_a_part_that_is_missing_is_named(key: str) -> None:
     with pytest.raises(PetalError, match=key):
         volume_sbom({name: value for name, value in MANIFEST.items() if name != key})
+
+
+LIBC = {
+    "name": "libc6",
+    "version": "2.36-9",
+    "manager": "deb",
+    "license": "LGPL-2.1-or-later",
+    "origin": "image",
+    "purl": "pkg:deb/debian/libc6@2.36-9?arch=amd64&distro=bookworm&upstream=glibc",
+}
+SIX = {"name": "six", "version": "1.16.0", "manager": "pypi", "origin": "image", "purl": "pkg:pypi/six@1.16.0"}
+SAMTOOLS: dict[str, Any] = {
+    "name": "samtools",
+    "version": "1.20",
+    "image": "docker://me:secret@quay.io/bio/SamTools:1.20",
+    "digest": "sha256:" + "d" * 64,
+    "platform": "linux/amd64",
+    "file": "containers/images/sha256/dd.sqfs",
+    "sha256": "f" * 64,
+    "size": 4096,
+    "labels": {"org.opencontainers.image.licenses": "MIT"},
+    "modules": ["samtools"],
+    "packages": [LIBC, SIX],
+    "problems": [],
+}
+BWA = {**SAMTOOLS, "name": "bwa", "version": "", "image": "file:bwa.tar", "labels": {}, "packages": [LIBC]}
+CONTAINED = {**MANIFEST, "images": [SAMTOOLS, BWA]}
+
+
+def test_images_and_what_is_inside_of_them() -> None:
+    text = volume_sbom(CONTAINED)
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    assert "secret" not in text
+    found = {item["name"]: item for item in json.loads(text)["components"] if "spack" not in item["bom-ref"]}
+    samtools = found["samtools"]
+    assert samtools["type"] == "container"
+    assert samtools["purl"].startswith("pkg:oci/samtools@sha256:" + "d" * 64 + "?arch=amd64&repository_url=quay.io")
+    assert samtools["hashes"] == [{"alg": "SHA-256", "content": "f" * 64}]
+    assert samtools["licenses"] == [{"license": {"id": "MIT"}}]
+    assert found["bwa"]["purl"] == "pkg:oci/bwa@sha256:" + "d" * 64 + "?arch=amd64"
+    said = [item["value"] for item in found["libc6"]["properties"] if item["name"] == "petal:image"]
+    assert said == ["bwa", "samtools:1.20"]
+    assert found["libc6"]["purl"] == LIBC["purl"]
+
+
+def test_an_image_has_its_packages_and_the_volume_the_image() -> None:
+    bill = json.loads(volume_sbom(CONTAINED))
+    names = {item["bom-ref"]: item["name"] for item in bill["components"]}
+    needs = {names.get(item["ref"], item["ref"]): item.get("dependsOn", []) for item in bill["dependencies"]}
+    assert sorted(names[one] for one in needs["volume"]) == ["bwa", "numpy", "odd", "samtools", "samtools", "samtools"]
+    assert [names[one] for one in needs["bwa"]] == ["libc6"]
+    (samtools,) = (item for item in bill["dependencies"] if item["ref"].startswith("container:samtools"))
+    assert sorted(names[one] for one in samtools["dependsOn"]) == ["libc6", "six"]
+
+
+def test_two_licences_of_one_package_of_images_are_two_components() -> None:
+    other = {**BWA, "packages": [{**LIBC, "license": "GPL-3.0-only"}]}
+    bill = json.loads(volume_sbom({**MANIFEST, "images": [SAMTOOLS, other]}))
+    assert len([item for item in bill["components"] if item["name"] == "libc6"]) == 2
+
+
+def test_an_image_without_a_digest_is_none_of_ours() -> None:
+    with pytest.raises(PetalError, match="digest"):
+        volume_sbom({**MANIFEST, "images": [{"name": "x", "image": "x"}]})

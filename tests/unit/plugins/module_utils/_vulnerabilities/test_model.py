@@ -137,10 +137,43 @@ def test_versions_that_are_listed_need_no_order() -> None:
 
 
 def test_what_cannot_be_compared_is_said() -> None:
-    affected = ranged("ECOSYSTEM", {"introduced": "0"}, {"fixed": "5.4"}, ecosystem="Debian:12", name="lua5.3")
+    affected = ranged("GIT", {"introduced": "0"}, {"fixed": "a" * 40}, ecosystem="Debian:12", name="lua5.3")
     address = "pkg:deb/debian/lua5.3@5.3.6-2?arch=amd64&distro=bookworm"
     found = look(bom(address, name="lua5.3"), record(affected)).findings
     assert (found.found, found.not_compared) == ([], ["lua5.3 5.3.6-2 (OSV-1)"])
+
+
+@pytest.mark.parametrize(
+    ("purl", "ecosystem", "name", "fixed", "hit"),
+    [
+        ("pkg:deb/debian/libc6@2.36-9?distro=bookworm&upstream=glibc", "Debian:12", "glibc", "2.36-9+deb12u7", True),
+        (
+            "pkg:deb/debian/libc6@2.36-9%2Bdeb12u8?distro=bookworm&upstream=glibc",
+            "Debian:12",
+            "glibc",
+            "2.36-9+deb12u7",
+            False,
+        ),
+        # What is built of another version is as old as that.
+        (
+            "pkg:deb/debian/gcc@4%3A12-3?distro=bookworm&upstream=gcc-defaults%401.2",
+            "Debian:12",
+            "gcc-defaults",
+            "1.3",
+            True,
+        ),
+        ("pkg:rpm/rocky/vim@8.2-20.el9?distro=rocky-9.4&epoch=2", "Rocky Linux:9", "vim", "2:8.2-21.el9", True),
+        ("pkg:rpm/rocky/vim@8.2-20.el9?distro=rocky-9.4&epoch=2", "Rocky Linux:9", "vim", "1:9.0-1.el9", False),
+        ("pkg:apk/alpine/musl@1.2.5-r0?distro=alpine-3.20.3", "Alpine:v3.20", "musl", "1.2.5-r1", True),
+        ("pkg:apk/alpine/musl@1.2.5-r0?distro=alpine-3.20.3", "Alpine:v3.19", "musl", "1.2.5-r1", False),
+    ],
+)
+def test_packages_of_systems_by_the_order_of_their_versions(
+    purl: str, ecosystem: str, name: str, fixed: str, hit: bool
+) -> None:
+    affected = ranged("ECOSYSTEM", {"introduced": "0"}, {"fixed": fixed}, ecosystem=ecosystem, name=name)
+    found = look(bom(purl), record(affected)).findings
+    assert ([one.fixed for one in found.found], found.not_compared) == ([(fixed,)] if hit else [], [])
 
 
 @pytest.mark.parametrize(
@@ -151,7 +184,15 @@ def test_what_cannot_be_compared_is_said() -> None:
         ("pkg:npm/%40angular/core@1", ("npm", "@angular/core")),
         ("pkg:deb/debian/python3.11-minimal@3?distro=bookworm&upstream=python3.11", ("Debian:12", "python3.11")),
         ("pkg:deb/ubuntu/lua5.3@5?distro=jammy", ("Ubuntu:22.04:LTS", "lua5.3")),
+        ("pkg:deb/ubuntu/lua5.3@5?distro=ubuntu-22.04", ("Ubuntu:22.04:LTS", "lua5.3")),
+        (
+            "pkg:deb/debian/gcc@4%3A12.2.0-3?distro=debian-12&upstream=gcc-defaults%401.203",
+            ("Debian:12", "gcc-defaults"),
+        ),
         ("pkg:rpm/rocky/lua@5?distro=rocky-9.4&upstream=lua-5.src.rpm", ("Rocky Linux:9", "lua")),
+        ("pkg:rpm/opensuse-leap/lua@5?distro=opensuse-leap-15.6", ("openSUSE:Leap 15.6", "lua")),
+        ("pkg:apk/alpine/ssl_client@1?distro=alpine-3.20.3&upstream=busybox", ("Alpine:v3.20", "busybox")),
+        ("pkg:apk/wolfi/curl@8?distro=wolfi-20230201", ("Wolfi", "curl")),
     ],
 )
 def test_names_by_package_url(purl: str, name: tuple[str, str]) -> None:
