@@ -21,6 +21,8 @@ description:
     tests, examples, templates or mock-ups, and the package's list of its files (C(RECORD) of a wheel, Spack's
     C(install_manifest.json)) has this very file. Python's own tests and those of Spack have no list, there the place
     decides.
+  - What is inside of container images cannot be seen in their files. It is looked at by the same rules when an image is
+    unpacked, and O(images) hands that on; a path there is shown as C(IMAGE:/PATH).
   - A find warns, and does not fail. M(petal.hpc.volume_audit) only tells; what is done about it is up to others.
 extends_documentation_fragment:
   - petal.hpc.info
@@ -35,15 +37,16 @@ options:
     required: true
   accept:
     description:
-      - Files that you have looked at and that are no secrets, as shell patterns of paths below O(path). V(*) matches a
-        slash too.
+      - Files that you have looked at and that are no secrets, as shell patterns of paths below O(path), or of
+        C(IMAGE:/PATH) inside of images. V(*) matches a slash too.
     type: list
     elements: str
     default: []
   known_licences:
     description:
-      - SPDX expressions by the names of packages. They count for packages of which O(sbom) says nothing that is known;
-        what is known to be not open stays so.
+      - SPDX expressions by the names of packages, and of those inside of images by shell patterns of C(IMAGE:PACKAGE),
+        such as V(samtools:*). They count for packages of which O(sbom) says nothing that is known; what is known to be
+        not open stays so.
     type: dict
     default: {}
   system:
@@ -51,6 +54,14 @@ options:
       - Packages of the build host that it was built with, each with C(name) and C(version), as
         M(petal.hpc.spack_environment) returns externals. A compiler of a vendor's among them is a reason not to publish
         the volume, as parts of it are in what it builds.
+    type: list
+    elements: dict
+    default: []
+  images:
+    description:
+      - The container images of the volume, as C(images) of its manifest has them, each with what was found in it
+        (C(audit)), and what could not be read of its packages (C(problems)). One without C(audit) has not been looked
+        into, and so nobody is given the volume.
     type: list
     elements: dict
     default: []
@@ -111,7 +122,7 @@ accepted:
 licences:
   description:
     - How many packages have an open licence (RV(licences.open)), and those whose licence is not, or is not known, each
-      with C(name), C(version) and C(licence).
+      with C(name), C(version) and C(licence), and with C(image) inside of one.
     - Open is what OSI has approved or FSF calls free. V(OR) in an SPDX expression is open where one side is, V(AND)
       where all are. No licence, C(NOASSERTION) and words that nobody knows are not known.
   returned: success
@@ -130,6 +141,11 @@ licences:
       elements: dict
 compilers:
   description: Compilers of vendors in O(system), as C(NAME@VERSION).
+  returned: success
+  type: list
+  elements: str
+unread:
+  description: What is not known of the packages inside of images, a sentence each.
   returned: success
   type: list
   elements: str
@@ -158,13 +174,14 @@ def main() -> None:
             "accept": {"type": "list", "elements": "str", "default": []},
             "known_licences": {"type": "dict", "default": {}},
             "system": {"type": "list", "elements": "dict", "default": []},
+            "images": {"type": "list", "elements": "dict", "default": []},
         },
         supports_check_mode=True,
     )
     given = module.params
     try:
         stated = {str(name): str(text) for name, text in given["known_licences"].items()}
-        found = audit(given["path"], given["sbom"], given["accept"], stated, given["system"])
+        found = audit(given["path"], given["sbom"], given["accept"], stated, given["system"], given["images"])
     except PetalError as error:
         module.fail_json(msg=str(error))
     for warning in found.warnings():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._audit.spdx import is_known
@@ -60,7 +60,7 @@ def volume_sbom(manifest: Mapping[str, Any]) -> str:
         components = {reference: _component(reference, entry) for reference, entry in listed.items()}
         tools = ToolRepository(components=_tools(manifest.get("versions", {})))
         metadata = BomMetaData(component=volume, timestamp=created, tools=tools)
-        contained = _contained(manifest.get("images", ()))
+        contained = _contained(manifest.get("images") or ())
         inside = {id(one): one for _image, within in contained for one in within}
         pulled = [image for image, _within in contained]
         every = [*components.values(), *pulled, *inside.values()]
@@ -100,27 +100,28 @@ def _graph(needs: Iterable[tuple[Any, list[Any]]]) -> list[Any]:
     ]
 
 
-def _contained(listed: Iterable[Mapping[str, Any]]) -> list[tuple[Any, list[Any]]]:
+def _contained(listed: Sequence[Mapping[str, Any]]) -> list[tuple[Any, list[Any]]]:
     """Images, each with what is inside of it. A package that several images have is one component."""
     said: dict[tuple[str, str], tuple[Mapping[str, Any], list[str]]] = {}
-    within: list[tuple[Mapping[str, Any], list[tuple[str, str]]]] = []
-    for image in listed:
+    within: list[tuple[str, Mapping[str, Any], list[tuple[str, str]]]] = []
+    names = images.labels(listed)
+    for name, image in zip(names, listed):
         keys = []
         for entry in image.get("packages", ()):
             key = (str(entry["purl"]), str(entry.get("license") or ""))
-            said.setdefault(key, (entry, []))[1].append(images.label(image))
+            said.setdefault(key, (entry, []))[1].append(name)
             keys.append(key)
-        within.append((image, keys))
+        within.append((name, image, keys))
     # Images may know different licences of one package.
     references = {key: f"image:{number}:{key[0]}" for number, key in enumerate(sorted(said))}
     packages = {
-        key: _component(references[key], entry, [("petal:image", name) for name in dict.fromkeys(names)])
-        for key, (entry, names) in said.items()
+        key: _component(references[key], entry, [("petal:image", name) for name in dict.fromkeys(havers)])
+        for key, (entry, havers) in said.items()
     }
-    return [(_image(image), [packages[key] for key in dict.fromkeys(keys)]) for image, keys in within]
+    return [(_image(name, image), [packages[key] for key in dict.fromkeys(keys)]) for name, image, keys in within]
 
 
-def _image(image: Mapping[str, Any]) -> Any:
+def _image(label: str, image: Mapping[str, Any]) -> Any:
     file_digest = str(image.get("sha256") or "").removeprefix("sha256:")
     entry = {
         "name": image["name"],
@@ -133,7 +134,7 @@ def _image(image: Mapping[str, Any]) -> Any:
         "hash": f"sha256:{file_digest}" if file_digest else "",
         "purl": images.address(image),
     }
-    more = {"petal:image": images.label(image), "petal:reference": images.reference(image)}
+    more = {"petal:image": label, "petal:reference": images.reference(image)}
     more |= {"petal:digest": str(image["digest"]), "petal:platform": str(image.get("platform") or "")}
     return _component(f"container:{image['name']}:{image.get('version')}:{image['digest']}", entry, more.items())
 

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sysconfig
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import pytest
 from modules import fail_module, run_module
 from playing import play
 
+from ansible_collections.petal.hpc.plugins.module_utils._containers.inside_api import inspected
 from ansible_collections.petal.hpc.plugins.plugin_utils.sbom import volume_sbom
 
 PACKAGES: list[dict[str, Any]] = [
@@ -32,7 +33,7 @@ PACKAGES: list[dict[str, Any]] = [
 ]
 
 
-def write_bom(directory: Path, packages: list[dict[str, Any]]) -> Path:
+def write_bom(directory: Path, packages: list[dict[str, Any]], images: Sequence[dict[str, Any]] = ()) -> Path:
     """A bill of materials, by what makes a volume's."""
     manifest = {
         "fingerprint": "sha256:" + "a" * 64,
@@ -40,6 +41,7 @@ def write_bom(directory: Path, packages: list[dict[str, Any]]) -> Path:
         "name": "x",
         "created": "2026-01-31T12:00:00Z",
         "packages": packages,
+        "images": images,
     }
     path = directory / "sbom.cdx.json"
     path.write_text(volume_sbom(manifest))
@@ -323,3 +325,26 @@ def test_many_files_take_seconds(many: Path, sbom: Path) -> None:
     found = audit(many, sbom)
     assert (found["files"], found["files_read"]) == (10000, 4000)
     assert time.monotonic() - started < 20
+
+
+def test_what_is_inside_of_images_counts_for_the_volume(tree: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    ssh_key(root / "etc/ssh/ssh_host_ed25519_key", "-t", "ed25519")
+    put(root, "etc/shadow", b"root:*:19000:0:99999:7:::\n")
+    put(root, "lib/apk/db/installed", b"P:musl\nV:1.2.5-r0\nA:x86_64\nL:MIT\n\nP:odd\nV:1\nL:custom\n")
+    image = {
+        "name": "samtools",
+        "version": "1.20",
+        "image": "docker://registry.example.org/samtools:1.20",
+        "digest": "sha256:" + "d" * 64,
+        "labels": {"org.opencontainers.image.licenses": "MIT"},
+        **inspected(root),
+    }
+    sbom = write_bom(tmp_path, PACKAGES, [image])
+    found = audit(tree, sbom, images=[image])
+    assert found["tag"] == "private: samtools:/etc/ssh/ssh_host_ed25519_key is a private key"
+    accepted = audit(tree, sbom, images=[image], accept=["samtools:/etc/ssh/*"])
+    assert accepted["tag"] == "accounts: samtools: the licence of odd in it is not known"
+    known = audit(tree, sbom, images=[image], accept=["samtools:*"], known_licences={"samtools:odd": "ISC"})
+    assert (known["tag"], known["licences"]["open"]) == ("public", 5)
+    assert "is not as the manifest has it" in fail_module("volume_audit", path=tree, sbom=sbom, images=[{"a": 1}])

@@ -26,6 +26,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._audit.findings import (
     components,
     licences,
 )
+from ansible_collections.petal.hpc.plugins.module_utils._audit.inside import with_images
 from ansible_collections.petal.hpc.plugins.module_utils._audit.secrets import HEAD_BYTES, look_at, secret_in
 
 BOM_LIMIT = 256 * 1024**2
@@ -42,6 +43,7 @@ def audit(
     accept: Sequence[str] = (),
     stated: Mapping[str, str] | None = None,
     system: Sequence[Mapping[str, Any]] = (),
+    images: Sequence[Mapping[str, Any]] = (),
 ) -> Audit:
     """What is sensitive on a volume, and what the licences of its software allow.
 
@@ -49,9 +51,10 @@ def audit(
     :param accept: shell patterns of paths below the mount directory that are no secrets whatever is in them.
     :param stated: licences by package, of those of which the bill of materials says nothing that is known.
     :param system: packages of the host that it was built with, each with name and version.
+    :param images: of the manifest, each with what was found inside of it. What is in their files shows there alone.
     """
     found = Auditor(mount_dir, accept).run(_licences(Path(sbom), stated or {}))
-    return replace(found, compilers=compilers(system))
+    return with_images(replace(found, compilers=compilers(system)), images, accept)
 
 
 def _licences(sbom: Path, stated: Mapping[str, str]) -> Licences:

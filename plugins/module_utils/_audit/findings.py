@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._audit.spdx import (
@@ -17,7 +18,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._audit.spdx import (
     standing,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._audit.table import SPACK
-from ansible_collections.petal.hpc.plugins.module_utils._components.bom import NO_BILL, has, listed
+from ansible_collections.petal.hpc.plugins.module_utils._components.bom import NO_BILL, has, listed, values
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.vendors import (
     is_vendors_compiler,
@@ -51,11 +52,23 @@ class Find:
 
 @dataclass(frozen=True)
 class Component:
-    """A package of the bill of materials. licence: an SPDX expression or a text; None where nothing is said."""
+    """A package of the bill of materials. licence: an SPDX expression or a text; None where nothing is said.
+
+    image: the container image that it is in; empty for what is right on the volume.
+    """
 
     name: str
     version: str
     licence: str | None
+    image: str = ""
+
+    @property
+    def label(self) -> str:
+        return f"{self.image}:{self.name}" if self.image else self.name
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return {key: value for key, value in asdict(self).items() if key != "image" or value}
 
 
 @dataclass(frozen=True)
@@ -72,7 +85,8 @@ class Audit:
     """All that was found. files: how many were seen; read: how many of them were looked into.
 
     test_data: secrets of packages' own tests. accepted: those that somebody has looked at, who says that they are none.
-    compilers: of vendors, which built what is on it and are not on it themselves, as NAME@VERSION.
+    compilers: of vendors, which built what is on it and are not on it themselves, as NAME@VERSION. unread: what is not
+    known of the packages of its images, a sentence each.
     """
 
     sensitive: tuple[Find, ...]
@@ -83,6 +97,7 @@ class Audit:
     files: int = 0
     read: int = 0
     compilers: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
     def verdict(self) -> Verdict:
         """Private with anything sensitive, or that could not be looked at; public where every licence is open."""
@@ -95,10 +110,8 @@ class Audit:
             f"{label} built some of it, and what is {vendor_of(label.partition('@')[0])}'s is not to be published"
             for label in self.compilers
         ]
-        reasons += [
-            f"{one.name} has {'licence ' + one.licence + ', which is not known' if one.licence else 'no known licence'}"
-            for one in self.licences.unknown
-        ]
+        reasons += [*map(_unknown, (one for one in self.licences.unknown if not one.image))]
+        reasons += [*_unknown_inside([one for one in self.licences.unknown if one.image]), *self.unread]
         return Verdict(ACCOUNTS, tuple(reasons)) if reasons else Verdict(PUBLIC)
 
     def warnings(self) -> list[str]:
@@ -126,10 +139,11 @@ class Audit:
             "accepted": _cut(self.accepted),
             "licences": {
                 "open": self.licences.open,
-                "not_open": [asdict(one) for one in self.licences.not_open],
-                "unknown": [asdict(one) for one in self.licences.unknown],
+                "not_open": [one.to_dict() for one in self.licences.not_open],
+                "unknown": [one.to_dict() for one in self.licences.unknown],
             },
             "compilers": list(self.compilers),
+            "unread": list(self.unread),
             "files": self.files,
             "files_read": self.read,
         }
@@ -141,7 +155,23 @@ def _cut(finds: Sequence[Find]) -> list[dict[str, str]]:
 
 def _not_open(one: Component) -> str:
     vendor = vendor_of(one.name) if one.licence == licence_of(one.name) else ""
-    return f"{one.name} is {vendor}'s and not to be published" if vendor else f"{one.name} has licence {one.licence}"
+    return f"{one.label} is {vendor}'s and not to be published" if vendor else f"{one.label} has licence {one.licence}"
+
+
+def _unknown(one: Component) -> str:
+    return f"{one.name} has {'licence ' + one.licence + ', which is not known' if one.licence else 'no known licence'}"
+
+
+def _unknown_inside(packages: Sequence[Component]) -> Iterator[str]:
+    """One reason for each image: of a system's packages many have licences of their own."""
+    for image in sorted({one.image for one in packages}):
+        names = [one.name for one in packages if one.image == image]
+        some = ", ".join(names[:WARN_LIMIT])
+        if len(names) == 1:
+            yield f"{image}: the licence of {some} in it is not known"
+        else:
+            more = ", such as" if len(names) > WARN_LIMIT else ":"
+            yield f"{image}: the licences of {len(names)} packages in it are not known{more} {some}"
 
 
 def compilers(system: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -156,7 +186,7 @@ def compilers(system: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
 def licences(components: Iterable[Component]) -> Licences:
     """Sort packages by their licences; one that is there more than once counts once."""
     opened, not_open, unknown = 0, [], []
-    for one in sorted(set(components), key=lambda item: (item.name, item.version, item.licence or "")):
+    for one in sorted(set(components), key=lambda item: (item.image, item.name, item.version, item.licence or "")):
         found = standing(one.licence)
         if found == IS_OPEN:
             opened += 1
@@ -170,13 +200,15 @@ def licences(components: Iterable[Component]) -> Licences:
 def components(bom: Any, stated: Mapping[str, str] | None = None) -> list[Component]:
     """The packages of a bill of materials in CycloneDX JSON. Raises AuditError with what is wrong.
 
-    :param stated: licences by package, of those of which the bill says nothing that is known.
+    :param stated: licences by package, of those of which the bill says nothing that is known; of packages inside of
+        images by shell patterns of ``IMAGE:PACKAGE``.
     """
     found = listed(bom)
     if found is None:
         raise AuditError(NO_BILL)
     # What every node has of its own is given to nobody.
-    return [_component(item, stated or {}) for item in found if not has(item, "petal:origin", "system")]
+    ours = [item for item in found if not has(item, "petal:origin", "system")]
+    return [one for item in ours for one in (_inside(item, stated or {}) or [_component(item, stated or {})])]
 
 
 def _component(item: Mapping[str, Any], stated: Mapping[str, str]) -> Component:
@@ -187,6 +219,20 @@ def _component(item: Mapping[str, Any], stated: Mapping[str, str]) -> Component:
     elif not is_known(licence):
         licence = stated.get(name) or (SPACK.get(name) if _is_of_spack(item) else None) or licence
     return Component(name, str(item.get("version", "")), licence)
+
+
+def _inside(item: Mapping[str, Any], stated: Mapping[str, str]) -> list[Component]:
+    """A package inside of images, once for each of them. Who states licences of many does so by a pattern."""
+    if not has(item, "petal:origin", "image"):
+        return []
+    found = []
+    for image in values(item, "petal:image"):
+        one = Component(str(item.get("name", "")), str(item.get("version", "")), _licence(item.get("licenses")), image)
+        if not is_known(one.licence):
+            told = next((text for pattern, text in stated.items() if fnmatchcase(one.label, pattern)), one.licence)
+            one = replace(one, licence=told)
+        found.append(one)
+    return found
 
 
 def _is_of_spack(item: Mapping[str, Any]) -> bool:

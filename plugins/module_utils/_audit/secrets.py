@@ -33,6 +33,7 @@ DOCKER = "logins of container registries"
 CREDENTIALS_URL = "address with a password in it"
 CLUSTER_KEY = "key of a cluster's services"
 VENDOR_KEY = "licence key of a vendor"
+HASHED = "hash of a password"
 
 _HISTORIES = _words(
     """.bash_history .zsh_history .zhistory .sh_history .ash_history .ksh_history .tcsh_history .csh_history .history
@@ -40,6 +41,8 @@ _HISTORIES = _words(
     .rediscli_history .rhistory .irb_history .lua_history .gdb_history .julia_history .octave_hist .viminfo
     .lesshst .mariadb_history .dbshell .scala_history"""
 )
+# Of a directory etc: most accounts of a system have none, so that the name alone tells nothing.
+_SHADOWS = _words("shadow shadow- gshadow gshadow- passwd passwd-")
 # Directories of which every file that is not told otherwise is private.
 _PRIVATE_DIRECTORIES = {".ssh": SSH, "private-keys-v1.d": PGP_KEY}
 _HARMLESS_IN_SSH = re.compile(r".*\.pub|known_hosts.*|authorized_keys2?|config|environment|rc")
@@ -110,6 +113,8 @@ def look_at(name: str, directory: str) -> Look:
         return Look(why=KEY_STORE)
     if extension == "keytab" or extension in _KEYS or _KEY_NAMES.fullmatch(low):
         return _KEY
+    if directory == "etc" and low in _SHADOWS:
+        return _TEXT
     if low in _TEXT_NAMES or (extension in _TEXTS and dot) or low.startswith(".env") or directory == ".aws":
         return _TEXT
     return _HEAD
@@ -156,6 +161,8 @@ _TOKEN = re.compile(
     rb"|github_pat_[A-Za-z0-9_]{70}|xox[abpr]-[0-9]{8,}-[A-Za-z0-9-]{20})"
 )
 _VENDOR = re.compile(rb"(?m)^[ \t]*(?:SERVER|FEATURE|INCREMENT|PACKAGE)[ \t]+\S+[ \t]+\S+")
+# crypt(5): $id$… of all of today's, thirteen characters of DES; one that is locked, by a "!", is one all the same.
+_HASH = re.compile(rb"(?m)^[^:\n]{1,100}:!{0,2}(?:\$[0-9a-z]{1,10}\$[^:\n]{8}|[A-Za-z0-9./]{13}:)")
 # What documentation and templates have in a secret's place: how it begins, what it holds, or all that it is.
 _PLACEHOLDER = re.compile(
     rb"(?i)[\"']?(?:[<\[{$%*(]|xxx|your|.*example|.*change.?me|(?:\.{3,}|secret|password|passwd|pass|token|none|null"
@@ -220,6 +227,8 @@ def _login_in(low: str, directory: str, data: bytes) -> str:
         return LOGIN
     if low.endswith(".lic") and _VENDOR.search(data):
         return VENDOR_KEY
+    if directory == "etc" and low in _SHADOWS:
+        return HASHED if _HASH.search(data) else ""
     for rule, why in _RULES.get(low, ()):
         if _real(rule.findall(data)):
             return why

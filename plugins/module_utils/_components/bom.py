@@ -23,3 +23,13 @@ def has(item: Mapping[str, Any], name: str, value: str) -> bool:
     """Whether a component has a property."""
     properties = item.get("properties")
     return isinstance(properties, list) and {"name": name, "value": value} in properties
+
+
+def values(item: Mapping[str, Any], name: str) -> list[str]:
+    """The values of a component's properties of one name."""
+    properties = item.get("properties")
+    return [
+        str(one.get("value", ""))
+        for one in (properties if isinstance(properties, list) else ())
+        if isinstance(one, Mapping) and one.get("name") == name
+    ]

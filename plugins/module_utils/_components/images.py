@@ -10,7 +10,7 @@ mount directory), ``sha256`` of that, ``labels``, and of what is inside ``packag
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._components.model import purl
@@ -26,6 +26,12 @@ def label(image: Mapping[str, Any]) -> str:
     """As people name it: ``NAME:VERSION``, or the name alone."""
     name, version = str(image["name"]), str(image.get("version") or "")
     return f"{name}:{version}" if version else name
+
+
+def labels(images: Sequence[Mapping[str, Any]]) -> list[str]:
+    """As each is named beside the others: by its name alone, where no other has it."""
+    names = [str(image["name"]) for image in images]
+    return [name if names.count(name) == 1 else label(image) for name, image in zip(names, images)]
 
 
 def licence(image: Mapping[str, Any]) -> str:

@@ -57,6 +57,44 @@ def contents(rootfs: Path) -> Contents:
     return _Reader(Rootfs(rootfs)).contents()
 
 
+def rpm_query(root: Rootfs, query: str) -> str | None:
+    """What the host's ``rpm`` says of all packages of an image, in a format of its own; None where it has no database.
+
+    It reads a copy, which it may change. Raises RootfsError where there is no ``rpm``, and where it cannot read it.
+    """
+    place = next((place for place in RPM if set(_RPM_DATA) & set(root.names(place))), None)
+    if place is None:
+        return None
+    tool = shutil.which("rpm")
+    if tool is None:
+        raise RootfsError(
+            f"/{place} was not read, as this host has no rpm: install the package rpm on the build host and build again"
+        )
+    with tempfile.TemporaryDirectory(prefix="petal-rpm-") as directory:
+        for name in _RPM_FILES:
+            data = root.read(f"{place}/{name}", DATABASE_LIMIT)
+            if data is not None:
+                Path(directory, name).write_bytes(data)
+        return _asked(tool, place, directory, query)
+
+
+def _asked(tool: str, place: str, directory: str, query: str) -> str:
+    command = [tool, "--dbpath", directory, "--nosignature", "--nodigest", "--query", "--all", "--queryformat", query]
+    surroundings = {"PATH": os.environ.get("PATH", os.defpath), "HOME": directory, "LC_ALL": "C.UTF-8"}
+    try:
+        asked = subprocess.run(  # noqa: S603 - no shell, and no word of the image is in it
+            command, env=surroundings, capture_output=True, timeout=_RPM_SECONDS, check=False, cwd=directory
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise RootfsError(f"/{place} was not read: {tool} did not end well ({type(error).__name__})") from error
+    output = asked.stdout.decode("utf-8", "replace")
+    if asked.returncode or not output.strip():
+        said = model.one_line(asked.stderr.decode("utf-8", "replace")[-300:])
+        why = said or "it has no support for a database of this form"
+        raise RootfsError(f"/{place} could not be read by this host's {tool}: {why}")
+    return output
+
+
 class _Reader:
     """Reads one image."""
 
@@ -160,41 +198,9 @@ class _Reader:
                 return
 
     def _rpm(self) -> None:
-        found = [place for place in RPM if set(_RPM_DATA) & set(self._root.names(place))]
-        if not found:
-            return
-        tool = shutil.which("rpm")
-        if tool is None:
-            raise RootfsError(
-                f"/{found[0]} was not read, as this host has no rpm: install the package rpm on the build host and "
-                "build the image's part again"
-            )
-        with tempfile.TemporaryDirectory(prefix="petal-rpm-") as directory:
-            self._copied(found[0], Path(directory))
-            self._take("packages of rpm", model.rpm(self._asked(tool, found[0], directory)))
-
-    def _copied(self, place: str, directory: Path) -> None:
-        for name in _RPM_FILES:
-            data = self._root.read(f"{place}/{name}", DATABASE_LIMIT)
-            if data is not None:
-                (directory / name).write_bytes(data)
-
-    def _asked(self, tool: str, place: str, directory: str) -> str:
-        command = [tool, "--dbpath", directory, "--nosignature", "--nodigest", "--query", "--all"]
-        command += ["--queryformat", model.RPM_FORMAT]
-        surroundings = {"PATH": os.environ.get("PATH", os.defpath), "HOME": directory, "LC_ALL": "C.UTF-8"}
-        try:
-            asked = subprocess.run(  # noqa: S603 - no shell, and no word of the image is in it
-                command, env=surroundings, capture_output=True, timeout=_RPM_SECONDS, check=False, cwd=directory
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise RootfsError(f"/{place} was not read: {tool} did not end well ({type(error).__name__})") from error
-        output = asked.stdout.decode("utf-8", "replace")
-        if asked.returncode or not output.strip():
-            said = model.one_line(asked.stderr.decode("utf-8", "replace")[-300:])
-            why = said or "it has no support for a database of this form"
-            raise RootfsError(f"/{place} could not be read by this host's {tool}: {why}")
-        return output
+        output = rpm_query(self._root, model.RPM_FORMAT)
+        if output is not None:
+            self._take("packages of rpm", model.rpm(output))
 
     # Languages
 
