@@ -48,7 +48,6 @@ PACKAGES = (
     "_lookup",
     "_sharing",
     "_audit",
-    "_containers",
     "_exchange",
     "_buildcache",
     "_python",

@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._components.model import purl
 from ansible_collections.petal.hpc.plugins.module_utils._seed.addresses import without_credentials
+from ansible_collections.petal.hpc.plugins.module_utils._seed.images import FILE, parse
 
 #: As which an image is listed among packages, and how it came.
 CONTAINER, REGISTRY = "container", "registry"
@@ -52,18 +53,10 @@ def address(image: Mapping[str, Any]) -> str:
     >>> address({"name": "s", "image": "docker://quay.io/bio/samtools:1.20", "digest": "sha256:00"})
     'pkg:oci/samtools@sha256%3A00?repository_url=quay.io%2Fbio%2Fsamtools&tag=1.20'
     """
-    text = reference(image)
+    meant = parse(reference(image))
     digest, architecture = str(image.get("digest") or ""), str(image.get("platform") or "").rpartition("/")[2]
-    if text.startswith("file:") or not text:
+    if meant.kind == FILE or not meant.repository:
         return purl("oci", "", str(image["name"]).lower(), digest, arch=architecture)
-    plain = text.partition("://")[2] if "://" in text else text
-    plain, _at, _digest = plain.partition("@")
-    path, tag = plain, ""
-    if ":" in plain.rpartition("/")[2]:
-        path, _colon, tag = plain.rpartition(":")
-    first, slash, _rest = path.partition("/")
-    # What names no registry is Docker's, and without a slash of its own library.
-    if not slash or not (first == "localhost" or "." in first or ":" in first):
-        path = f"docker.io/{path}" if slash else f"docker.io/library/{path}"
+    path = f"{meant.registry}/{meant.repository}"
     name = path.rpartition("/")[2].lower()
-    return purl("oci", "", name, digest, arch=architecture, repository_url=path, tag=tag)
+    return purl("oci", "", name, digest, arch=architecture, repository_url=path, tag=meant.tag)

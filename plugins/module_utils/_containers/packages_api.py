@@ -10,6 +10,7 @@ Of rpm's databases the host's own ``rpm`` reads a copy, as their forms are rpm's
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import subprocess
 import tempfile
@@ -60,7 +61,7 @@ def contents(rootfs: Path) -> Contents:
 def rpm_query(root: Rootfs, query: str) -> str | None:
     """What the host's ``rpm`` says of all packages of an image, in a format of its own; None where it has no database.
 
-    It reads a copy, which it may change. Raises RootfsError where there is no ``rpm``, and where it cannot read it.
+    It reads a copy, as a user who owns nothing else. Raises RootfsError where there is no ``rpm``, or it cannot.
     """
     place = next((place for place in RPM if set(_RPM_DATA) & set(root.names(place))), None)
     if place is None:
@@ -78,16 +79,35 @@ def rpm_query(root: Rootfs, query: str) -> str | None:
         return _asked(tool, place, directory, query)
 
 
+def _handed_over(directory: str) -> dict[str, Any]:
+    """What subprocess needs to run as nobody, to whom the directory goes; nothing where that is not possible."""
+    try:
+        nobody = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+    except KeyError:
+        nobody = None
+    if nobody is None:
+        return {}
+    for path in (directory, *(str(one) for one in Path(directory).iterdir())):
+        os.chown(path, nobody.pw_uid, nobody.pw_gid)
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
 def _asked(tool: str, place: str, directory: str, query: str) -> str:
     command = [tool, "--dbpath", directory, "--nosignature", "--nodigest", "--query", "--all", "--queryformat", query]
     surroundings = {"PATH": os.environ.get("PATH", os.defpath), "HOME": directory, "LC_ALL": "C.UTF-8"}
     try:
         asked = subprocess.run(  # noqa: S603 - no shell, and no word of the image is in it
-            command, env=surroundings, capture_output=True, timeout=_RPM_SECONDS, check=False, cwd=directory
+            command,
+            env=surroundings,
+            capture_output=True,
+            timeout=_RPM_SECONDS,
+            check=False,
+            cwd=directory,
+            **_handed_over(directory),
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise RootfsError(f"/{place} was not read: {tool} did not end well ({type(error).__name__})") from error
-    output = asked.stdout.decode("utf-8", "replace")
+    output = str(asked.stdout, "utf-8", "replace")
     if asked.returncode or not output.strip():
         said = model.one_line(asked.stderr.decode("utf-8", "replace")[-300:])
         why = said or "it has no support for a database of this form"

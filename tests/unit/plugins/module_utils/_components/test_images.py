@@ -14,9 +14,9 @@ DIGEST = "sha256:" + "a" * 64
     ("reference", "name", "repository", "tag"),
     [
         ("ubuntu:24.04", "ubuntu", "docker.io/library/ubuntu", "24.04"),
-        ("docker://bio/samtools", "samtools", "docker.io/bio/samtools", None),
+        ("docker://bio/samtools", "samtools", "docker.io/bio/samtools", "latest"),
         ("docker://localhost:5000/A/SamTools:1.2", "samtools", "localhost:5000/A/SamTools", "1.2"),
-        (f"oras://ghcr.io/bio/x:1@{DIGEST}", "x", "ghcr.io/bio/x", "1"),
+        (f"oras://ghcr.io/bio/x@{DIGEST}", "x", "ghcr.io/bio/x", None),
         ("file:images/x.tar", "mine", None, None),
     ],
 )
