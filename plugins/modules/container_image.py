@@ -158,6 +158,23 @@ image:
     programs:
       description: Where the commands are in the image.
       type: dict
+    platform:
+      description: Operating system and architecture, as images name them.
+      type: str
+    os:
+      description: The system in the image and its release, such as C(debian 12).
+      type: str
+    packages:
+      description: What is installed in it, as a volume's manifest lists packages.
+      type: list
+      elements: dict
+    problems:
+      description: What is not known of its packages, a sentence each.
+      type: list
+      elements: str
+    audit:
+      description: What M(petal.hpc.volume_audit) finds in it.
+      type: dict
     summary:
       description: One line that says what it is, for C(module whatis).
       type: str

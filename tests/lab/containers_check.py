@@ -128,6 +128,8 @@ def private_registry(lab: Lab, store: Path) -> None:
     (image,) = manifest["images"]
     assert image["labels"]["org.opencontainers.image.description"] == "Tools of the lab: alpha, beta"
     assert image["programs"] == {"alpha": "/opt/tools/bin/alpha", "beta": "/opt/tools/bin/beta"}
+    assert [(package["name"], package["version"]) for package in image["packages"]] == [("busybox-static", "1:1.35.0-4+b3")]
+    assert image["os"] == "debian 12" and image["problems"] == []
     assert [entry["name"] for entry in manifest["modules"]] == ["tools/v1", "alpha/v1", "beta/0.7"]
 
 

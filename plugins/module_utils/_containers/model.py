@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._containers import manifests
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._seed import images
 
@@ -78,7 +79,7 @@ def completed(text: str, wanted: Wanted) -> dict[str, Any] | None:
     """The record of an image that is there whole; None where it is to be made, or to be looked at again."""
     try:
         found = json.loads(text)
-        same = found["digest"] == wanted.digest and found["compression"] == wanted.compression
+        same = (found["digest"], found["compression"]) == (wanted.digest, wanted.compression) and "audit" in found
         known = all(found["programs"].get(command) for command in wanted.programs.values())
         return found if same and known else None
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -90,7 +91,8 @@ def described(wanted: Wanted, record: Mapping[str, Any] | None) -> dict[str, Any
     known = record or {"labels": {}, "programs": {}}
     return {
         **{key: getattr(wanted, key) for key in ("name", "version", "image", "digest", "file")},
-        **{key: known.get(key) for key in ("sha256", "size", "labels", "programs")},
+        "platform": f"linux/{manifests.ARCHITECTURES[wanted.architecture]}",
+        **{key: known.get(key) for key in ("sha256", "size", "labels", "programs", "os", "packages", "problems", "audit")},
         "summary": summary(known["labels"]),
     }
 

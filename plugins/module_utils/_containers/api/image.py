@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._containers import logins, manifests, mirror, model
+from ansible_collections.petal.hpc.plugins.module_utils._containers.inside_api import inspected
 from ansible_collections.petal.hpc.plugins.module_utils._containers.model import Wanted
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host import below_api as below
@@ -110,6 +111,8 @@ class Images:
                 "compression": wanted.compression,
                 "labels": model.labels(config),
                 "programs": found,
+                # In the file that is made of it nobody sees more than bytes.
+                **inspected(own / "rootfs"),
                 "sha256": self._placed(file, self._mount_dir / wanted.file),
                 "size": file.stat().st_size,
             }
