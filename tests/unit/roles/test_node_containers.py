@@ -89,6 +89,7 @@ def test_an_image_that_forbids_user_namespaces_is_told_which_setting_does(
     assert len(found) == bool(setting)
     if setting:
         assert f"Put {setting} into a file below /etc/sysctl.d, and run sysctl --system." in found[0]
+        assert ("A profile of AppArmor" in found[0]) == ("apparmor" in setting)
 
 
 def functions(*names: str) -> str:
