@@ -35,9 +35,11 @@ options:
 EXAMPLES = r"""
 - name: Ask a private registry what a tag stands for
   petal.hpc.container_image_info:
-    images: [registry.example.org/lab/tools:1.2]
+    images: ["{{ image }}"]
     architecture: x86_64
-    logins: "{{ lookup('petal.hpc.registry_logins', 'registry.example.org/lab/tools:1.2', auth_from='file:/etc/petal/auth.json') }}"
+    logins: "{{ lookup('petal.hpc.registry_logins', image, auth_from='file:/etc/petal/auth.json') }}"
+  vars:
+    image: registry.example.org/lab/tools:1.2
 """
 
 RETURN = r"""

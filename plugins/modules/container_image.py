@@ -15,8 +15,8 @@ description:
   - Fetches an image by its digest and keeps it as one squashfs file at C(MOUNT_DIR/containers/images/sha256), which
     Apptainer runs as it is. The same digest gives the same file, byte for byte, with the same squashfs-tools.
   - An artifact that C(apptainer push oras://) has made gives the squashfs that is in its SIF file.
-  - What is in an image is unpacked and packed by O(build_user), in namespaces of its own and without a network. Nothing of
-    it is run.
+  - What is in an image is unpacked and packed by O(build_user), in namespaces of its own and without a network.
+    Nothing of it is run.
   - An image that lacks one of the programs that are asked for is refused.
   - Logins are in memory, for as long as the image is fetched.
 requirements:
@@ -31,8 +31,8 @@ attributes:
 options:
   state:
     description:
-      - V(present) for an image on a volume, V(mirrored) for one in O(mirror_dir), from where it can be brought onto volumes
-        without a registry.
+      - V(present) for an image on a volume, V(mirrored) for one in O(mirror_dir), from where it can be brought onto
+        volumes without a registry.
     type: str
     default: present
     choices: [present, mirrored]
@@ -78,7 +78,7 @@ options:
     default: zstd
     choices: [zstd, gzip, lz4, xz, lzo]
   logins:
-    description: The text of an auth file with the logins for the registries, as P(petal.hpc.registry_logins#lookup) gives it.
+    description: The text of an auth file with logins for registries, as P(petal.hpc.registry_logins#lookup) gives it.
     type: raw
   insecure_registries:
     description: Registries that are asked without TLS, as C(HOST:PORT). Logins are never sent to them.

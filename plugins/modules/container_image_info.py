@@ -28,7 +28,7 @@ options:
     required: true
     choices: [x86_64, arm64]
   logins:
-    description: The text of an auth file with the logins for the registries, as P(petal.hpc.registry_logins#lookup) gives it.
+    description: The text of an auth file with logins for registries, as P(petal.hpc.registry_logins#lookup) gives it.
     type: raw
   insecure_registries:
     description: Registries that are asked without TLS, as C(HOST:PORT). Logins are never sent to them.
@@ -52,7 +52,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 images:
-  description: By references, C(digest) of the manifest, C(source) (V(registry) or V(mirror)) and C(size) in bytes, where known.
+  description: By references, C(digest), C(source) (V(registry) or V(mirror)) and C(size) in bytes, where known.
   returned: success
   type: dict
 digests:

@@ -20,7 +20,7 @@ try:
     import dxf
     import requests
 except ImportError:
-    dxf = requests = None
+    dxf = requests = None  # type: ignore[assignment]
 
 #: Seconds for which a registry may say nothing.
 PATIENCE = 60.0
@@ -102,8 +102,9 @@ def _why(error: Exception, meant: images.Reference, what: str, logged_in: bool) 
     if isinstance(error, dxf.exceptions.DXFUnauthorizedError) or status in (401, 403):
         if logged_in:
             return (
-                f"{what}: {meant.registry} refuses the login that there is for it. See that it is still valid and may pull "
-                f"{meant.repository}; logins come from what containers_auth_from names, those of Amazon ECR from AWS"
+                f"{what}: {meant.registry} refuses the login that there is for it. See that it is still valid and may "
+                f"pull {meant.repository}; logins come from what containers_auth_from names, those of Amazon ECR from"
+                " AWS"
             )
         return (
             f"{what}: {meant.registry} wants a login, or has no such image. Name where logins are kept "
@@ -120,12 +121,12 @@ def _why(error: Exception, meant: images.Reference, what: str, logged_in: bool) 
         return f"{what}: {meant.registry} answered with the status {status}. Try again later"
     if isinstance(error, requests.exceptions.SSLError):
         return (
-            f"{what}: the certificate of {meant.registry} is not trusted. Add the site's own to those of the controller's "
-            "system, or name its file in REQUESTS_CA_BUNDLE"
+            f"{what}: the certificate of {meant.registry} is not trusted. Add the site's own to those of the "
+            "controller's system, or name its file in REQUESTS_CA_BUNDLE"
         )
     if isinstance(error, (requests.exceptions.RequestException, OSError)):
         return (
-            f"{what}: {meant.registry} could not be reached from the controller. Without a network name a mirror directory "
-            "that holds it (spack_mirror_dir), an archive (file:…), or the image by its digest (@sha256:…)"
+            f"{what}: {meant.registry} could not be reached from the controller. Without a network name a mirror "
+            "directory that holds it (spack_mirror_dir), an archive (file:…), or the image by its digest (@sha256:…)"
         )
     return f"{what}: {meant.registry} gave an answer that is none of a registry of images"

@@ -15,8 +15,8 @@ try:
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 except ImportError:
-    boto3 = None
-    BotoCoreError = ClientError = Exception
+    boto3 = None  # type: ignore[assignment]
+    BotoCoreError = ClientError = Exception  # type: ignore[assignment,misc]
 
 
 def needed(named: Iterable[str], own: Mapping[str, str], token: Callable[[str, str], str]) -> dict[str, str]:
@@ -50,6 +50,6 @@ def ecr_token(region: str, registry: str) -> str:
         return str(answer["authorizationData"][0]["authorizationToken"])
     except (BotoCoreError, ClientError, LookupError) as error:
         raise PetalError(
-            f"AWS gives no login for {registry}: {error}. The controller's credentials need ecr:GetAuthorizationToken, and "
-            "ecr:BatchGetImage and ecr:GetDownloadUrlForLayer for its repositories (docs/iam.md)"
+            f"AWS gives no login for {registry}: {error}. The controller's credentials need ecr:GetAuthorizationToken, "
+            "and ecr:BatchGetImage and ecr:GetDownloadUrlForLayer for its repositories (docs/containers.md)"
         ) from None

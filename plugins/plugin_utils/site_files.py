@@ -83,6 +83,14 @@ def read(seed: Seed, source: SourceMap) -> SiteFiles:
         else:
             found.modules.append((name, content.decode()))
             found.digests[path] = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    _recipes(seed, directory, found, report)
+    _archives(seed, directory, found, report)
+    if report.problems:
+        raise SeedError(report.problems, source.file)
+    return found
+
+
+def _recipes(seed: Seed, directory: Path, found: SiteFiles, report: Report) -> None:
     for index, repository in enumerate(seed.software.spack.repos):
         if not repository.path:
             continue
@@ -93,6 +101,9 @@ def read(seed: Seed, source: SourceMap) -> SiteFiles:
         else:
             found.digests[repository.path] = digest_of(files)
             found.packages.update(_packages(files))
+
+
+def _archives(seed: Seed, directory: Path, found: SiteFiles, report: Report) -> None:
     for index, container in enumerate(seed.software.containers):
         path = images.parse(container.image).path
         if path and path not in found.digests:
@@ -100,9 +111,6 @@ def read(seed: Seed, source: SourceMap) -> SiteFiles:
                 found.digests[path] = _image_digest(directory, path, seed.cluster.architecture)
             except PetalError as error:
                 report.add(("software", "containers", index, "image"), str(error), container.image)
-    if report.problems:
-        raise SeedError(report.problems, source.file)
-    return found
 
 
 def _image_digest(directory: Path, path: str, architecture: str) -> str:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import containers_check
 import pytest
@@ -55,7 +56,7 @@ MIRROR = """\
 
 def test_a_mirror_directory_answers_for_the_registry(lab: Lab, store: Path, tmp_path: Path) -> None:
     asked, mirror = container(lab.image()), tmp_path / "mirror"
-    given = {"containers_mirror_dir": mirror, "containers_auth_from": f"file:{lab.registry.auth_file}"}
+    given: dict[str, Any] = {"containers_mirror_dir": mirror, "containers_auth_from": f"file:{lab.registry.auth_file}"}
     tasks = tmp_path / "mirror.yml"
     tasks.write_text(MIRROR)
     for _run in range(2):

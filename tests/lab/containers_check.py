@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,14 @@ import spack_at_hand
 import yaml
 from image_registry import PASSWORD, Registry, tools_image
 from minicluster.cluster import HEAD, USER, Cluster, reason_not_to, start
-from playing import Run, play
+from moto.server import ThreadedMotoServer
+from playing import Run, command, finished, play
 
 MOUNT_DIR = "/petal-containers-test"
 #: Packages of Apptainer, which stay for the next run.
 APPTAINER = spack_at_hand.CACHE / "apptainer"
-ECR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+#: As moto's account has it; and an address of this machine's that nobody else listens at.
+ECR, ECR_ADDRESS = "123456789012.dkr.ecr.eu-west-1.amazonaws.com", "127.77.0.1"
 
 
 def container(image: str, **more: Any) -> dict[str, Any]:
@@ -62,11 +64,12 @@ class Lab:
         file.write_text(yaml.safe_dump({"cluster": cluster, "shared_storage": [volume], "software": software}))
         return file
 
-    def build(self, store: Path, *containers: dict[str, Any], **variables: Any) -> Run:
-        """Build them. Whatever is said, the password is not."""
+    def build(self, store: Path, *containers: dict[str, Any], prefix: Sequence[str] = (), **variables: Any) -> Run:
+        """Build them. Whatever is said, the password is not. prefix: of the command."""
         given = {"containers_auth_from": f"file:{self.registry.auth_file}", "containers_runtime": "node", **variables}
+        asked = command("build_volume", "-vvv", seed=self.seed(*containers), store=store, **given)
         with trusting(self.registry):
-            done = play("build_volume", "-vvv", seed=self.seed(*containers), store=store, **given)
+            done = finished([*prefix, *asked])
         assert PASSWORD not in done.output, "the password is in the output"
         assert "Traceback" not in done.output, done.output[-3000:]
         return done
@@ -79,11 +82,16 @@ class Lab:
         assert manifests(store) == {}
 
 
-@contextlib.contextmanager
-def trusting(registry: Registry) -> Iterator[None]:
+def trusting(registry: Registry) -> contextlib.AbstractContextManager[None]:
     """With the registry's certificate among those that programs trust."""
-    before = {name: os.environ.get(name) for name in registry.environment}
-    os.environ.update(registry.environment)
+    return variables_set(registry.environment)
+
+
+@contextlib.contextmanager
+def variables_set(given: Mapping[str, str]) -> Iterator[None]:
+    """With such variables in the environment."""
+    before = {name: os.environ.get(name) for name in given}
+    os.environ.update(given)
     try:
         yield
     finally:
@@ -116,7 +124,7 @@ def lab(directory: Path) -> Iterator[Lab]:
         yield Lab(directory, registry, archives)
 
 
-# -- what is built ------------------------------------------------------------------------------------------------------
+# -- what is built ----------------------------------------------------------------------------------------------------
 
 
 def private_registry(lab: Lab, store: Path) -> None:
@@ -128,7 +136,9 @@ def private_registry(lab: Lab, store: Path) -> None:
     (image,) = manifest["images"]
     assert image["labels"]["org.opencontainers.image.description"] == "Tools of the lab: alpha, beta"
     assert image["programs"] == {"alpha": "/opt/tools/bin/alpha", "beta": "/opt/tools/bin/beta"}
-    assert [(package["name"], package["version"]) for package in image["packages"]] == [("busybox-static", "1:1.35.0-4+b3")]
+    assert [(package["name"], package["version"]) for package in image["packages"]] == [
+        ("busybox-static", "1:1.35.0-4+b3")
+    ]
     assert image["os"] == "debian 12" and image["problems"] == []
     assert [entry["name"] for entry in manifest["modules"]] == ["tools/v1", "alpha/v1", "beta/0.7"]
 
@@ -165,9 +175,36 @@ def same_file(lab: Lab, store: Path) -> None:
     assert one[1]["images"][0]["sha256"] == other[1]["images"][0]["sha256"]
 
 
+def amazon_ecr(lab: Lab, store: Path) -> None:
+    """A private registry of Amazon ECR, with the login that AWS gives."""
+    place = Path(tempfile.mkdtemp(dir=lab.directory))
+    hosts = place / "hosts"
+    hosts.write_text(f"127.0.0.1 localhost\n{ECR_ADDRESS} {ECR}\n")
+    # That name is a server of ours for the build alone.
+    script = 'mount --bind "$1" /etc/hosts && shift && exec "$@"'
+    prefix = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", str(hosts)]
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    aws = {"AWS_ENDPOINT_URL": "http://{}:{}".format(*server.get_host_and_port()), "AWS_ACCESS_KEY_ID": "lab"}
+    aws |= {"AWS_SECRET_ACCESS_KEY": "lab", "NO_PROXY": "*"}
+    registry = image_registry.serving(place, (ECR,), f"{ECR_ADDRESS}:443", {"AWS": f"{ECR[:12]}-auth-token"})
+    try:
+        with registry as running, variables_set(aws):
+            running.push(lab.archives["first"], "lab/tools", "v1")
+            done = Lab(lab.directory, running, lab.archives).build(
+                store, container(f"{ECR}/lab/tools:v1"), prefix=prefix, containers_auth_from=""
+            )
+    finally:
+        server.stop()
+    assert done.rc == 0, done.output
+    assert f"{ECR[:12]}-auth-token" not in done.output, "the token is in the output"
+    (manifest,) = manifests(store).values()
+    assert manifest["images"][0]["image"] == f"{ECR}/lab/tools:v1"
+
+
 def wrong_login(lab: Lab, store: Path) -> None:
     """A login that the registry refuses."""
-    lab.registry.log_in(password="another")  # noqa: S106 it is none
+    lab.registry.log_in(password="another")
     try:
         lab.refused(store, container(lab.image()), says="refuses the login that there is for it")
     finally:
@@ -217,6 +254,7 @@ BUILDS: tuple[Callable[[Lab, Path], None], ...] = (
     private_registry,
     tag_moved,
     same_file,
+    amazon_ecr,
     wrong_login,
     without_login,
     missing_tag,
@@ -226,7 +264,7 @@ BUILDS: tuple[Callable[[Lab, Path], None], ...] = (
 )
 
 
-# -- what runs on nodes -------------------------------------------------------------------------------------------------
+# -- what runs on nodes -----------------------------------------------------------------------------------------------
 
 
 class Nodes:

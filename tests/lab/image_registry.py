@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A private registry of container images on this machine, Debian's docker-registry with TLS and a login, and images for it."""
+"""A private registry of container images on this machine, Debian's docker-registry with TLS and a login, and images."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tarfile
 import time
 from collections.abc import Iterator, Mapping
@@ -84,24 +85,17 @@ class Registry:
     def push(self, archive: Path, repository: str, tag: str) -> str:
         """Push an OCI archive; the digest of its manifest."""
         target = f"docker://{self.address}/{repository}:{tag}"
-        subprocess.run(
-            [
-                "skopeo",
-                "--insecure-policy",
-                "copy",
-                "--quiet",
-                "--all",
-                "--preserve-digests",
-                f"oci-archive:{archive}",
-                target,
-            ]
-            + ["--dest-creds", f"{USER}:{PASSWORD}"],
-            env={**os.environ, **self.environment},
-            check=True,
-        )
-        with tarfile.open(archive) as tar:
-            index = json.load(tar.extractfile("index.json") or io.BytesIO())
-        return str(index["manifests"][0]["digest"])
+        copy = ["skopeo", "--insecure-policy", "copy", "--quiet", "--all", "--preserve-digests"]
+        copy += ["--dest-creds", f"{USER}:{PASSWORD}", f"oci-archive:{archive}", target]
+        subprocess.run(copy, env={**os.environ, **self.environment}, check=True)
+        return digest_of(archive)
+
+
+def digest_of(archive: Path) -> str:
+    """The digest of the image in an archive."""
+    with tarfile.open(archive) as tar:
+        index = json.load(tar.extractfile("index.json") or io.BytesIO())
+    return str(index["manifests"][0]["digest"])
 
 
 @contextlib.contextmanager
@@ -114,13 +108,11 @@ def serving(
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             address = f"127.0.0.1:{probe.getsockname()[1]}"
-    alternatives = ",".join(["IP:127.0.0.1", *(f"DNS:{name}" for name in names)])
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=lab registry"]
-        + ["-addext", f"subjectAltName={alternatives}", "-keyout", root / "server.key", "-out", root / "server.crt"],
-        check=True,
-        capture_output=True,
-    )
+    alternatives = ",".join([f"IP:{address.rpartition(':')[0]}", *(f"DNS:{name}" for name in names)])
+    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=lab registry"]
+    request += ["-addext", f"subjectAltName={alternatives}"]
+    request += ["-keyout", str(root / "server.key"), "-out", str(root / "server.crt")]
+    subprocess.run(request, check=True, capture_output=True)
     logins = {USER: PASSWORD, **(users or {})}
     (root / "htpasswd").write_text("".join(f"{user}:{bcrypted(word)}\n" for user, word in logins.items()))
     (root / "config.yml").write_text(_CONFIG.format(root=root, address=address))
@@ -146,7 +138,7 @@ def _until_it_answers(process: subprocess.Popen[bytes], address: str, log: Path)
     raise AssertionError(f"the registry does not answer at {address}: {log.read_text()}")
 
 
-# -- images -------------------------------------------------------------------------------------------------------------
+# -- images -----------------------------------------------------------------------------------------------------------
 
 #: Programs of busybox that a small image has.
 APPLETS = ("sh", "cat", "echo", "env", "id", "ls", "pwd", "sleep", "sort", "test", "wc")
@@ -157,7 +149,10 @@ case ${{1-}} in
     --version) echo "{name} {version}" ;;
     --fail) exit "$2" ;;
     --stdin) sort ;;
-    *) printf '%s\\n' "{name} {version}" "pwd=$PWD" "greeting=${{GREETING-}}" "count=$#"; for word; do echo "<$word>"; done ;;
+    *)
+        printf '%s\\n' "{name} {version}" "pwd=$PWD" "greeting=${{GREETING-}}" "count=$#"
+        for word; do echo "<$word>"; done
+        ;;
 esac
 """
 
@@ -217,8 +212,8 @@ def archive(
         "config": blob(json.dumps(config, sort_keys=True).encode(), "config.v1+json"),
         "layers": [blob(packed, "layer.v1.tar+gzip")],
     }
-    entry = blob(json.dumps(manifest, sort_keys=True).encode(), "manifest.v1+json")
-    index = {"schemaVersion": 2, "manifests": [entry]}
+    listed = blob(json.dumps(manifest, sort_keys=True).encode(), "manifest.v1+json")
+    index = {"schemaVersion": 2, "manifests": [listed]}
     with tarfile.open(target, "w") as tar:
         for name in ("blobs", "blobs/sha256"):
             member = tarfile.TarInfo(name)
@@ -240,3 +235,16 @@ def tools_image(directory: Path, name: str, tools: Mapping[str, str], **more: An
     variables = {"PATH": "/opt/tools/bin:/bin", "GREETING": "hello from the image"}
     labels = {"org.opencontainers.image.description": f"Tools of the lab: {', '.join(tools)}"}
     return archive(directory / f"{name}.tar", tree, {**variables, **more.pop("env", {})}, labels, **more)
+
+
+def main(words: list[str]) -> int:
+    """DIRECTORY NAME PROGRAM=VERSION…: an archive NAME.tar with such programs, and beside it NAME.digest."""
+    directory, name = Path(words[0]), words[1]
+    shutil.rmtree(directory / f"{name}.rootfs", ignore_errors=True)
+    file = tools_image(directory, name, dict(word.split("=", 1) for word in words[2:]))
+    (directory / f"{name}.digest").write_text(digest_of(file))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -19,7 +19,7 @@ _WANTED = '{"auths": {"REGISTRY": {"auth": BASE64 of USER:PASSWORD}}}, as podman
 
 
 def read(text: str, what: str) -> dict[str, str]:
-    """Logins by registry, or registry and path, each Base64 of ``USER:PASSWORD``. Raises PetalError, without the text."""
+    """Logins by registry, or registry and path, Base64 of ``USER:PASSWORD``. Raises PetalError, without the text."""
     try:
         auths = json.loads(text)["auths"]
         found = {str(name): login(entry) for name, entry in auths.items()}

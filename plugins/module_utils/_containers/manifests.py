@@ -53,7 +53,7 @@ def platform_digest(index: Mapping[str, Any], architecture: str, what: str) -> s
             return str(entry["digest"])
         # What says where an image comes from stands beside it, for no platform.
         others += [name] if "unknown" not in name else []
-    alone = index.get("manifests") or ()
+    alone = list(index.get("manifests") or ())
     if len(alone) == 1 and "platform" not in alone[0] and DIGEST.fullmatch(str(alone[0].get("digest"))):
         return str(alone[0]["digest"])
     raise PetalError(
@@ -68,8 +68,8 @@ def fits(config: Mapping[str, Any], architecture: str, what: str) -> None:
     found = config.get("architecture")
     if found and (found, config.get("os", "linux")) != (wanted, "linux"):
         raise PetalError(
-            f"{what} is an image for {config.get('os', 'linux')}/{found}, and the seed is for linux/{wanted}: name another "
-            "image, or another cluster.architecture"
+            f"{what} is an image for {config.get('os', 'linux')}/{found}, and the seed is for linux/{wanted}: name "
+            "another image, or another cluster.architecture"
         )
 
 
@@ -78,8 +78,8 @@ def sif(manifest: Mapping[str, Any], what: str) -> str:
     layers = [layer for layer in manifest.get("layers") or () if layer.get("mediaType") == SIF_LAYER]
     if len(layers) != 1 or not DIGEST.fullmatch(str(layers[0].get("digest"))):
         raise PetalError(
-            f"{what} holds no SIF file, as apptainer push makes one: expected one layer of {SIF_LAYER}. An image as Docker "
-            "has them is named with docker:// or with nothing before its registry"
+            f"{what} holds no SIF file, as apptainer push makes one: expected one layer of {SIF_LAYER}. An image as "
+            "Docker has them is named with docker:// or with nothing before its registry"
         )
     return str(layers[0]["digest"])
 

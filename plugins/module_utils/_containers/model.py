@@ -92,7 +92,10 @@ def described(wanted: Wanted, record: Mapping[str, Any] | None) -> dict[str, Any
     return {
         **{key: getattr(wanted, key) for key in ("name", "version", "image", "digest", "file")},
         "platform": f"linux/{manifests.ARCHITECTURES[wanted.architecture]}",
-        **{key: known.get(key) for key in ("sha256", "size", "labels", "programs", "os", "packages", "problems", "audit")},
+        **{
+            key: known.get(key)
+            for key in ("sha256", "size", "labels", "programs", "os", "packages", "problems", "audit")
+        },
         "summary": summary(known["labels"]),
     }
 
@@ -117,7 +120,7 @@ def _part(config: Mapping[str, Any], name: str, kind: type) -> Any:
 
 
 def environment_script(given: Mapping[str, str]) -> str:
-    """What sets an image's variables, as Apptainer's own conversion does: PATH always, others where they are not set."""
+    """What sets an image's variables, as Apptainer's conversion does: PATH always, others where they are not set."""
     lines = ["#!/bin/sh"]
     for name, value in given.items():
         quoted = f"{name}={shlex.quote(value)}"
@@ -199,6 +202,6 @@ def missing(wanted: Wanted, found: Mapping[str, str], path: str) -> str:
     if not lacking:
         return ""
     return (
-        f"{wanted.what} has no program {', '.join(lacking)}: looked for in {path} of the image. Name one that is there, or "
-        "its path: modules: {NAME: {command: /opt/tool/bin/NAME}}"
+        f"{wanted.what} has no program {', '.join(lacking)}: looked for in {path} of the image. Name one that is "
+        "there, or its path: modules: {NAME: {command: /opt/tool/bin/NAME}}"
     )

@@ -78,7 +78,7 @@ def binds_have_places_of_their_own(seed: Draft) -> Iterator[Finding]:
             seen.add(inside)
 
 
-RULES: tuple[Rule, ...] = (
+RULES: tuple[tuple[str, Rule], ...] = (
     (ERROR, modules_have_names_of_their_own),
     (WARNING, modules_hide_packages),
     (ERROR, something_to_run),

@@ -62,7 +62,7 @@ def content(seed: Seed, resolved_refs: Mapping[str, str] | None = None, site: In
 
 
 def unresolved(seed: Seed, resolved_refs: Mapping[str, str] | None = None, site: Inputs | None = None) -> list[str]:
-    """What has to be looked up before there is a fingerprint: names of branches, of a site's own recipes, files, images."""
+    """What has to be looked up before there is a fingerprint: branches, a site's own recipes, files, images."""
     site = site or inputs.resolve({}, seed)
     known = resolved_refs or {}
     files = [path for path, digest_of_it in site.files.items() if digest_of_it is None]

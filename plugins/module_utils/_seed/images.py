@@ -112,7 +112,7 @@ def module_name(text: str) -> str | None:
 
 
 def _command(text: str) -> str | None:
-    if text.startswith("-") or not re.fullmatch(r"(?:/?[A-Za-z0-9_.+-]+)+", text, re.ASCII):
+    if text.startswith("-") or not re.fullmatch(r"/?[A-Za-z0-9_.+-]+(?:/[A-Za-z0-9_.+-]+)*", text, re.ASCII):
         return "this is neither the name of a program nor its path in the image"
     return "it leads out of its directory" if ".." in text.split("/") else None
 
@@ -202,7 +202,7 @@ class Variables(Shape):
 
 
 def programs(entry: Mapping[str, Any], version: str) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
-    """Of a container that was checked: name, version of the module, command in the image, arguments before the user's."""
+    """Of a container that was checked: name, the module's version, the command, its arguments before the user's."""
     for program in entry.get("modules", ()):
         name, _slash, own = program["name"].partition("/")
         yield name, own or version, program.get("command") or name, tuple(program.get("args", ()))

@@ -167,7 +167,7 @@ class Images:
 
     @contextlib.contextmanager
     def _logins(self, auths: Mapping[str, str]) -> Iterator[str]:
-        """An auth file in memory, which is gone afterwards; without logins an empty one, so that none of root's counts."""
+        """An auth file in memory, gone afterwards; without logins an empty one, so that none of root's counts."""
         directory = tempfile.mkdtemp(prefix="petal-", dir=MEMORY if Path(MEMORY).is_dir() else None)
         try:
             file = Path(directory, "auth.json")
@@ -246,7 +246,7 @@ class Images:
                 new.flush()
                 os.fchmod(new.fileno(), 0o644)
                 os.fsync(new.fileno())
-                os.replace(new.name, target)
+                Path(new.name).replace(target)
             except BaseException:
                 Path(new.name).unlink()
                 raise
@@ -264,8 +264,8 @@ def need_tools(what: str, tools: Iterable[str] = TOOLS) -> None:
     if lacking:
         packages = sorted({TOOLS[name] for name in lacking})
         raise PetalError(
-            f"{what} needs {', '.join(lacking)} on the build host: install the packages {', '.join(packages)}, or build on a "
-            "system that has them, such as Debian and Ubuntu"
+            f"{what} needs {', '.join(lacking)} on the build host: install the packages {', '.join(packages)}, or "
+            "build on a system that has them, such as Debian and Ubuntu"
         )
 
 
@@ -283,7 +283,8 @@ def programs(rootfs: Path, wanted: Wanted, path: str) -> dict[str, str]:
 
 def _is_program(rootfs: Path, path: str) -> bool:
     """Whether an image has a program at a path, links in the image followed as in the image."""
-    ahead, at, links = [part for part in path.split("/") if part], [], 0
+    ahead, links = [part for part in path.split("/") if part], 0
+    at: list[str] = []
     while ahead:
         part = ahead.pop(0)
         if part == "..":
@@ -300,7 +301,7 @@ def _is_program(rootfs: Path, path: str) -> bool:
             links += 1
             if links > _LINKS:
                 return False
-            target = os.readlink(there)
+            target = str(there.readlink())
             at = [] if target.startswith("/") else at
             ahead = [piece for piece in target.split("/") if piece] + ahead
         else:
@@ -317,8 +318,8 @@ def _manifest(fetched: Path, wanted: Wanted) -> dict[str, Any]:
     # A digest in a seed may be that of an index, of which skopeo has compared it and taken the platform's.
     if digest != wanted.digest and not wanted.reference.digest:
         raise PetalError(
-            f"{wanted.what} has the digest {digest} where {wanted.digest} was looked up for the fingerprint: nothing of it "
-            "was used. Run again; a mirror or an archive that holds another image is filled anew"
+            f"{wanted.what} has the digest {digest} where {wanted.digest} was looked up for the fingerprint: nothing "
+            "of it was used. Run again; a mirror or an archive that holds another image is filled anew"
         )
     return manifests.read(content, wanted.what)
 

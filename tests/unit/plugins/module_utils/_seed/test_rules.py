@@ -6,11 +6,10 @@ import datetime
 from typing import Any
 
 import pytest
-from seed_samples import DELETE, FULL, HOST, LOCAL, changed, faults, seed
+from seed_samples import DELETE, FULL, LOCAL, changed, faults, seed
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed import drafts, rules, software_rules, storage_rules
+from ansible_collections.petal.hpc.plugins.module_utils._seed import rules, software_rules, storage_rules
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import Host
-from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Report
 
 TODAY = datetime.datetime.now(datetime.timezone.utc).date()
 VOLUME = {"name": "software", "mount_dir": "/shared"}
