@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gzip
 import hashlib
 import json
 import os
@@ -24,6 +25,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
+import debs
 import image_samples
 import seed_samples
 from ansible.errors import AnsibleError
@@ -32,6 +34,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ansible_collections.petal.hpc.plugins.filter.node_hook_arguments import node_hook_arguments
 from ansible_collections.petal.hpc.plugins.filter.sbom import sbom
+from ansible_collections.petal.hpc.plugins.module_utils._apptainer import deb_api
+from ansible_collections.petal.hpc.plugins.module_utils._apptainer.model import MACHINES, PACKAGES
 from ansible_collections.petal.hpc.plugins.module_utils._audit import api as audit
 from ansible_collections.petal.hpc.plugins.module_utils._audit import place, secrets, spdx
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache import model as buildcache
@@ -278,6 +282,21 @@ class _AnyStore:
         parcel: Parcel, place: Place, policy: Policy, pieces: Callable[[], Iterator[bytes]], _doing: str, _check: bool
     ) -> tuple[Verdict, bool]:
         return judged(_machine(), policy, place, parcel), sum(map(len, pieces())) > 0
+
+
+#: A package file's archive, not packed, so that what is damaged in it is read: its control file and its files in one.
+_DEB = debs.tar(
+    {"control": "Package: zlib1g\nVersion: 1\nArchitecture: amd64\n", **debs.files_of("zlib1g", MACHINES["x86_64"])}, ""
+)
+
+
+def _package_file(data: bytes) -> None:
+    packed = gzip.compress(data, 0)
+    for given in (data, debs.ar({"control.tar.gz": packed, "data.tar.gz": packed})):
+        with contextlib.suppress(PetalError):
+            file = _file(given)
+            deb_api.read(file)
+            deb_api.unpack(file, PACKAGES["zlib1g"], MACHINES["x86_64"], file.with_name("unpacked"))
 
 
 def _export_file(data: bytes) -> None:
@@ -953,6 +972,9 @@ def _targets() -> Iterator[Target]:
         _export_file,
         [_export()],
         tuple(map(str.encode, (portable.SUMS, *portable.MEMBERS, portable.ARCHIVE))),
+    )
+    yield _files(
+        "package-file", _package_file, [_DEB, debs.ar({"control.tar.gz": b"", "data.tar.gz": b""})], (b"!<arch>\n",)
     )
     yield _documents("trust", _trust, [_TRUST, _ORIGIN])
     yield _texts("signatures", _signatures, [_SIGNATURE, _SIGNATURE * 2], _SIGNATURE.splitlines(keepends=True))
