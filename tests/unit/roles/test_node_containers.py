@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from node_hook import HOOK, render
 
+BOTH = ("installing apptainer", "installing singularity-container")
 LIMIT = "user.max_user_namespaces"
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the hook wants root")
 
@@ -120,3 +121,35 @@ def test_what_runs_images_runs_as_nobody_and_that_of_the_volume_without_a_way_ba
         done = subprocess.run(["sh", "-euc", script], env=environment, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (status, "")
         assert done.stdout.splitlines()[0] == f"65534 {int(own)} none"
+
+
+def test_on_a_node_its_own_apptainer_is_wherever_commands_are_looked_for(volume: Path) -> None:
+    place = program(volume / "opt/bin/apptainer")
+    script = f"volume={volume}\nroot=\n{functions('runner')}\nrunner"
+    environment = {"PATH": f"{place.parent}:{os.environ['PATH']}"}
+    done = subprocess.run(["sh", "-euc", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{place}\n"
+    own = program(volume / "containers/apptainer/bin/apptainer")
+    done = subprocess.run(["sh", "-euc", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{own}\n"
+
+
+@pytest.mark.parametrize(
+    ("has", "said"),
+    [
+        ("apptainer", ["installing apptainer", "runs by apptainer"]),
+        ("singularity-container", [*BOTH, "runs by singularity-container"]),
+        ("nothing", [*BOTH, "which lacks Apptainer. Its package sources"]),
+    ],
+)
+def test_what_the_package_sources_have_is_installed(has: str, said: list[str], tmp_path: Path) -> None:
+    around = f"""set -eu
+volume=/shared root='' install=yes
+runner() {{ cat {tmp_path}/installed 2>/dev/null || :; }}
+packages() {{ echo "installing $1"; [ "$1" = {has} ] && echo "$1" >{tmp_path}/installed; }}
+enters() {{ echo "runs by $runner"; }}
+problem() {{ echo "$*"; }}
+"""
+    script = around + functions("containers") + "\ncontainers /image\n"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    assert all(part in line for part, line in zip(said, done.stdout.splitlines(), strict=True)), done.stdout
