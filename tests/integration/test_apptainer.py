@@ -113,6 +113,19 @@ def test_an_ordinary_user_runs_an_image_on_a_read_only_volume(volume: Path) -> N
     assert Node(volume).as_user([*run, squashfs, "sh", "-c", "echo x >/bin/new"]).returncode != 0
 
 
+def test_libraries_of_the_users_own_do_not_come_between(volume: Path) -> None:
+    """LD_LIBRARY_PATH is full of them where modules are loaded."""
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        for library in (volume / "containers/apptainer").glob("lib/*/*.so.*"):
+            Path(directory, library.name).write_text("no library\n")
+        command = [f"{volume}/containers/apptainer/bin/apptainer", "--silent", "exec", str(volume / IMAGE), "id", "-u"]
+        path = f"LD_LIBRARY_PATH={directory}"
+        # env and its like belong to the system, and would be taken in by it.
+        done = Node(volume).as_user(["sh", "-c", f"export {path}; exec {' '.join(command)}"])
+    assert (done.stdout, done.stderr) == ("65534\n", "")
+
+
 def test_it_runs_where_there_is_no_c_library_at_all(volume: Path) -> None:
     """A system that is one static program."""
     busybox = shutil.which("busybox")

@@ -82,7 +82,9 @@ class Provider:
         """The package files in a directory, all that it takes. Raises ApptainerError."""
         if not directory.is_dir():
             raise ApptainerError(f"directory {directory} is not there: expected one with package files (*.deb)")
-        read = {str(path): deb_api.read(path) for path in sorted(directory.glob("*.deb"))}
+        # A draft is of a run that was killed, or that is still at it.
+        files_there = sorted(path for path in directory.glob("*.deb") if not path.name.startswith(UNFINISHED))
+        read = {str(path): deb_api.read(path) for path in files_there}
         files = model.chosen(read, self.machine, str(directory))
         model.check_debs([read[file] for file in files.values()], self.versions, self.digests)
         return {Path(file): read[file] for _name, file in sorted(files.items())}
@@ -115,6 +117,9 @@ class Provider:
         with provider.files() as files, explained(f"filling {directory}"):
             self._host.make_directory(directory)
             for path in directory.glob("*.deb"):
+                if path.name.startswith(UNFINISHED):
+                    path.unlink()
+                    continue
                 with contextlib.suppress(ApptainerError):
                     old = deb_api.read(path)
                     if old.name in model.PACKAGES and old.architecture == self.machine.deb:
@@ -143,7 +148,10 @@ class Installation:
             record = self._record()
             reason = self._reason(record)
         if not reason:
-            return Outcome("", record.packages if record else ())
+            reason = "a run that was killed has left something behind" if self._draft.exists() else ""
+            if reason and not check:
+                self._host.remove(self._draft)
+            return Outcome(reason, record.packages if record else ())
         if check:
             # What a directory has is known already, and so is what is wrong with it.
             known = (

@@ -6,17 +6,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 import re
+import signal
 import stat
+import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import debs
 import pytest
-from modules import fail_module, run_module
+from modules import fail_module, run_module, start_module
 
 MACHINE = debs.machine()
 
@@ -156,6 +161,28 @@ def test_one_that_does_not_run_is_none_and_what_was_there_stays(
     assert [path.name for path in prefix.parent.iterdir()] == ["apptainer"]
 
 
+def test_one_that_was_killed_anywhere_is_made_whole_by_the_next(
+    install: Callable[..., dict[str, Any]], packages: Path, prefix: Path, tmp_path: Path
+) -> None:
+    install()
+    before = digest(prefix)
+    started = time.monotonic()
+    (prefix / "petal.json").unlink()
+    install()
+    takes = time.monotonic() - started
+    for part in range(1, 9):
+        (prefix / "petal.json").unlink(missing_ok=True)
+        process = start_module("apptainer", path=prefix, directory=packages, cache_dir=tmp_path / "cache")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=takes * part / 8)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        install()
+        assert digest(prefix) == before
+        assert [path.name for path in prefix.parent.iterdir()] == ["apptainer"]
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -198,6 +225,7 @@ def test_a_directory_is_filled_by_apt_once(tmp_path: Path, monkeypatch: pytest.M
     directory = debs.all_of_apptainer(tmp_path / "mirror")
     (directory / "bash_1_all.deb").write_bytes(debs.deb("bash", "1", "all", {}))
     given: dict[str, Any] = {"directory": directory, "keyring": tmp_path / "keys.gpg", "cache_dir": tmp_path / "cache"}
+    (directory / ".tmp-libc6_2.0_all.deb").write_text("half of it")
     assert not run_module("apptainer", state="fetched", **given)["changed"]
     given["versions"] = {"apptainer": "2.0"}
     planned = run_module("apptainer", True, state="fetched", **given)
@@ -207,5 +235,6 @@ def test_a_directory_is_filled_by_apt_once(tmp_path: Path, monkeypatch: pytest.M
     assert not run_module("apptainer", state="fetched", **given)["changed"]
     names = {path.name for path in directory.iterdir()}
     assert {f"apptainer_2.0_{MACHINE.deb}.deb", "bash_1_all.deb"} <= names
+    assert not [name for name in names if name.startswith(".tmp-")]
     assert f"apptainer_1.0_{MACHINE.deb}.deb" not in names
     assert list((tmp_path / "cache").iterdir()) == []
