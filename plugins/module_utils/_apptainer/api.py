@@ -129,7 +129,8 @@ class Provider:
                 shutil.copyfile(path, draft)
                 draft.chmod(0o644)
                 draft.replace(directory / path.name)
-            return Outcome(reason, tuple(files.values()))
+        # Something else in it may be no package file at all.
+        return Outcome(reason, tuple(self.found(directory).values()))
 
 
 class Installation:

@@ -238,3 +238,5 @@ def test_a_directory_is_filled_by_apt_once(tmp_path: Path, monkeypatch: pytest.M
     assert not [name for name in names if name.startswith(".tmp-")]
     assert f"apptainer_1.0_{MACHINE.deb}.deb" not in names
     assert list((tmp_path / "cache").iterdir()) == []
+    (directory / "broken.deb").write_text("of somebody else")
+    assert f"{directory}/broken.deb: it does not begin as" in fail_module("apptainer", state="fetched", **given)
