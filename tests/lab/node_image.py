@@ -16,14 +16,17 @@ from pathlib import Path
 
 PROGRAMS = ("sh", "cat", "id", "true", "ls")
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", "-i")
-NOBODYS = ("HOME=/tmp", "PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8")
-#: Mounts are the node's own: the volume is read-only there, /etc is a copy, and the device has the mode that is given.
+NOBODYS = ("HOME=/var/tmp", "PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8")
+#: Mounts are the node's own: the volume is read-only there, /etc and /var/tmp, where the user is at home, leave nothing
+#: behind, and the device has the mode that is given.
 NODE = """set -eu
 volume=$1 mode=$2; shift 2
 scratch=$(mktemp -d)
 trap 'umount -l "$scratch"; rmdir "$scratch"' EXIT
 mount -t tmpfs -o mode=755 tmpfs "$scratch"
 mkdir "$scratch/upper" "$scratch/work"
+mkdir -m 1777 "$scratch/home"
+mount --bind "$scratch/home" /var/tmp
 mount -t overlay -o "lowerdir=/etc,upperdir=$scratch/upper,workdir=$scratch/work" overlay /etc
 mount --bind "$volume" "$volume"
 mount -o remount,bind,ro "$volume"
