@@ -30,6 +30,7 @@ KNOWN: dict[str, tuple[str, int]] = {
     "module_utils/_buildcache/scripts/hand_on.py": (OURS, 1),
     "module_utils/_buildcache/api/keyring.py": (f"{OURS}; {KERNEL}", 9),
     "module_utils/_components/api.py": (f"{VOLUME}; the operating system's own", 4),
+    "module_utils/_containers/api/image.py": (f"{OURS}; {VOLUME}; a mirror directory", 7),
     "module_utils/_containers/packages_api.py": ("directories of a moment", 1),
     "module_utils/_exchange/api/file.py": (f"{NAMED}; {OURS}", 3),
     "module_utils/_exchange/api/stores.py": (f"{OURS}: the archive that is published", 1),
@@ -73,6 +74,7 @@ KNOWN: dict[str, tuple[str, int]] = {
     "module_utils/_trust/api.py": ("directories of a moment", 3),
     "module_utils/_volume/api/images.py": (OURS, 2),
     "plugin_utils/build_report.py": ("the collection's own; the user's own cache", 2),
+    "plugin_utils/container_images.py": (NAMED, 1),
     "plugin_utils/controller.py": (KERNEL, 1),
     "plugin_utils/installed.py": ("the collection's own", 2),
     "plugin_utils/direct.py": (f"{KERNEL}; {OURS}; /dev/null", 3),
@@ -83,6 +85,7 @@ KNOWN: dict[str, tuple[str, int]] = {
     "plugin_utils/running.py": (f"{OURS}; {KERNEL}", 4),
     "plugin_utils/secret.py": (NAMED, 1),
     "plugin_utils/seed_file.py": (NAMED, 1),
+    "plugin_utils/site_files.py": ("none by its path: an archive in a file that is open", 1),
 }
 BELOW = "module_utils/_host/below_api.py"
 #: Those that handle directories of others, and must go through BELOW.

@@ -132,8 +132,12 @@ def environment_script(given: Mapping[str, str]) -> str:
 
 def path_in_script(text: str) -> str:
     """PATH as Apptainer's conversion of an image sets it; empty where it does not."""
-    found = re.search(r'^\s*(?:export )?PATH="?([A-Za-z0-9_./:+-]+)', text, re.MULTILINE)
-    return found[1] if found else ""
+    for line in text.splitlines():
+        name, equals, value = line.strip().removeprefix("export ").partition("=")
+        path = re.match(r"[A-Za-z0-9_./:+-]+", value.lstrip('"'))
+        if name == "PATH" and equals and path:
+            return path[0]
+    return ""
 
 
 def summary(found: Mapping[str, str]) -> str:

@@ -12,7 +12,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed import inputs
 
 ROOT = Path(__file__).resolve().parents[3]
 ROLES = (
-    *("spack", "lmod", "python_environments", "software_volume"),
+    *("spack", "lmod", "python_environments", "containers", "software_volume"),
     *("snapshots", "volume_base", "volume_build", "build_host", "cluster"),
 )
 
@@ -64,6 +64,17 @@ REASONS = {
     "python_environments_system_certificates": "whom downloads are trusted from; requirements and indexes decide",
     "python_environments_verify": "a check after the installation",
     "python_environments_package_cache_valid_time": PATIENCE,
+    "containers_architecture": "the seed's own, which is in the fingerprint; a build sets it itself",
+    "containers_images": "what the entry point resolve is asked, which the caller sets",
+    "containers_auth_from": WHERE_FROM,
+    "containers_insecure_registries": WHERE_FROM,
+    "containers_mirror_dir": WHERE_FROM,
+    "containers_apptainer_directory": WHERE_FROM,
+    "containers_apptainer_archive": WHERE_FROM,
+    "containers_build_user": "who unpacks; everything belongs to root in the end",
+    "containers_cache_dir": OFF_VOLUME,
+    "containers_spack_packages": RESULT,
+    "containers_package_cache_valid_time": PATIENCE,
     "spack_seed_overrides": "a part of the seed: what stands in place of its own",
     "software_volume_seed_path": "the seed itself",
     "snapshots_seed_path": "the seed itself",
