@@ -64,6 +64,12 @@ difference:
     packages:
       description: Packages of Spack and of Python environments, by version, and by hash where that is known.
       type: dict
+    images:
+      description: Container images, by their versions and digests.
+      type: dict
+    inside:
+      description: Packages inside of container images, each as C(IMAGE:PACKAGE).
+      type: dict
     modules:
       description: Modules, by what is loaded, with what they say of themselves.
       type: dict

@@ -91,8 +91,8 @@ keys:
 provenance:
   description:
     - What is said of its build, with C(builder), C(build_id), C(started), C(finished), C(commits), C(locks),
-      C(fetched), C(compiled), C(cached) and the C(caches) and C(cache_signers) of that, and C(keys) whose signatures of
-      it are right. Null where nothing is said, or of something else.
+      C(images), C(fetched), C(compiled), C(cached) and the C(caches) and C(cache_signers) of that, and C(keys) whose
+      signatures of it are right. Null where nothing is said, or of something else.
   returned: success
   type: dict
 report:

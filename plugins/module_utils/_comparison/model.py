@@ -16,10 +16,13 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import S
 
 ASKED, PACKAGES, NAMES, MODULES = "asked", "packages", "names", "modules"
 COMPONENTS, LOCKS, TOOLS, SIZES = "components", "locks", "tools", "sizes"
+IMAGES, INSIDE = "images", "inside"
 #: What is compared, in the order in which it is said, and its name for people.
 TITLES = {
     ASKED: "asked for",
     PACKAGES: "packages",
+    IMAGES: "container images",
+    INSIDE: "packages inside of images",
     MODULES: "modules",
     COMPONENTS: "what it runs by",
     LOCKS: "locks",
@@ -30,7 +33,7 @@ TITLES = {
 MOST = 40
 #: The same where it is said beside other things, and what is said there.
 FEW = 5
-BRIEFLY = (ASKED, PACKAGES, MODULES, COMPONENTS, SIZES)
+BRIEFLY = (ASKED, PACKAGES, IMAGES, INSIDE, MODULES, COMPONENTS, SIZES)
 
 
 @dataclass(frozen=True, order=True)
@@ -189,7 +192,10 @@ def compare(old: Side, new: Side) -> Difference:
     missing: dict[str, str] = {}
     for name in TITLES:
         one, other = old.parts.get(name), new.parts.get(name)
-        if one is None or other is None:
+        if name == INSIDE and not any(side.parts.get(IMAGES, True) for side in (old, new)):
+            # Where neither has an image, nothing is inside of one.
+            sections[name] = Section()
+        elif one is None or other is None:
             missing[name] = _why(name, old, new)
         else:
             sections[name] = compared(name, one, other)

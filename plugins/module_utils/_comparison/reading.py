@@ -19,6 +19,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._comparison.asked import
 from ansible_collections.petal.hpc.plugins.module_utils._comparison.model import (
     ASKED,
     COMPONENTS,
+    IMAGES,
+    INSIDE,
     LOCKS,
     MODULES,
     NAMES,
@@ -30,6 +32,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._comparison.model import
     Value,
     told,
 )
+from ansible_collections.petal.hpc.plugins.module_utils._components.images import CONTAINER
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._core.tags import PACKAGES as PACKAGES_TAG
 from ansible_collections.petal.hpc.plugins.module_utils._core.tags import packages_of
@@ -39,7 +42,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._provenance.reading impo
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import Snapshot
 
 #: What a package is on the volume with; all others are what the volume runs by.
-_MANAGERS = ("pypi", "spack", "container")
+_MANAGERS = ("pypi", "spack")
 _COMMITS = {"spack": "spack", "spack-packages": "packages"}
 
 
@@ -61,9 +64,10 @@ def of_snapshot(snapshot: Snapshot, record: bytes, statement: bytes | None, mani
         return Side(label, (snapshot.fingerprint,), snapshot, parts, unknown)
     said, doubt = _manifest(found, manifest)
     if said is None:
-        unknown[MODULES] = f"{snapshot.snapshot_id} {doubt}"
+        unknown[MODULES] = unknown[INSIDE] = f"{snapshot.snapshot_id} {doubt}"
     else:
         parts[MODULES] = _modules(said)
+        parts[INSIDE] = _inside(said)
     try:
         parts = {**parts, **_of_statement(found, said)}
     except RecursionError:
@@ -127,7 +131,9 @@ def _of_statement(found: Any, manifest: Mapping[str, Any] | None) -> dict[str, P
     inner = _mapping(definition, "internalParameters")
     sources, byproducts = _items(definition, "resolvedDependencies"), _items(run, "byproducts")
     words = dict(_variants(manifest))
-    components = [one for one in sources if _note(one, "manager") not in (None, BASE, CACHE) and not _is_package(one)]
+    others = (None, BASE, CACHE, CONTAINER)
+    components = [one for one in sources if _note(one, "manager") not in others and not _is_package(one)]
+    images = [one for one in sources if _note(one, "manager") == CONTAINER]
     commits = {
         key: str(_mapping(one, "digest").get("gitCommit", ""))
         for one in components
@@ -144,6 +150,7 @@ def _of_statement(found: Any, manifest: Mapping[str, Any] | None) -> dict[str, P
     return {
         ASKED: wanted,
         PACKAGES: _part((str(one.get("name")), _value(one, words)) for one in packages),
+        IMAGES: _part((str(one.get("name")), _value(one, {})) for one in images),
         COMPONENTS: _part((str(one.get("name")), _value(one, words)) for one in components),
         LOCKS: _part((str(one["name"]), _value(one, {})) for one in sources if str(one.get("name")).startswith(LOCK)),
         TOOLS: _tools(_mapping(run, "builder")),
@@ -201,6 +208,16 @@ def _modules(manifest: Mapping[str, Any]) -> Part:
         name = " ".join(str(word) for word in load) if isinstance(load, list) and load else str(one.get("name"))
         text = f"{one.get('summary') or ''}{' (default)' if one.get('default') is True else ''}".strip()
         found.append((name, Value(told(text))))
+    return _part(found)
+
+
+def _inside(manifest: Mapping[str, Any]) -> Part:
+    """What is inside of images, by the name of each in the seed; of several versions of one that is together."""
+    found = []
+    for image in _items(manifest, "images"):
+        for one in _items(image, "packages"):
+            value = Value(told(str(one.get("version") or "")), told(str(one.get("manager") or "")))
+            found.append((f"{image.get('name')}:{one.get('name')}", value))
     return _part(found)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._components import images
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._core.ids import SHA256
 from ansible_collections.petal.hpc.plugins.module_utils._seed.addresses import without_credentials
@@ -140,6 +141,7 @@ def _definition(build: Build) -> dict[str, Any]:
             *_caches(build),
             *_base(build),
             *_fetched(build),
+            *_pulled(build),
             *_locks(build),
         ],
     }
@@ -162,7 +164,7 @@ def _run(build: Build, finished: str, host: str) -> dict[str, Any]:
             "startedOn": build.manifest["started"],
             "finishedOn": finished,
         },
-        "byproducts": [*_documents(build), *_compiled(build)],
+        "byproducts": [*_documents(build), *_compiled(build), *_packed(build)],
     }
 
 
@@ -231,6 +233,14 @@ def _fetched(build: Build) -> Iterable[dict[str, Any]]:
             yield _descriptor(item["name"], address, _digest(item.get("hash")), {"manager": item.get("manager")})
 
 
+def _pulled(build: Build) -> Iterable[dict[str, Any]]:
+    """Container images. What is inside of one came with it: its digest says it all, the bill of materials names it."""
+    for image in build.manifest.get("images") or ():
+        note = {"manager": images.CONTAINER, "version": image.get("version"), "origin": images.REGISTRY}
+        note["reference"] = images.reference(image)
+        yield _descriptor(image["name"], images.address(image), _digest(image.get("digest")), note)
+
+
 def _package(build: Build, item: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
     """What Spack did not compile here. Of what was there before, how it came is not known."""
     if item.get("origin") != "source":
@@ -259,6 +269,14 @@ def _compiled(build: Build) -> Iterable[dict[str, Any]]:
     for item in (*build.manifest["packages"], *build.manifest.get("components", ())):
         if item.get("manager") == "spack" and item.get("origin") == "source":
             yield _descriptor(item["name"], _spack_uri(item), {}, _spack_note(item))
+
+
+def _packed(build: Build) -> Iterable[dict[str, Any]]:
+    """The files that images were packed into."""
+    for image in build.manifest.get("images") or ():
+        digest = str(image.get("sha256") or "").removeprefix("sha256:")
+        if image.get("file") and _digest(f"sha256:{digest}"):
+            yield _descriptor(image["file"], "", {"sha256": digest}, {})
 
 
 def _spack_uri(item: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._components.images import CONTAINER
 from ansible_collections.petal.hpc.plugins.module_utils._provenance.model import (
     BASE,
     BUILD_TYPE,
@@ -33,7 +34,7 @@ class Stated:
     commits: ``NAME COMMIT`` of what came by commit. fetched: how many things came from elsewhere. compiled: how many
     packages of Spack's were compiled by the builder, cached: how many came from a build cache. caches: ``NAME ADDRESS``
     of those that could be asked, and cache_signers whose signatures counted there, by fingerprint. locks: ``PATH
-    DIGEST``.
+    DIGEST``. images: ``NAME ADDRESS`` of container images, with their digests.
     """
 
     builder: str
@@ -47,6 +48,7 @@ class Stated:
     caches: tuple[str, ...] = ()
     cache_signers: tuple[str, ...] = ()
     locks: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
 
 
 def read(data: bytes, record: Snapshot, record_sha256: str) -> Stated:
@@ -88,6 +90,7 @@ def read(data: bytes, record: Snapshot, record_sha256: str) -> Stated:
         caches=_named(caches, "uri"),
         cache_signers=tuple({shown(key): None for one in caches for key in _list(one, "annotations", "signers")}),
         locks=_named(locks, "digest", "sha256"),
+        images=_named([one for one in sources if _at(one, "annotations", "manager") == CONTAINER], "uri"),
     )
 
 

@@ -72,7 +72,7 @@ class Seen:
                 f"  built by     {said.builder}, build {said.build_id}, {said.started} to {said.finished}",
                 f"  says so      {_whose(self.statement_keys, names) or 'nobody who has signed it'}",
                 f"  made from    {said.fetched} things that came from elsewhere, and {compiled}",
-                *(f"               {line}" for line in (*said.commits, *said.locks, *_cached(said))),
+                *(f"               {line}" for line in (*said.commits, *said.locks, *said.images, *_cached(said))),
             ]
         else:
             lines.append(f"  built by     {'its .petal/provenance.json' if self.documents else 'nothing'} says so")

@@ -13,12 +13,20 @@ from __future__ import annotations
 import math
 import posixpath
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.petal.hpc.plugins.module_utils._audit.spdx import is_known, standing
+from ansible_collections.petal.hpc.plugins.module_utils._audit.spdx import (
+    IS_NOT_OPEN,
+    IS_OPEN,
+    IS_UNKNOWN,
+    is_known,
+    standing,
+)
 from ansible_collections.petal.hpc.plugins.module_utils._audit.table import SPACK as KNOWN_LICENCES
+from ansible_collections.petal.hpc.plugins.module_utils._components import images
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.grammar import python_name
 
@@ -29,6 +37,7 @@ ORIGINS = {
     "base": "taken from the volume that this one was made from",
     "index": "taken from a package index",
     "address": "taken from an address in the seed",
+    "registry": "pulled from a registry of container images",
     "tool": "only built others, not on the volume",
     "installed": "was there before this build",
     "external": "the operating system's, not on the volume",
@@ -143,6 +152,7 @@ def _read(manifest: Mapping[str, Any], environment: Mapping[str, Any]) -> Build:
     known = {str(one.get("hash") or "") for one in listed}
     beside = [{**one, "manager": "spack"} for key, one in recorded.items() if key not in known]
     every = [_step(one, recorded, measured, root, _of_index(manifest)) for one in (*beside, *listed)]
+    every += map(_pulled, manifest.get("images") or ())
     # A package of Python may be in several environments, each time the same.
     steps = _without_others({one.key: one for one in every})
     return Build(
@@ -204,6 +214,21 @@ def _step(
         started=started,
         ended=ended,
         taken=measured.get(_below(root, str(entry.get("prefix") or ""))),
+        license=text(licence),
+        standing=standing(licence or None),
+    )
+
+
+def _pulled(image: Mapping[str, Any]) -> Step:
+    """A container image, which takes what its file does. What is inside of it has no step: it came with it."""
+    licence, size = images.licence(image), number(image.get("size"), _MOST)
+    return Step(
+        key=f"container:{image['digest']}",
+        name=text(image["name"]),
+        version=text(image.get("version")),
+        manager=images.CONTAINER,
+        origin=images.REGISTRY,
+        taken=None if size is None else int(size),
         license=text(licence),
         standing=standing(licence or None),
     )
@@ -294,6 +319,8 @@ def _findings(manifest: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     yield "secrets", "none found" if sharing and not finds else f"{len(finds)} found" if finds else "not looked for"
     for find in _cut(finds):
         yield "secret", text(find)
+    for image in manifest.get("images") or ():
+        yield from _within(image)
     modules = manifest.get("modules") or ()
     yield (
         "modules",
@@ -303,6 +330,20 @@ def _findings(manifest: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         yield "a node needs", text(f"{one.get('path')} ({one.get('reason')})")
     for path, digest in sorted((manifest.get("locks") or {}).items())[:FINDINGS_LIMIT]:
         yield "lock", text(f"{path} {digest}")
+
+
+def _within(image: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    """What is inside of an image, by managers and by what licences let one do; and what could not be read of it."""
+    label, packages = text(images.label(image)), list(image.get("packages") or ())
+    managers = Counter(text(one.get("manager")) for one in packages)
+    licences = Counter(standing(one.get("license") or None) for one in packages)
+    words = [f"{count} of {name}" for name, count in sorted(managers.items())]
+    known = [f"{licences[IS_OPEN]} open", f"{licences[IS_NOT_OPEN]} not open", f"{licences[IS_UNKNOWN]} not known"]
+    system, listed = text(image.get("os")) or "no known system", ", ".join(words) or "none"
+    inside = f"{system}, packages {listed}, licences {', '.join(known)}"
+    yield f"image {label}", text(f"{image['digest']}, {inside}", 2 * TEXT_LIMIT)
+    for problem in _cut(image.get("problems") or ()):
+        yield f"not read in {label}", text(problem, 2 * TEXT_LIMIT)
 
 
 def _cut(values: Iterable[Any]) -> list[Any]:

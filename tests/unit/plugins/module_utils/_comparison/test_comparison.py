@@ -92,7 +92,8 @@ def test_what_one_side_does_not_know_is_said_with_the_reason() -> None:
     found = compare(blind, side())
     assert found.different is None
     assert found.not_compared == (
-        "packages, what it runs by, locks, built with: old has no provenance",
+        "packages, container images, packages inside of images, what it runs by, locks, built with: "
+        "old has no provenance",
         "modules: gone",
     )
     assert found.to_dict()["packages"] is None
@@ -106,7 +107,8 @@ def test_names_of_packages_are_compared_where_that_is_all() -> None:
     found = compare(old, side(OTHER, names=part(six="1.17.0"), packages=part(six=Value("1.17.0", "sha256:1"))))
     assert [str(row) for row in found.sections[PACKAGES].rows] == ["~ six 1.16.0 → 1.17.0"]
     assert found.not_compared == (
-        "asked for, modules, what it runs by, locks, built with, sizes, builds of packages: old has no provenance",
+        "asked for, container images, packages inside of images, modules, what it runs by, locks, built with, sizes, "
+        "builds of packages: old has no provenance",
     )
 
 

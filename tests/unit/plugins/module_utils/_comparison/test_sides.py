@@ -19,6 +19,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._comparison.choice impor
 from ansible_collections.petal.hpc.plugins.module_utils._comparison.model import (
     ASKED,
     COMPONENTS,
+    IMAGES,
+    INSIDE,
     LOCKS,
     MODULES,
     NAMES,
@@ -112,6 +114,45 @@ def test_all_of_what_was_built_here() -> None:
     assert parts[NAMES] == {"six": {Value("1.17.0")}}
 
 
+def contained(digest: str, *packages: str, version: str = "1.20") -> dict[str, Any]:
+    """The manifest with an image."""
+    inside = [dict(zip(("name", "version"), one.split("@")), manager="deb") for one in packages]
+    image = {
+        "name": "samtools",
+        "version": version,
+        "image": "quay.io/bio/samtools:1",
+        "digest": f"sha256:{digest * 64}",
+    }
+    return {**MANIFEST, "images": [{**image, "packages": inside}]}
+
+
+def test_images_and_what_is_inside_of_them() -> None:
+    old = read(*documents(contained("a", "libc6@2.36-9", "zlib1g@1.2")))
+    assert old.parts[IMAGES] == {"samtools": {Value("1.20", f"sha256:{'a' * 64}")}}
+    assert "samtools" not in old.parts[PACKAGES] and "samtools" not in old.parts[COMPONENTS]
+    found = compare(old, read(*documents(contained("b", "libc6@2.36-10", "curl@8"))))
+    assert [str(row) for row in found.sections[IMAGES].rows] == [
+        f"~ samtools 1.20 sha256:{'a' * 12}… → 1.20 sha256:{'b' * 12}…"
+    ]
+    assert [str(row) for row in found.sections[INSIDE].rows] == [
+        "+ samtools:curl 8",
+        "~ samtools:libc6 2.36-9 → 2.36-10",
+        "- samtools:zlib1g 1.2",
+    ]
+    assert any("packages inside of images" in line for line in found.brief())
+
+
+def test_what_is_inside_of_images_from_elsewhere_is_not_known() -> None:
+    side = read(documents(contained("a", "libc6@2.36-9"))[0])
+    assert (
+        compare(side, read(*documents(contained("a", "libc6@1"))))
+        .not_compared[0]
+        .startswith("packages inside of images")
+    )
+    # Where there are none, nobody misses that.
+    assert not any("inside" in one for one in compare(read(documents()[0]), read(*documents())).not_compared)
+
+
 def test_what_came_from_elsewhere_has_its_provenance() -> None:
     side = read(documents()[0])
     assert set(side.parts) >= {PACKAGES, ASKED, COMPONENTS}
@@ -196,7 +237,7 @@ def test_a_seed_against_a_snapshot() -> None:
         "~ spack_packages zlib @1.3.1 → @1.3",
     ]
     assert found.not_compared == (
-        "packages, modules, what it runs by, locks, built with, sizes: "
+        "packages, container images, packages inside of images, modules, what it runs by, locks, built with, sizes: "
         "there is no snapshot of the seed of quickstart yet",
     )
     assert set(found.sections) == {ASKED}

@@ -152,6 +152,37 @@ def test_what_it_was_made_from() -> None:
     assert found[".petal/spack.lock"]["digest"] == {"sha256": "7" * 64}
 
 
+IMAGE: dict[str, Any] = {
+    "name": "samtools",
+    "version": "1.20",
+    "image": "docker://me:secret@quay.io/bio/samtools:1.20",
+    "digest": f"sha256:{'d' * 64}",
+    "file": "containers/images/sha256/dd.sqsh",
+    "sha256": "e" * 64,
+    "packages": [{"name": "libc6", "version": "2.36", "manager": "deb"}],
+}
+
+
+def test_images_by_their_digests() -> None:
+    found = made(manifest={**MANIFEST, "images": [IMAGE]})
+    Statement.copy_from_pb(json_format.ParseDict(found, statement_pb2.Statement())).validate()
+    listed = dependencies(found)
+    assert "libc6" not in listed
+    assert listed["samtools"] == {
+        "name": "samtools",
+        "uri": f"pkg:oci/samtools@sha256%3A{'d' * 64}?repository_url=quay.io%2Fbio%2Fsamtools&tag=1.20",
+        "digest": {"sha256": "d" * 64},
+        "annotations": {
+            "manager": "container",
+            "version": "1.20",
+            "origin": "registry",
+            "reference": "docker://quay.io/bio/samtools:1.20",
+        },
+    }
+    files = {one["name"]: one.get("digest") for one in found["predicate"]["runDetails"]["byproducts"]}
+    assert files["containers/images/sha256/dd.sqsh"] == {"sha256": "e" * 64}
+
+
 def test_what_was_compiled_here_and_what_came_signed_from_where() -> None:
     found = made()
     from_cache = dependencies(found)["samtools"]["annotations"]

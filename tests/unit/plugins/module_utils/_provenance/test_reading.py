@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -47,6 +48,19 @@ def test_what_it_says() -> None:
     assert (found.fetched, found.compiled, found.cached) == (2, 1, 1)
     assert found.caches == ("buildcache/lab https://cache.example.org/spack", "buildcache/own file:///srv/cache")
     assert found.cache_signers == (KEY,)
+
+
+def test_images_are_named_by_their_addresses() -> None:
+    image = {
+        "name": "samtools",
+        "version": "1.20",
+        "image": "quay.io/bio/samtools:1.20",
+        "digest": f"sha256:{'d' * 64}",
+    }
+    made = statement(replace(BUILD, manifest={**MANIFEST, "images": [image]}), RECORD, DIGEST, "host")
+    found = read(said(made), RECORD, DIGEST)
+    address = f"pkg:oci/samtools@sha256%3A{'d' * 64}?repository_url=quay.io%2Fbio%2Fsamtools&tag=1.20"
+    assert (found.images, found.fetched) == ((f"samtools {address}",), 3)
 
 
 def changed(**different: Any) -> dict[str, Any]:

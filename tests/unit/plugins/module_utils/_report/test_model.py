@@ -189,3 +189,30 @@ def test_what_is_no_manifest_is_refused(wrong: dict[str, Any], words: str) -> No
     del whole["mount_dir"]
     with pytest.raises(ReportError, match="mount_dir"):
         read(whole, {})
+
+
+def test_images() -> None:
+    inside = [
+        {"name": "libc6", "manager": "deb", "license": "LGPL-2.1-only"},
+        {"name": "curl", "manager": "deb", "license": "of-my-own"},
+        {"name": "six", "manager": "pypi", "license": "MIT"},
+    ]
+    image = {
+        "name": "samtools",
+        "version": "1.20",
+        "digest": f"sha256:{'d' * 64}",
+        "size": 4096,
+        "os": "debian 12",
+        "labels": {"org.opencontainers.image.licenses": "MIT"},
+        "packages": inside,
+        "problems": ["packages of rpm: /var/lib/rpm was not read"],
+    }
+    found = read(manifest(images=[image]), {})
+    (step,) = (one for one in found.steps if one.manager == "container")
+    assert (step.label, step.origin, step.taken, step.standing) == ("samtools@1.20", "registry", 4096, "open")
+    said = dict(found.findings)
+    packages = "packages 2 of deb, 1 of pypi, licences 2 open, 0 not open, 1 not known"
+    assert said["image samtools:1.20"] == f"sha256:{'d' * 64}, debian 12, {packages}"
+    assert said["not read in samtools:1.20"] == "packages of rpm: /var/lib/rpm was not read"
+    with pytest.raises(ReportError, match="digest"):
+        read(manifest(images=[{"name": "x"}]), {})
