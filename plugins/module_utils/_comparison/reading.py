@@ -93,6 +93,7 @@ def of_seed(plan: Mapping[str, Any], built: Side | None = None) -> Side:
 
     Raises ComparisonError where it is no plan.
     """
+    plan = plan if isinstance(plan, Mapping) else {}
     fingerprints, seed = plan.get("fingerprints"), plan.get("seed")
     if not isinstance(fingerprints, Sequence) or not fingerprints or not isinstance(seed, Mapping):
         raise ComparisonError("the seed has no fingerprints: expected what petal.hpc.seed_info returns as plan")

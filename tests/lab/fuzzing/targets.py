@@ -38,9 +38,12 @@ from ansible_collections.petal.hpc.plugins.module_utils._apptainer import deb_ap
 from ansible_collections.petal.hpc.plugins.module_utils._apptainer.model import MACHINES, PACKAGES
 from ansible_collections.petal.hpc.plugins.module_utils._audit import api as audit
 from ansible_collections.petal.hpc.plugins.module_utils._audit import place, secrets, spdx
+from ansible_collections.petal.hpc.plugins.module_utils._audit.findings import Audit
+from ansible_collections.petal.hpc.plugins.module_utils._audit.inside import with_images
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache import model as buildcache
 from ansible_collections.petal.hpc.plugins.module_utils._comparison.model import compare
 from ansible_collections.petal.hpc.plugins.module_utils._comparison.reading import of_seed, of_snapshot
+from ansible_collections.petal.hpc.plugins.module_utils._containers import owners
 from ansible_collections.petal.hpc.plugins.module_utils._containers import packages as in_image
 from ansible_collections.petal.hpc.plugins.module_utils._containers.licences import of_copyright
 from ansible_collections.petal.hpc.plugins.module_utils._core import tags as tag
@@ -589,6 +592,31 @@ _VOLUME_MANIFEST = {
         {"name": "tree", "version": "2.1.0", "manager": "spack", "hash": _HASH, "license": "GPL-2.0-or-later"},
         {"name": "six", "version": "1.17.0", "manager": "python", "hash": "sha256:" + "d" * 64, "license": None},
     ],
+    "images": [
+        {
+            "name": "samtools",
+            "version": "1.20",
+            "image": "docker://quay.io/bio/samtools:1.20",
+            "digest": "sha256:" + "d" * 64,
+            "file": "containers/images/sha256/dd.sqsh",
+            "sha256": "e" * 64,
+            "size": 4096,
+            "labels": {"org.opencontainers.image.licenses": "MIT"},
+            "os": "debian 12",
+            "packages": [
+                {"name": "six", "version": "1", "manager": "pypi", "origin": "image", "purl": "pkg:pypi/six@1"},
+                {
+                    "name": "x",
+                    "version": "1",
+                    "manager": "deb",
+                    "license": "MIT",
+                    "purl": "pkg:deb/debian/x@1?arch=all",
+                },
+            ],
+            "problems": ["packages of rpm: /var/lib/rpm was not read"],
+            "audit": {"sensitive": [{"path": "a.key", "why": "private key"}], "files": 1, "left_out": 0},
+        }
+    ],
 }
 
 
@@ -623,7 +651,11 @@ def _bom(data: bytes) -> None:
 
 
 def _sbom(data: bytes) -> None:
-    json.loads(sbom(_json(data)))
+    value = _json(data)
+    json.loads(sbom(value))
+    listed = value.get("images")
+    if isinstance(listed, list):
+        json.dumps(with_images(Audit((), ()), listed, ["samtools:*"]).to_dict())
 
 
 _STATED = statement(
@@ -675,6 +707,8 @@ def _in_image(data: bytes) -> None:
     found = [one for one in (in_image.python(text), in_image.conda(data)[0]) if one]
     json.dumps(in_image.listed(found, system))
     of_copyright(text)
+    for digests in (owners.dpkg(text), owners.apk(text), owners.rpm(text), owners.conda(data, "opt")):
+        assert all(":" in digest for digest in digests.values())
 
 
 def _build_report(data: bytes) -> None:
