@@ -107,7 +107,7 @@ def _contained(listed: Sequence[Mapping[str, Any]]) -> list[tuple[Any, list[Any]
     names = images.labels(listed)
     for name, image in zip(names, listed):
         keys = []
-        for entry in image.get("packages", ()):
+        for entry in image.get("packages") or ():
             key = (str(entry["purl"]), str(entry.get("license") or ""))
             said.setdefault(key, (entry, []))[1].append(name)
             keys.append(key)

@@ -35,7 +35,7 @@ OS_RELEASE = ("etc/os-release", "usr/lib/os-release")
 
 _MIB = 1024**2
 #: Of a manager's whole list, of a file of one package, and of one of rpm's databases.
-LIST_LIMIT, ENTRY_LIMIT, DATABASE_LIMIT = 256 * _MIB, 64 * _MIB, 512 * _MIB
+LIST_LIMIT, ENTRY_LIMIT, DATABASE_LIMIT = 64 * _MIB, 16 * _MIB, 512 * _MIB
 _RPM_SECONDS = 300
 #: Of one kind of files that cannot be read; the others are counted.
 _PROBLEMS_LIMIT = 5

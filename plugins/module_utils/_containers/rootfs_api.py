@@ -22,6 +22,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._core.errors import Peta
 from ansible_collections.petal.hpc.plugins.module_utils._host import below_api as below
 
 _LINKS_LIMIT = 40
+#: Of all that is read of one image by ``read``: files of holes take no space, and all the time that there is.
+READ_LIMIT = 4 * 1024**3
 _MISSING = (errno.ENOENT, errno.ENOTDIR)
 
 
@@ -34,6 +36,7 @@ class Rootfs:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._left = READ_LIMIT
         if not path.is_dir():
             raise RootfsError(f"{path} is no directory: expected the unpacked files of an image")
 
@@ -46,7 +49,7 @@ class Rootfs:
             if not parts:
                 raise RootfsError(f"{_shown(path)} is no file")
             with below.file(self.path, "/".join(parts)) as stream:
-                data = stream.read(limit + 1)
+                data = stream.read(min(limit, self._left) + 1)
         except OSError as error:
             if error.errno in _MISSING:
                 return None
@@ -55,6 +58,9 @@ class Rootfs:
             raise
         except PetalError as error:
             raise RootfsError(f"{_shown(path)} is no file") from error
+        if len(data) > self._left:
+            raise RootfsError(f"{_shown(path)} was not read, as what was read before is {READ_LIMIT // 1024**3} GiB")
+        self._left -= len(data)
         if len(data) > limit:
             raise RootfsError(f"{_shown(path)} has more than {limit // 1024**2} MiB, which nothing of its kind has")
         return data

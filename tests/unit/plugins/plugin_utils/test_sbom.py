@@ -174,6 +174,12 @@ def test_two_licences_of_one_package_of_images_are_two_components() -> None:
     assert len([item for item in bill["components"] if item["name"] == "libc6"]) == 2
 
 
+def test_an_image_of_which_nothing_is_known_yet() -> None:
+    unknown = {**BWA, "packages": None, "labels": None, "sha256": None, "platform": None}
+    text = volume_sbom({**MANIFEST, "images": [unknown]})
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+
+
 def test_an_image_without_a_digest_is_none_of_ours() -> None:
     with pytest.raises(PetalError, match="digest"):
         volume_sbom({**MANIFEST, "images": [{"name": "x", "image": "x"}]})

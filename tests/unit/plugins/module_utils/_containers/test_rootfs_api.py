@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.petal.hpc.plugins.module_utils._containers import rootfs_api
 from ansible_collections.petal.hpc.plugins.module_utils._containers.rootfs_api import Rootfs, RootfsError
 
 
@@ -65,3 +66,13 @@ def test_a_walk_follows_no_link(root: Path, tmp_path: Path) -> None:
 def test_there_has_to_be_one(tmp_path: Path) -> None:
     with pytest.raises(RootfsError, match="no directory"):
         Rootfs(tmp_path / "none")
+
+
+def test_files_of_holes_do_not_take_for_ever(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rootfs_api, "READ_LIMIT", 25)
+    (root / "large").write_bytes(b"x" * 10)
+    image = Rootfs(root)
+    assert [image.read("large", 10) for _number in range(2)] == [b"x" * 10] * 2
+    with pytest.raises(RootfsError, match="was not read"):
+        image.read("large", 10)
+    assert image.read("etc/none", 10) is None
