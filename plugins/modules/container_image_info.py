@@ -39,7 +39,6 @@ options:
     type: str
 extends_documentation_fragment:
   - petal.hpc.info
-  - petal.hpc.info.action
 """
 
 EXAMPLES = r"""

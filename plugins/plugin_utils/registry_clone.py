@@ -232,6 +232,8 @@ def public_seed(data: Any, described: Mapping[str, Any], resolved_refs: Mapping[
         spack = {**described["seed"]["software"]["spack"], **{key: ref for key, ref in commits.items() if ref}}
         told = {key: value for key, value in spack.items() if value is not None}
         shared["software"] = {**shared["software"], "spack": told}
+    if described["containers"]:
+        shared["software"] = {**shared["software"], "containers": [_pinned(one) for one in described["containers"]]}
     text = yaml.safe_dump(shared, sort_keys=False, default_flow_style=False, allow_unicode=False, width=110)
     content = ("---\n" + str(text)).encode()
     found = _fingerprints_of(content, "the seed that is published")[0]
@@ -241,6 +243,14 @@ def public_seed(data: Any, described: Mapping[str, Any], resolved_refs: Mapping[
             f"{_own(described['inputs'], cluster['os']) or 'pin the branches of Spack that it names (resolved_refs)'}"
         )
     return content
+
+
+def _pinned(container: Mapping[str, Any]) -> dict[str, Any]:
+    """A container as a seed has it, its tag with what it stood for."""
+    image = container["image"]
+    moves = container["digest"] and not container["archive"] and "@" not in image
+    told = {key: value for key, value in container.items() if key not in ("digest", "archive")}
+    return {**told, "image": f"{image}@{container['digest']}" if moves else image}
 
 
 def _own(site: Mapping[str, Any], os_name: str) -> str:

@@ -194,7 +194,7 @@ def squashfs_in_sif(head: bytes, what: str) -> tuple[int, int]:
 def candidates(command: str, path: str) -> list[str]:
     """Where a command may be in an image."""
     if "/" in command:
-        return [posixpath.normpath("/" + command)]
+        return [posixpath.normpath("/" + command.lstrip("/"))]
     # What does not begin at the root would begin where the user is.
     directories = dict.fromkeys(part for part in path.split(":") if part.startswith("/"))
     return [posixpath.join(directory, command) for directory in directories]

@@ -321,6 +321,18 @@ def test_what_a_site_alone_knows_is_not_offered(case: Case, inputs: dict[str, An
         case.submit(case.snapshot(fingerprint=fingerprint), inputs=inputs)
 
 
+def test_the_tag_of_an_image_is_published_with_what_it_stood_for(case: Case) -> None:
+    image, digest = "example.org/lab/bio:v1", "sha256:" + "ab" * 32
+    containers = [{"name": "bio", "image": image, "modules": {"samtools": {"args": ["view"]}}, "gpu": True}]
+    case.write({**SEED, "software": {"containers": containers}})
+    refs = {image: digest}
+    case.fingerprint = seed_info.describe({"path": str(case.seed), "resolved_refs": refs}, "/")["fingerprint"]
+    assert case.submit(resolved_refs=refs)["changed"]
+    assert case.validate()["stacks"] == 1
+    (published,) = yaml.safe_load((case.clone / "seeds" / "bio.yaml").read_text())["software"]["containers"]
+    assert (published["image"], published["version"]) == (f"{image}@{digest}", "v1")
+
+
 def test_a_sites_own_modulefile_is_not_offered(case: Case) -> None:
     (case.seed.parent / "tool-1.0.lua").write_text("help([[A tool]])\n")
     case.seed.write_text(case.seed.read_text().replace("software:\n", "software:\n  modules: [tool-1.0.lua]\n"))

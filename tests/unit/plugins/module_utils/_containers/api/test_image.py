@@ -1,0 +1,57 @@
+"""Programs in an unpacked image, whatever its links lead to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.petal.hpc.plugins.module_utils._containers.api import image
+from ansible_collections.petal.hpc.plugins.module_utils._containers.model import Wanted
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+
+
+def wanted(*commands: str) -> Wanted:
+    programs = {f"{number}/1": command for number, command in enumerate(commands)}
+    return Wanted("bio", "1", "r.io/bio:1", "sha256:" + "ab" * 32, "x86_64", programs)
+
+
+@pytest.fixture
+def rootfs(tmp_path: Path) -> Path:
+    root = tmp_path / "rootfs"
+    (root / "usr/bin").mkdir(parents=True)
+    (root / "opt").mkdir()
+    (root / "usr/bin/tool").write_text("#!/bin/sh\n")
+    (root / "usr/bin/tool").chmod(0o755)
+    (root / "usr/bin/notes").write_text("text")
+    (root / "bin").symlink_to("usr/bin")
+    (root / "opt/absolute").symlink_to("/usr/bin/tool")
+    (root / "opt/relative").symlink_to("../usr/../bin/tool")
+    (root / "opt/loop").symlink_to("loop")
+    (root / "opt/out").symlink_to("../../../../../../bin/sh")
+    (root / "opt/host").symlink_to(tmp_path / "program")
+    (tmp_path / "program").write_text("#!/bin/sh\n")
+    (tmp_path / "program").chmod(0o755)
+    return root
+
+
+def test_links_lead_as_in_the_image(rootfs: Path) -> None:
+    found = image.programs(rootfs, wanted("tool", "absolute", "relative", "/bin/tool"), "/opt:/bin")
+    assert found == {
+        "tool": "/bin/tool",
+        "absolute": "/opt/absolute",
+        "relative": "/opt/relative",
+        "/bin/tool": "/bin/tool",
+    }
+
+
+@pytest.mark.parametrize("command", ["notes", "loop", "out", "host", "usr", "/usr/bin", "/usr/bin/tool/x", "nothing"])
+def test_what_is_no_program_of_the_image(rootfs: Path, command: str) -> None:
+    with pytest.raises(PetalError, match="has no program"):
+        image.programs(rootfs, wanted(command), "/opt:/bin")
+
+
+def test_a_host_without_the_tools_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(PetalError, match="it needs mksquashfs, skopeo, umoci, unsquashfs on the build host: install"):
+        image.need_tools("it")
