@@ -22,35 +22,14 @@ from moto.s3.models import FakeBucket
 from ec2lab.control import stacks
 from ec2lab.control.base import adopt
 from ec2lab.control.images import BY_NAME, PAST, images
-from ec2lab.control.instances import InstanceEC2, LabInstance
+from ec2lab.control.instances import LabInstance
+from ec2lab.control.machine_images import ImageEC2, LabImage
 from ec2lab.control.world import World
 
 # moto answers every error of a client with 400.
 STATUS = {"InsufficientInstanceCapacity": 500}
 # Describe calls whose answer moto cuts into pages itself.
 PAGED_BY_MOTO = ("DescribeInstances",)
-
-
-class LabImage(Ami):
-    """An official image: what it is made of, and since when it is not recommended any more."""
-
-    gib = 8
-    deprecation_time: str | None = None
-
-    @property
-    def block_device_mappings(self) -> list[dict[str, Any]]:
-        """One root volume."""
-        ebs = {
-            "SnapshotId": self.ebs_snapshot.id,
-            "VolumeSize": self.gib,
-            "DeleteOnTermination": True,
-            "VolumeType": "gp3",
-            "Encrypted": False,
-        }
-        return [{"DeviceName": self.root_device_name, "Ebs": ebs}]
-
-
-LabImage.__name__ = "Ami"
 
 
 class LabSpotRequest(spot_requests.SpotInstanceRequest):
@@ -95,7 +74,7 @@ class LabSpotRequest(spot_requests.SpotInstanceRequest):
 LabSpotRequest.__name__ = "SpotInstanceRequest"
 
 
-class LabEC2(InstanceEC2):
+class LabEC2(ImageEC2):
     """EC2 of one account and Region."""
 
     def __init__(self, region_name: str, account_id: str) -> None:
@@ -131,7 +110,7 @@ class LabEC2(InstanceEC2):
             )
             adopt(ami, LabImage)
             assert isinstance(ami, LabImage)
-            ami.gib = image.gib
+            ami.gib, ami.system = image.gib, image.system
             if image.deprecated:
                 ami.deprecation_time = f"{image.deprecated:%Y-%m-%dT%H:%M:%S.000Z}"
             self.amis[ami.id] = ami
@@ -341,6 +320,51 @@ class LabResponse(EC2Response):
         if not self._get_param("ImageIds", []) and not self._get_bool_param("IncludeDeprecated", False):
             result = {"Images": [one for one in result["Images"] if not deprecated(one)]}
         return ActionResult(result)
+
+    def create_image(self) -> ActionResult:
+        """Of all disks, with tags for the image and for their snapshots."""
+        self.error_on_dryrun()
+        instance_id = self._get_param("InstanceId")
+        instance = self.ec2_backend.get_instance(instance_id)
+        if instance.state == "running" and not self._get_bool_param("NoReboot", False):
+            raise EC2ClientError("Unsupported", "The lab makes no image with a reboot: stop the instance before")
+        given = self._get_param("BlockDeviceMappings", [])
+        image = self.ec2_backend.image_from(
+            instance_id,
+            self._get_param("Name"),
+            self._get_param("Description") or "",
+            self._tags_by_kind(),
+            {one["DeviceName"] for one in given if one.get("NoDevice") is not None},
+        )
+        return ActionResult({"ImageId": image.id})
+
+    def copy_image(self) -> ActionResult:
+        """With its disks, and tags where they are given."""
+        self.error_on_dryrun()
+        image = self.ec2_backend.copied_image(
+            self._get_param("SourceImageId"),
+            self._get_param("SourceRegion"),
+            self._get_param("Name"),
+            self._get_param("Description") or "",
+            kms_key_id=self._get_param("KmsKeyId"),
+            encrypted=self._get_bool_param("Encrypted", False),
+        )
+        tags = self._tags_by_kind()
+        image.add_tags(tags.get("image", {}))
+        for one in (image.disks or {}).values():
+            one.add_tags(tags.get("snapshot", {}))
+        return ActionResult({"ImageId": image.id})
+
+    def enable_image_deprecation(self) -> ActionResult:
+        """From a time on."""
+        image = self.ec2_backend.amis[self._get_param("ImageId")]
+        assert isinstance(image, LabImage)
+        image.deprecation_time = str(self._get_param("DeprecateAt"))
+        return ActionResult({"Return": True})
+
+    def _tags_by_kind(self) -> dict[str, dict[str, str]]:
+        given = self._get_param("TagSpecifications", [])
+        return {one["ResourceType"]: {tag["Key"]: tag["Value"] for tag in one["Tags"]} for one in given}
 
     def get_console_output(self) -> ActionResult:
         """What the instance printed; its host keys are in it, as cloud-init prints them."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from moto.core.exceptions import ServiceException
@@ -23,6 +25,15 @@ class BaseEC2(EC2Backend):
     world: World
     # While moto fills a new backend with images, nothing is real yet.
     loading = True
+
+    @contextlib.contextmanager
+    def unreal(self) -> Iterator[None]:
+        """While moto makes something along the way that has no bytes."""
+        self.loading = True
+        try:
+            yield
+        finally:
+            self.loading = False
 
     @property
     def _kms(self) -> Any:

@@ -16,6 +16,7 @@ from moto.ec2.models.instances import Instance, InstanceState, Reservation, Stat
 from moto.ec2.models.security_groups import SecurityGroup
 
 from ec2lab.control.base import adopt
+from ec2lab.control.images import System, system_of
 from ec2lab.control.launch import mappings_of, spec_of
 from ec2lab.control.volumes import VolumeEC2
 from ec2lab.control.world import World
@@ -33,6 +34,7 @@ class LabInstance(Instance):
     """An instance with a host. ``power`` is held while it starts or stops."""
 
     host: Host | None = None
+    system: System
     power: threading.Lock
     mute = False
     applied = ""
@@ -80,6 +82,10 @@ class InstanceEC2(VolumeEC2):
             if isinstance(one, LabInstance)
         ]
 
+    def image_of(self, image_id: str) -> Any:
+        """An image that this account may launch; None where there is none."""
+        return self.amis.get(image_id)
+
     def create_subnet(self, vpc_id: str, *args: Any, **kwargs: Any) -> Any:
         """Only subnets of the default VPC are default subnets; moto takes the first of each zone for one."""
         subnet = super().create_subnet(vpc_id, *args, **kwargs)
@@ -95,13 +101,15 @@ class InstanceEC2(VolumeEC2):
         self.check_launch(image_id, count, spot=spot, instance_type=str(kwargs.get("instance_type")))
         if not kwargs.get("subnet_id") and not kwargs.get("nics"):
             kwargs["subnet_id"] = self.default_subnet(kwargs.get("placement"))
-        kwargs["block_device_mappings"] = mappings_of(self.amis[image_id], kwargs.get("block_device_mappings") or [])
+        image = self.image_of(image_id)
+        kwargs["block_device_mappings"] = mappings_of(image, kwargs.get("block_device_mappings") or [])
         reservation = super().run_instances(image_id, count, user_data, security_group_names, **kwargs)
         for instance in reservation.instances:
             adopt(instance, LabInstance)
             assert isinstance(instance, LabInstance)
             instance.power = threading.Lock()
             instance.host = None
+            instance.system = image.system or system_of(image.owner_id, image.name)
             instance.lifecycle = "spot" if spot else None
             for nic in instance.nics.values():
                 if not kwargs.get("nics"):
@@ -119,7 +127,7 @@ class InstanceEC2(VolumeEC2):
 
     def check_launch(self, image_id: str, count: int, *, spot: bool, instance_type: str) -> None:
         """What AWS checks before it launches. Raises EC2's errors."""
-        image = self.amis.get(image_id)
+        image = self.image_of(image_id)
         if image is None:
             raise EC2ClientError("InvalidAMIID.NotFound", f"The image id '[{image_id}]' does not exist")
         if instance_type not in INSTANCE_TYPES:
@@ -166,6 +174,9 @@ class InstanceEC2(VolumeEC2):
                     if instance.state != "pending":
                         return
                     directory = world.store / "instances" / instance.id
+                    image = self.image_of(instance.image_id)
+                    if image is not None:
+                        world.disks.lay(image.ebs_snapshot.id, directory)
                     host = Host(directory, world.root, world.network, spec_of(instance, settings))
                     instance.host = host
                     instance.applied = self.rules_for(instance)

@@ -21,10 +21,13 @@ class Kind:
 
 
 SNAPSHOT = Kind("snapshotId", "DescribeSnapshots", "InvalidSnapshot.NotFound")
+IMAGE = Kind("imageId", "DescribeImages", "InvalidAMIID.NotFound")
 KEY_PAIR = Kind("keyPairId", "DescribeKeyPairs", "InvalidKeyPair.NotFound")
 # By the call that makes one.
 KINDS = {
+    "CopyImage": IMAGE,
     "CopySnapshot": SNAPSHOT,
+    "CreateImage": IMAGE,
     "CreateInternetGateway": Kind("internetGatewayId", "DescribeInternetGateways", "InvalidInternetGatewayID.NotFound"),
     "CreateKeyPair": KEY_PAIR,
     "CreateRouteTable": Kind("routeTableId", "DescribeRouteTables", "InvalidRouteTableID.NotFound"),

@@ -10,7 +10,7 @@ from typing import Any
 from moto.ec2.models.amis import Ami
 from moto.ec2.models.instances import Instance
 
-from ec2lab.control.images import system_of
+from ec2lab.control.images import System
 from ec2lab.data.host import Spec
 from ec2lab.data.metadata import Metadata
 from ec2lab.data.network import Interface
@@ -26,6 +26,8 @@ def mappings_of(image: Ami, asked: list[dict[str, Any]]) -> list[dict[str, Any]]
             "VolumeSize": ebs["VolumeSize"],
             "VolumeType": ebs["VolumeType"],
             "DeleteOnTermination": ebs["DeleteOnTermination"],
+            # Of AWS's own images the lab keeps no bytes.
+            **({"SnapshotId": ebs["SnapshotId"]} if getattr(image, "disks", None) else {}),
         }
     for one in asked:
         if "Ebs" in one and one.get("NoDevice") is None:
@@ -42,8 +44,7 @@ def mappings_of(image: Ami, asked: list[dict[str, Any]]) -> list[dict[str, Any]]
 def spec_of(instance: Instance, settings: Settings) -> Spec:
     """What the host of an instance is started from."""
     backend = instance.ec2_backend
-    image = backend.amis[instance.image_id]
-    system = system_of(image.owner_id, image.name)
+    system: System = vars(instance)["system"]
     nic = instance.nics[0]
     vpc = backend.get_vpc(nic.subnet.vpc_id)
     key = backend.key_pairs.get(instance.key_name)

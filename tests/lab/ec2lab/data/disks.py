@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from ec2lab.data.host import Host
 from ec2lab.data.linux import LoopDevice
-from ec2lab.data.store import clone, new_file
+from ec2lab.data.store import clone, keep_tree, new_file
 
 GIB = 1 << 30
 
@@ -55,10 +56,23 @@ class Disks:
         """A second snapshot with the bytes of the first, if it has any."""
         if self._snapshot(source_id).exists():
             clone(self._snapshot(source_id), self._snapshot(snapshot_id))
+        if self.tree(source_id).exists():
+            keep_tree(self.tree(source_id), self.tree(snapshot_id))
 
     def forget(self, snapshot_id: str) -> None:
         """Drop the bytes of a snapshot."""
         self._snapshot(snapshot_id).unlink(missing_ok=True)
+        shutil.rmtree(self.tree(snapshot_id), ignore_errors=True)
+
+    def tree(self, snapshot_id: str) -> Path:
+        """Where the files are that an image's root has beyond the common one."""
+        return self._store / "roots" / snapshot_id
+
+    def lay(self, snapshot_id: str, directory: Path) -> None:
+        """Give an instance that starts for the first time what the root of its image has."""
+        if self.tree(snapshot_id).exists() and not (directory / "upper").exists():
+            directory.mkdir(parents=True, exist_ok=True)
+            keep_tree(self.tree(snapshot_id), directory / "upper")
 
     def attach(self, volume_id: str, host: Host) -> str:
         """Make a volume appear in a running instance; returns its path there. Raises OSError."""

@@ -189,23 +189,22 @@ class Host:
             ended()
 
     def _personalise(self, upper: Path) -> None:
-        """Lay what makes this instance out of the common root over it; only at its first boot."""
+        """Lay what makes this instance out of its image's root over it; only at its first boot."""
         own = upper / "usr/lib/petal-lab"
-        if own.exists():
+        born = own / "instance-id"
+        if born.exists() and born.read_text() == self.spec.instance_id:
             return
-        own.mkdir(parents=True)
+        own.mkdir(parents=True, exist_ok=True)
         for name in ("init", "first_boot.py", "agent.py"):
             shutil.copyfile(FILES / name, own / name)
         (own / "init").chmod(0o755)
-        (own / "settings.json").write_text(
-            json.dumps({"user": self.spec.user, "agent": self.spec.agent, "sessions": [SERVICE_ADDRESS, SESSION_PORT]})
-        )
+        settings = {"user": self.spec.user, "agent": self.spec.agent, "sessions": [SERVICE_ADDRESS, SESSION_PORT]}
+        (own / "settings.json").write_text(json.dumps(settings))
         files = {
             "etc/hostname": f"{self.spec.hostname}\n",
             "etc/hosts": f"127.0.0.1 localhost\n{self.spec.interface.private} {self.spec.hostname}\n",
             # Nobody answers names here, and an empty file is what makes programs notice at once.
             "etc/resolv.conf": "",
-            "etc/machine-id": f"{self.spec.instance_id.removeprefix('i-'):0<32}\n",
             "etc/pip.conf": f"[global]\nindex-url = {INDEX_URL}\ntrusted-host = {SERVICE_ADDRESS}\n",
             "etc/uv/uv.toml": f'allow-insecure-host = ["{SERVICE_ADDRESS}"]\n'
             f'[[index]]\nurl = "{INDEX_URL}"\ndefault = true\n',
@@ -216,11 +215,17 @@ class Host:
                 else {}
             ),
         }
+        # As systemd: one that an image brings along stays, and is made where it is empty.
+        machine = upper / "etc/machine-id"
+        if not machine.exists() or machine.read_text().strip() in ("", "uninitialized"):
+            files["etc/machine-id"] = f"{self.spec.instance_id.removeprefix('i-'):0<32}\n"
         for name, text in files.items():
             (upper / name).parent.mkdir(parents=True, exist_ok=True)
+            (upper / name).unlink(missing_ok=True)
             (upper / name).write_text(text)
         sbin = upper / "usr/local/sbin"
-        sbin.mkdir(parents=True)
+        sbin.mkdir(parents=True, exist_ok=True)
         for name in POWER:
             shutil.copyfile(FILES / "power", sbin / name)
             (sbin / name).chmod(0o755)
+        born.write_text(self.spec.instance_id)

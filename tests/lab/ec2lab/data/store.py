@@ -50,7 +50,7 @@ def mount_store(tools: Tools, where: Path, nearby: Path, gib: int) -> None:
     subprocess.run(["mount", "-t", "xfs", "-o", "nodev", str(loop.path), str(where)], check=True)
     # From here the mount alone holds the device.
     loop.close()
-    for name in ("volumes", "snapshots", "instances"):
+    for name in ("volumes", "snapshots", "instances", "roots"):
         (where / name).mkdir()
 
 
@@ -66,3 +66,8 @@ def clone(source: Path, target: Path, size: int | None = None) -> None:
         fcntl.ioctl(new, FICLONE, old.fileno())
         if size is not None:
             os.ftruncate(new.fileno(), max(size, os.fstat(old.fileno()).st_size))
+
+
+def keep_tree(source: Path, target: Path) -> None:
+    """A copy of a tree as it is now, with all that a file system knows of it; its files take no room."""
+    subprocess.run(["cp", "--archive", "--reflink=always", str(source), str(target)], check=True)

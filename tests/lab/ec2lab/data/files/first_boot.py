@@ -1,5 +1,10 @@
-"""First start of an instance: the login user with the key from the metadata service, host keys, user data."""
+"""First start of an instance, as cloud-init sees to it: the login user with the key pair's key, host keys, user data.
 
+It keeps what it has done by the instance's id, so that what an image brings along does not stop it; keys that an image
+brings along in authorized_keys stay there.
+"""
+
+import contextlib
 import json
 import os
 import pwd
@@ -9,7 +14,7 @@ import urllib.request
 from pathlib import Path
 
 METADATA = "http://169.254.169.254/latest"
-DONE = Path("/var/lib/petal-lab/booted")
+CLOUD = Path("/var/lib/cloud")
 
 
 def call(path: str, token: str = "", method: str = "GET") -> str:
@@ -25,15 +30,21 @@ def call(path: str, token: str = "", method: str = "GET") -> str:
 
 def login_user(name: str, key: str) -> None:
     """The image's user, who may become root without a password and logs in with the key pair only."""
-    subprocess.run(["useradd", "--create-home", "--shell", "/bin/bash", "--groups", "sudo", name], check=True)
+    made = False
+    with contextlib.suppress(KeyError):
+        pwd.getpwnam(name)
+        made = True
+    if not made:
+        subprocess.run(["useradd", "--create-home", "--shell", "/bin/bash", "--groups", "sudo", name], check=True)
     sudoers = Path("/etc/sudoers.d/90-cloud-init-users")
     sudoers.write_text(f"{name} ALL=(ALL) NOPASSWD:ALL\n")
     sudoers.chmod(0o440)
     user = pwd.getpwnam(name)
     ssh = Path(user.pw_dir, ".ssh")
-    ssh.mkdir(mode=0o700)
+    ssh.mkdir(mode=0o700, exist_ok=True)
     keys = ssh / "authorized_keys"
-    keys.write_text(key.rstrip("\n") + "\n" if key else "")
+    with keys.open("a") as file:
+        file.write(key.rstrip("\n") + "\n" if key else "")
     keys.chmod(0o600)
     for path in (ssh, keys):
         os.chown(path, user.pw_uid, user.pw_gid)
@@ -41,9 +52,12 @@ def login_user(name: str, key: str) -> None:
 
 def main() -> None:
     """Everything that happens once in the life of an instance, and what the console shows of it."""
-    if DONE.exists():
-        return
     token = call("api/token", method="PUT")
+    mine = CLOUD / "instances" / call("meta-data/instance-id", token)
+    done = mine / "boot-finished"
+    if done.exists():
+        return
+    mine.mkdir(parents=True, exist_ok=True)
     settings = json.loads(Path("/usr/lib/petal-lab/settings.json").read_text())
     for stale in Path("/etc/ssh").glob("ssh_host_*"):
         stale.unlink()
@@ -59,14 +73,13 @@ def main() -> None:
     login_user(settings["user"], call("meta-data/public-keys/0/openssh-key", token))
     user_data = call("user-data", token)
     if user_data.startswith("#!"):
-        script = Path("/var/lib/petal-lab/user-data")
-        script.parent.mkdir(parents=True, exist_ok=True)
+        script = mine / "scripts" / "part-001"
+        script.parent.mkdir()
         script.write_text(user_data)
         script.chmod(0o700)
         with Path("/var/log/cloud-init-output.log").open("ab") as log:
             subprocess.Popen([script], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-    DONE.parent.mkdir(parents=True, exist_ok=True)
-    DONE.touch()
+    done.touch()
 
 
 main()
