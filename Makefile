@@ -21,7 +21,7 @@ BECOME := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs docs-site galaxy kill bench bench-change bench-farm bench-hit bench-lookup bench-trust seeds-check package-index pcluster-check instance-types debian-sources spack-mirror spack-compiler spack-develop spack-user stacks-demo containers-check requirements lab lab-build lab-kill lab-faults lab-share cluster-demo truth trust-check leftovers fuzz house
+.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs docs-site galaxy kill bench bench-change bench-farm bench-hit bench-lookup bench-trust seeds-check package-index pcluster-check instance-types debian-sources spack-mirror spack-compiler spack-develop spack-user stacks-demo containers-check requirements lab lab-build lab-kill lab-faults lab-share lab-image-kill cluster-demo truth trust-check leftovers fuzz house
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 24
@@ -153,6 +153,9 @@ lab-build: setup-dev ## in an EC2 lab: one build and a second run, with the API 
 
 lab-kill: setup-dev ## in an EC2 lab: SIGKILL at RUNS moments of a build, each run again
 	$(LAB) kill $(or $(RUNS),20)
+
+lab-image-kill: setup-dev ## in an EC2 lab: SIGKILL at RUNS moments of the making of a machine image, each run again
+	@$(SUDO) env HOME="$$HOME" PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH=tests/lab $(BIN)/python -B tests/lab/aws_image.py kill $(or $(RUNS),10)
 
 lab-faults: setup-dev ## in EC2 labs, LABS side by side: every fault that there is, or FAULTS='late-*,lost-*'
 	$(LAB) faults --labs $(or $(LABS),2) $(if $(FAULTS),'$(FAULTS)')

@@ -56,6 +56,9 @@ _value:
     name:
       description: What the seed called it.
       type: str
+    resource:
+      description: The name of its lock and of what it made.
+      type: str
     resources:
       description: The ids of what it left.
       type: list

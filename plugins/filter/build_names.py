@@ -38,6 +38,9 @@ _value:
     volume:
       description: Of the volume in a store of the local provider.
       type: str
+    image_resource:
+      description: Of key pair, security group, volume and instance of what makes a machine image on AWS.
+      type: str
 """
 
 from typing import Any, Callable

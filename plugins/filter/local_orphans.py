@@ -48,6 +48,9 @@ _value:
     name:
       description: Empty; volumes in a store do not tell it.
       type: str
+    resource:
+      description: The name that its resources would have on AWS.
+      type: str
     resources:
       description: The name of its volume.
       type: list

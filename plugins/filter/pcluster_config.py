@@ -104,6 +104,18 @@ options:
         type: str
         choices: [Retain, Delete, Snapshot]
         default: Retain
+      image:
+        description:
+          - An image with the software in its root, in place of a snapshot. Nothing is mounted over its software then.
+        type: dict
+        suboptions:
+          image_id:
+            description: Its id.
+            type: str
+            required: true
+          fingerprint:
+            description: Of the software.
+            type: str
       volume:
         description:
           - A volume with the software that is there already, such as one made with an initialisation rate.

@@ -31,6 +31,13 @@ options:
   image_id:
     description: Use this image instead, whoever owns it and however old it is.
     type: str
+  release:
+    description:
+      - Only an image of this release of ParallelCluster (V(3.16.1)), for an image that clusters are made of. One
+        that is given has to be of it, by its tag C(parallelcluster:version) or by the name of what Amazon owns.
+    type: str
+    default: ""
+    version_added: "0.2.0"
 extends_documentation_fragment:
   - petal.hpc.info
   - petal.hpc.aws
@@ -96,6 +103,9 @@ image:
     official:
       description: Whether owner and name are those of the official ones.
       type: bool
+    release:
+      description: Of ParallelCluster; empty where nobody says.
+      type: str
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -110,11 +120,12 @@ def main() -> None:
             "os": {"type": "str", "required": True},
             "architecture": {"type": "str", "required": True},
             "image_id": {"type": "str"},
+            "release": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )
     try:
-        wanted = ImageRequest.named(*(module.params[name] for name in ("os", "architecture", "image_id")))
+        wanted = ImageRequest.named(*(module.params[name] for name in ("os", "architecture", "image_id", "release")))
         image = find_image(module, wanted)
     except PetalError as error:
         module.fail_json(msg=str(error))

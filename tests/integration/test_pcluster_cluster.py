@@ -24,11 +24,12 @@ import pcluster_check
 import yaml
 from ec2lab import roots
 from ec2lab.client import Client
-from ec2lab.settings import Delays, Settings
-from ec2lab.testing import Cloud, inside, why_not
+from ec2lab.settings import ACCOUNT, OTHER_ACCOUNT, Delays, Settings
+from ec2lab.testing import Cloud, inside, wait_for, why_not
 from pcluster_samples import HOST, plain
 from playing import Run, play
 
+from ansible_collections.petal.hpc.plugins.module_utils._image.record import described
 from ansible_collections.petal.hpc.plugins.module_utils._seed.fingerprint import fingerprint
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
 
@@ -221,3 +222,74 @@ def test_from_creation_to_deletion(lab: Client, site: Site) -> None:
     done = site.play("delete_cluster")
     assert done.rc == 0, done.output
     assert site.cloud.session.client("cloudformation").describe_stacks()["Stacks"] == []
+
+
+def image(site: Site, cloud: Cloud, name: str, release: str) -> str:
+    """An image in an account as build_ami makes one; what is in it does not matter here."""
+    seed = Seed.from_mapping(yaml.safe_load(site.seed.read_text()), HOST)
+    host = cloud.launch(InstanceType="t3.large")
+    cloud.ec2.stop_instances(InstanceIds=[host["InstanceId"]])
+    cloud.until(host["InstanceId"], "stopped")
+    tags = {
+        "petal:fingerprint": fingerprint(seed),
+        "petal:name": site.name,
+        "petal:os": "alinux2023",
+        "petal:build-id": "20261122T000000Z-01234567-ami",
+        "parallelcluster:version": release,
+        "parallelcluster:os": "alinux2023",
+        "parallelcluster:build_status": "available",
+    }
+    image_id = str(
+        cloud.ec2.create_image(
+            InstanceId=host["InstanceId"],
+            Name=name,
+            Description=described(site.name, fingerprint(seed), release),
+            TagSpecifications=[
+                {"ResourceType": "image", "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+            ],
+        )["ImageId"]
+    )
+    cloud.terminate(host["InstanceId"])
+    wait_for(lambda: cloud.ec2.describe_images(ImageIds=[image_id])["Images"][0]["State"] == "available")
+    return image_id
+
+
+def test_a_cluster_whose_nodes_have_the_software_in_their_image(lab: Client, site: Site, tmp_path: Path) -> None:
+    lab.clear_faults()
+    refused = site.play("deploy_cluster", tier="ami")
+    assert refused.rc != 0
+    assert "can be used in us-east-1: there is none to use; local: no image matches fingerprint" in refused.output
+    assert "petal.hpc.build_ami -e seed=" in refused.output
+    older = image(site, site.cloud, "older", "3.15.0")
+    refused = site.play("deploy_cluster", ami=older)
+    assert refused.rc != 0
+    assert "made from an image of ParallelCluster 3.15.0, and clusters are made with 3.16.1" in refused.output
+    assert "-e tier=volume" in refused.output
+
+    # Of an account of the organization, once the site trusts it.
+    other = Cloud(tmp_path, OTHER_ACCOUNT)
+    other.set_up()
+    shared = image(site, other, "shared", "3.16.1")
+    other.ec2.modify_image_attribute(ImageId=shared, LaunchPermission={"Add": [{"UserId": ACCOUNT}]})
+    sources = [{"type": "local", "priority": 1}, {"type": "organization", "priority": 2, "account": OTHER_ACCOUNT}]
+    refused = site.play("deploy_cluster", "--check", tier="ami", snapshot_sources=sources, ami="ami-0123456789abcdef0")
+    assert refused.rc != 0
+    assert "No image ami-0123456789abcdef0 with the software of quickstart" in refused.output
+    done = site.play("deploy_cluster", "--check", tier="ami", snapshot_sources=sources)
+    assert done.rc == 0, done.output
+    assert "ParallelCluster accepts the configuration" in done.output
+
+    mine = image(site, site.cloud, "mine", "3.16.1")
+    done = site.play("deploy_cluster", tier="ami")
+    assert done.rc == 0, done.output
+    assert "quickstart in us-east-1: CREATE_COMPLETE after" in done.output
+    assert "software  of the image sha256:" in done.output
+    config = yaml.safe_load((site.directory / "cluster.yaml").read_text())
+    assert config["Image"] == {"Os": "alinux2023", "CustomAmi": mine}
+    assert "SharedStorage" not in config
+    assert config["HeadNode"]["CustomActions"]["OnNodeConfigured"]["Script"].startswith("s3://")
+    assert {"Key": "petal:image", "Value": mine} in config["Tags"]
+    again = site.play("deploy_cluster", ami=mine)
+    assert again.rc == 0, again.output
+    deleted = site.play("delete_cluster")
+    assert deleted.rc == 0, deleted.output

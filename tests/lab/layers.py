@@ -46,6 +46,7 @@ PACKAGES = (
     "_volume",
     "_registry",
     "_lookup",
+    "_image",
     "_sharing",
     "_audit",
     "_exchange",

@@ -84,6 +84,7 @@ KNOWN: dict[str, tuple[str, int]] = {
     "plugin_utils/run_guard.py": ("the collection's own, and the user's playbooks", 2),
     "plugin_utils/running.py": (f"{OURS}; {KERNEL}", 4),
     "plugin_utils/secret.py": (NAMED, 1),
+    "plugin_utils/seed_edit.py": (NAMED, 1),
     "plugin_utils/seed_file.py": (NAMED, 1),
     "plugin_utils/site_files.py": ("none by its path: an archive in a file that is open", 1),
 }

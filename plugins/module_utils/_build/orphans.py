@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._core.names import of_build, resource_name
 from ansible_collections.petal.hpc.plugins.module_utils._core.tags import BUILD_ID, FINGERPRINT, NAME
 
 _FINGERPRINT = re.compile(r"sha256:[0-9a-f]{64}")
@@ -55,6 +56,7 @@ def on_aws(resources: Iterable[Mapping[str, Any]], wanted: Wanted, complete: Col
                 "build_id": build_id,
                 "fingerprint": fingerprint,
                 "name": str(tags.get(NAME, "")),
+                "resource": of_build(fingerprint, build_id),
                 "resources": [],
                 "complete": build_id in complete,
             },
@@ -73,6 +75,7 @@ def in_store(volumes: Iterable[Mapping[str, Any]], wanted: Wanted) -> list[dict[
         name, tags = str(volume["name"]), volume.get("tags") or {}
         build_id = str(tags.get(BUILD_ID, ""))
         if _VOLUME.fullmatch(name) and build_id and build_id <= wanted.before and wanted.means(build_id):
-            build = {"build_id": build_id, "fingerprint": str(tags[FINGERPRINT]), "name": "", "resources": [name]}
-            found.append(build)
+            fingerprint = str(tags[FINGERPRINT])
+            known = {"build_id": build_id, "fingerprint": fingerprint, "resource": resource_name(fingerprint)}
+            found.append({**known, "name": "", "resources": [name]})
     return found

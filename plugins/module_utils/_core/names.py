@@ -9,6 +9,8 @@ from __future__ import annotations
 from ansible_collections.petal.hpc.plugins.module_utils._core.fingerprint import hex_digits
 
 DIGITS = 16
+#: How the names of what makes a machine image end, and the ids of such builds.
+IMAGE = "-ami"
 
 
 def resource_name(fingerprint: str) -> str:
@@ -31,9 +33,29 @@ def volume_name(fingerprint: str) -> str:
     return f"build-{hex_digits(fingerprint)[:20]}"
 
 
+def image_resource_name(fingerprint: str) -> str:
+    """The same of what makes a machine image. Raises IdentityError.
+
+    >>> image_resource_name("sha256:0123456789abcdef" + 48 * "0")
+    'petal-0123456789abcdef-ami'
+    """
+    return resource_name(fingerprint) + IMAGE
+
+
+def of_build(fingerprint: str, build_id: str) -> str:
+    """The name of the resources of a build, which makes a volume or, by the end of its id, a machine image."""
+    return image_resource_name(fingerprint) if build_id.endswith(IMAGE) else resource_name(fingerprint)
+
+
 def build_names(fingerprint: str) -> dict[str, str]:
-    """What a plan says: ``fingerprint``, ``resource`` on AWS, ``volume`` in a store. Raises IdentityError."""
-    return {"fingerprint": fingerprint, "resource": resource_name(fingerprint), "volume": volume_name(fingerprint)}
+    """What a plan says: ``fingerprint``, ``resource`` on AWS, ``volume`` in a store, and ``image_resource``, on AWS as
+    well, of what makes a machine image. Raises IdentityError."""
+    return {
+        "fingerprint": fingerprint,
+        "resource": resource_name(fingerprint),
+        "volume": volume_name(fingerprint),
+        "image_resource": image_resource_name(fingerprint),
+    }
 
 
 def lock_name(fingerprint: str) -> str:

@@ -35,6 +35,8 @@ def configure(seed: Seed, snapshot: Snapshot | None, settings: Settings) -> Conf
 
     Raises PclusterError with everything that is wrong.
     """
+    # What is in the image is on no volume.
+    snapshot = None if settings.image else snapshot
     config = draft(seed, snapshot, settings)
     problems = rules.check(rules.Case(config, seed, snapshot, settings))
     if any(problem.level == ERROR for problem in problems):
@@ -75,15 +77,16 @@ _NO_QUEUES = Problem(
 
 def _render(seed: Seed, compute: Compute, snapshot: Snapshot | None, settings: Settings) -> dict[str, Any]:
     volumes = seed.shared_storage
-    if compute.custom_ami and snapshot is None and settings.volume is None:
-        # The software is inside the image: an empty volume would hide it, and there is none that brings a hook.
+    ami = settings.image.image_id if settings.image else compute.custom_ami
+    if ami and snapshot is None and settings.volume is None:
+        # The software is inside the image: an empty volume would hide it. What nobody knows has nothing for a hook.
         volumes = tuple(volume for volume in volumes if volume != seed.software_volume)
-        settings = replace(settings, hook_url=None)
+        settings = settings if settings.image else replace(settings, hook_url=None)
     return _given(
         {
             "Region": seed.cluster.region,
-            "Image": _given({"Os": seed.cluster.os, "CustomAmi": compute.custom_ami}),
-            "Tags": _tags(seed, snapshot),
+            "Image": _given({"Os": seed.cluster.os, "CustomAmi": ami}),
+            "Tags": _tags(seed, snapshot, settings),
             "HeadNode": _head_node(seed, compute, settings),
             "LoginNodes": _given({"Pools": [_login_pool(pool, settings) for pool in settings.login_nodes]}),
             "Scheduling": {
@@ -100,12 +103,15 @@ def _given(mapping: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in mapping.items() if value not in (None, [], {}, ())}
 
 
-def _tags(seed: Seed, snapshot: Snapshot | None) -> list[dict[str, str]]:
+def _tags(seed: Seed, snapshot: Snapshot | None, settings: Settings) -> list[dict[str, str]]:
     # Not petal:fingerprint: policies of builders may end and delete whatever bears it.
     tags = [{"Key": CLUSTER, "Value": seed.cluster.name}]
     if snapshot is not None and snapshot.fingerprint:
         tags.append({"Key": "petal:software", "Value": snapshot.fingerprint})
         tags.append({"Key": "petal:snapshot", "Value": snapshot.snapshot_id})
+    if settings.image is not None:
+        tags += [{"Key": "petal:software", "Value": settings.image.fingerprint}] if settings.image.fingerprint else []
+        tags.append({"Key": "petal:image", "Value": settings.image.image_id})
     return tags
 
 

@@ -86,6 +86,15 @@ VOLUME = Record(
 )
 
 
+IMAGE = Record(
+    {
+        "image_id": Key(_id("ami", "image id"), required=True),
+        "fingerprint": Key(Text(), null=True),
+    },
+    "an image that has the software",
+)
+
+
 @dataclass(frozen=True)
 class Overrides(Shape):
     """Keys of ParallelCluster, of which only ParallelCluster knows what they may be."""
@@ -114,6 +123,7 @@ SETTINGS = Record(
         "s3_writable_buckets": Key(Array(schema.BUCKET, "buckets")),
         "data_deletion_policy": Key(Choice(("Retain", "Delete", "Snapshot"))),
         "volume": Key(VOLUME, null=True),
+        "image": Key(IMAGE, null=True),
         "overrides": Key(Overrides(), null=True),
     },
     "settings of the site",
@@ -128,6 +138,14 @@ class Volume:
     availability_zone: str | None = None
     size_gb: int | None = None
     snapshot_id: str | None = None
+
+
+@dataclass(frozen=True)
+class SoftwareImage:
+    """An image with the software of the seed. fingerprint: of that; None where it is not known."""
+
+    image_id: str
+    fingerprint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -147,6 +165,7 @@ class Settings:
 
     compute_subnet_ids: empty is the head node's. efa_queues: None leaves it to the instance types.
     hook_url: where nodes fetch the node hook's bootstrap; None is no hook. hook_revision: changes with its content.
+    image: with the software in its root, in place of a volume of a snapshot.
     """
 
     head_node_subnet_id: str
@@ -161,6 +180,7 @@ class Settings:
     s3_writable_buckets: tuple[str, ...] = ()
     data_deletion_policy: str = "Retain"
     volume: Volume | None = None
+    image: SoftwareImage | None = None
     overrides: Mapping[str, Any] | None = None
 
     @classmethod
@@ -171,8 +191,13 @@ class Settings:
         if report.problems:
             raise PclusterError(report.problems, "the settings of the ParallelCluster configuration cannot be used")
         pools = tuple(LoginPool(**_tuples(pool)) for pool in clean.pop("login_nodes", ()))
-        volume = clean.pop("volume", None)
-        return cls(**_tuples(clean), login_nodes=pools, volume=volume and Volume(**volume))
+        volume, image = clean.pop("volume", None), clean.pop("image", None)
+        return cls(
+            **_tuples(clean),
+            login_nodes=pools,
+            volume=volume and Volume(**volume),
+            image=image and SoftwareImage(**image),
+        )
 
 
 def _tuples(mapping: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,6 +37,8 @@ EXTRA_VARIABLES = frozenset(
         "cluster_name",
         "os",
         "name",
+        "build_instance",
+        "on_demand",
         "registry",
         # on AWS
         "subnet_id",
@@ -57,6 +59,9 @@ EXTRA_VARIABLES = frozenset(
         "petal_osv",
         # snapshots
         "snapshot_id",
+        "ami",
+        "save_to_seed",
+        "tier",
         "since",
         "snapshot_sources",
         "fingerprint",

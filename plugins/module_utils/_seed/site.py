@@ -23,6 +23,12 @@ OVERRIDES: Mapping[str, Path] = {
     "cluster_name": ("cluster", "name"),
     "os": ("cluster", "os"),
     "region": ("cluster", "region"),
+    "build_instance": ("software", "build", "instance_type"),
+    "on_demand": ("software", "build", "spot"),
+}
+#: Of those that say the opposite of their key: what a value is the opposite of. Any other is checked as it stands.
+OPPOSITES: Mapping[str, Mapping[Any, bool]] = {
+    "on_demand": {True: False, False: True, "true": False, "false": True, "yes": False, "no": True}
 }
 #: The extra variable with the name of a build, which is that of the cluster otherwise.
 NAME = "name"
@@ -35,7 +41,9 @@ def overridden(data: Any, source: SourceMap, given: Mapping[str, Any]) -> tuple[
     """
     for name, path in OVERRIDES.items():
         if given.get(name) not in (None, ""):
-            data, source = _put(data, source, path, given[name], f"extra variable {name}")
+            value = given[name].lower() if isinstance(given[name], str) and name in OPPOSITES else given[name]
+            opposite = OPPOSITES.get(name, {}).get(value, value) if isinstance(value, (str, bool)) else value
+            data, source = _put(data, source, path, opposite, f"extra variable {name}")
     return data, source
 
 

@@ -18,7 +18,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.versions import Gi
 #: would be a lie.
 LATER = {
     ("software", "in_ami"): "packages inside an image",
-    ("software", "use_custom_ami"): "images of one's own that carry packages",
 }
 #: Versions of Spack packages that stand for whatever is newest. Source: Spack, "infinity versions".
 MOVING_VERSIONS = frozenset({"develop", "main", "master", "head", "trunk", "stable", "nightly"})
@@ -42,6 +41,21 @@ def not_yet(seed: Draft) -> Iterator[Finding]:
         if seed.get(*path):
             come = "come in a later release; until then a seed that names them is refused"
             yield Finding(path, f"{what} {come}", hint="leave it out")
+
+
+def own_image_is_named(seed: Draft) -> Iterator[Finding]:
+    """Of a cluster whose nodes have the software in their image."""
+    if not seed.get("software", "use_custom_ami"):
+        return
+    where = ("software", "use_custom_ami")
+    if seed.provider == "local":
+        message = "an image is one of AWS, and nodes of the provider local mount a volume"
+        yield Finding(where, message, hint="leave it out")
+    elif not seed.get("compute", "custom_ami") and not seed.report.is_wrong(("compute", "custom_ami")):
+        hint = (
+            "leave this out until there is one: ansible-playbook petal.hpc.build_ami -e save_to_seed=true writes both"
+        )
+        yield Finding(where, "compute.custom_ami names no image that has the software", hint=hint)
 
 
 def spec_lists(seed: Draft, *keys: str) -> Iterator[list[tuple[Path, str]]]:

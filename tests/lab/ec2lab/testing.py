@@ -176,7 +176,9 @@ class Cloud:
         found: dict[str, Any] = self.ec2.describe_snapshots(SnapshotIds=[snapshot_id])["Snapshots"][0]
         return found
 
-    def ssh(self, instance: dict[str, Any], command: str, *options: str, tries: int = 20) -> str:
+    def ssh(
+        self, instance: dict[str, Any], command: str, *options: str, tries: int = 20, user: str = "ec2-user"
+    ) -> str:
         """Run a command in an instance; its output. Fails if it fails."""
         argv = [
             "ssh",
@@ -195,7 +197,7 @@ class Cloud:
             "-o",
             "BatchMode=yes",
             *options,
-            f"ec2-user@{instance['PublicIpAddress']}",
+            f"{user}@{instance['PublicIpAddress']}",
             command,
         ]
         for _attempt in range(tries):

@@ -20,10 +20,12 @@ SEEN = {
     "petal_cache_refused",
     "petal_caches",
     "petal_diff",
+    "petal_images",
     "petal_nodes",
     "petal_registry",
     "petal_seed_valid",
     "petal_snapshots",
+    "petal_uses",
     "petal_verified",
 }
 #: Files that only look, or that check mode comes to only where there is what they report.

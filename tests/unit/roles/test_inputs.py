@@ -89,6 +89,7 @@ REASONS = {
     "volume_base_plan": "made from the seed and the fingerprint",
     "volume_base_from": "how much is there already; what comes of it is the same",
     "volume_base_made_from": RESULT,
+    "volume_base_given": RESULT,
     "build_host_plan": "made from the seed and the fingerprint",
     "cluster_plan": "made from the seed and the fingerprint",
     **dict.fromkeys(

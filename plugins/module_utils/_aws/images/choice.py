@@ -12,12 +12,16 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._core.tags import from_aws
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import (
     ARCHITECTURES,
     canonical_architecture,
     canonical_os,
 )
 
+#: ParallelCluster's tag of what `pcluster build-image` makes, and what it compares before it makes a cluster.
+RELEASE_TAG = "parallelcluster:version"
+RELEASE = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,4}){2}(?:[a-z][a-z0-9.]{0,16})?")
 IMAGE_ID = re.compile(r"ami-([0-9a-f]{8}|[0-9a-f]{17})")
 GIVE_ONE = "Give the image with -e ami_id=ami-…"
 
@@ -48,9 +52,13 @@ class Official:
     user: str
     maker: str
 
-    def name_pattern(self, architecture: str) -> str:
-        """The pattern of the names of an architecture's images, ``*`` for any text."""
-        return self.pattern.format(arch=_WORDS.get(self.owner, {}).get(architecture, architecture))
+    def name_pattern(self, architecture: str, release: str = "") -> str:
+        """The pattern of the names of an architecture's images, ``*`` for any text.
+
+        :param release: of ParallelCluster, where its maker is meant to have made them of that one alone.
+        """
+        pattern = self.pattern.replace("parallelcluster-*", f"parallelcluster-{release}") if release else self.pattern
+        return pattern.format(arch=_WORDS.get(self.owner, {}).get(architecture, architecture))
 
 
 def _pcluster(part: str, user: str) -> Official:
@@ -74,16 +82,22 @@ OFFICIAL: Mapping[str, Official] = {
 
 @dataclass(frozen=True)
 class ImageRequest:
-    """An image that is asked for: the newest official one, or the one that is given."""
+    """An image that is asked for: the newest official one, or the one that is given.
+
+    release: of ParallelCluster, which alone makes clusters of it; empty where no cluster is to be made of it.
+    """
 
     os: str
     architecture: str
     image_id: str | None = None
+    release: str = ""
 
     @classmethod
-    def named(cls, os: str, architecture: str, image_id: str | None = None) -> ImageRequest:
+    def named(cls, os: str, architecture: str, image_id: str | None = None, release: str = "") -> ImageRequest:
         """By any spelling of system and architecture. Raises ImageError for what no image can be found for."""
-        wanted = cls(canonical_os(os), canonical_architecture(architecture), image_id or None)
+        wanted = cls(canonical_os(os), canonical_architecture(architecture), image_id or None, release or "")
+        if wanted.release and not RELEASE.fullmatch(wanted.release):
+            raise ImageError(f"release {release!r} is none of ParallelCluster: expected one such as 3.16.1")
         if wanted.os not in OFFICIAL:
             raise ImageError(f"os {os!r} is not known: expected one of {', '.join(OFFICIAL)}")
         if wanted.architecture not in ARCHITECTURES:
@@ -96,12 +110,16 @@ class ImageRequest:
     def official(self) -> Official:
         return OFFICIAL[self.os]
 
+    @property
+    def _pattern(self) -> str:
+        return self.official.name_pattern(self.architecture, self.release)
+
     def request(self) -> dict[str, Any]:
         """Parameters of DescribeImages. The given one is found although it is deprecated, others are not."""
         if self.image_id is not None:
             return {"ImageIds": [self.image_id], "IncludeDeprecated": True}
         filters = {
-            "name": self.official.name_pattern(self.architecture),
+            "name": self._pattern,
             "architecture": self.architecture,
             "state": "available",
             "root-device-type": "ebs",
@@ -121,11 +139,18 @@ class ImageRequest:
         if self.image_id is not None:
             return self._given(entries, region, now)
         found = [self._read(entry, now) for entry in entries if self._is_official(entry)]
+        if self.release and not self._of_parallelcluster:
+            found = []
         found = [image for image in found if not image.deprecated]
+        if not found and self.release and not self._of_parallelcluster:
+            raise ImageError(
+                f"ParallelCluster has no image for {self.os}, and {self.official.maker}'s own make no nodes of a "
+                "cluster: make one with `pcluster build-image`. Give it with -e ami_id=ami-…"
+            )
         if not found:
             raise ImageError(
                 f"{self.official.maker} offers no image for {self.os} on {self.architecture} in {region}: none of the "
-                f"owner {self.official.owner} is named {self.official.name_pattern(self.architecture)}. {GIVE_ONE}"
+                f"owner {self.official.owner} is named {self._pattern}. {GIVE_ONE}"
             )
         return max(found, key=lambda image: (_release(image.name), image.created, image.image_id))
 
@@ -140,12 +165,29 @@ class ImageRequest:
                 f"the image {self.image_id} is for {entry.get('Architecture')}, the seed for {self.architecture}. "
                 f"{GIVE_ONE}"
             )
-        return self._read(entry, now)
+        image = self._read(entry, now)
+        if self.release and not image.release:
+            raise ImageError(
+                f"the image {self.image_id} is none of ParallelCluster: neither its name nor its tag {RELEASE_TAG} "
+                f"says of which release, and nodes of a cluster would not come up. {GIVE_ONE}, of ParallelCluster "
+                f"{self.release}"
+            )
+        if self.release and image.release != self.release:
+            raise ImageError(
+                f"the image {self.image_id} is of ParallelCluster {image.release}, and clusters are made with "
+                f"{self.release}. {GIVE_ONE} of that release, or let pcluster_config_library_version be {image.release}"
+            )
+        return image
+
+    @property
+    def _of_parallelcluster(self) -> bool:
+        """Whether the official images of the system are ParallelCluster's own."""
+        return self.official.owner == AMAZON
 
     def _is_official(self, entry: Mapping[str, Any]) -> bool:
         """Whether it is what was asked for: the owner is what makes it trusted, so it is looked at again."""
         owner = entry.get("ImageOwnerAlias") if self.official.owner == AMAZON else entry.get("OwnerId")
-        pattern = re.escape(self.official.name_pattern(self.architecture)).replace(r"\*", ".*")
+        pattern = re.escape(self._pattern).replace(r"\*", ".*")
         return (
             owner == self.official.owner
             and re.fullmatch(pattern, str(entry.get("Name"))) is not None
@@ -169,12 +211,16 @@ class ImageRequest:
             # Both are UTC in the same form, so they compare as texts.
             deprecated=bool(entry.get("DeprecationTime")) and str(entry["DeprecationTime"]) <= now,
             official=self._is_official(entry),
+            release=_release_of(entry),
         )
 
 
 @dataclass(frozen=True)
 class Image:
-    """An image. root_size_gb: smallest size of the root volume, None where AWS does not tell. created: ISO 8601."""
+    """An image. root_size_gb: smallest size of the root volume, None where AWS does not tell. created: ISO 8601.
+
+    release: of ParallelCluster, by the tag of `pcluster build-image` or by an official name; empty where nobody says.
+    """
 
     image_id: str
     name: str
@@ -187,10 +233,21 @@ class Image:
     root_size_gb: int | None
     deprecated: bool
     official: bool
+    release: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
         return asdict(self)
+
+
+def _release_of(entry: Mapping[str, Any]) -> str:
+    """By a tag, which only its owner sees and writes, or by the name of what Amazon owns."""
+    told = from_aws(entry.get("Tags")).get(RELEASE_TAG, "")
+    if RELEASE.fullmatch(told):
+        return told
+    named = re.match(r"aws-parallelcluster-([0-9a-z.]{1,32})-", str(entry.get("Name")))
+    official = named is not None and entry.get("ImageOwnerAlias") == AMAZON
+    return named[1] if named and official and RELEASE.fullmatch(named[1]) else ""
 
 
 def _release(name: str) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ def test_a_fingerprint_names_what_its_build_makes() -> None:
         "fingerprint": fingerprint,
         "resource": "petal-0123456789abcdef",
         "volume": "build-0123456789abcdef0123",
+        "image_resource": "petal-0123456789abcdef-ami",
     }
 
 

@@ -216,3 +216,19 @@ def test_relative_paths(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert seed_info.find_seed("$NAME.yaml", str(playbooks)) == "$NAME.yaml"
     with pytest.raises(SeedError, match="no seed is named"):
         seed_info.find_seed(" ", str(playbooks))
+
+
+@pytest.mark.parametrize(("given", "spot"), [("true", False), (True, False), ("False", True), ("", None)])
+def test_what_builds_comes_in_place_of_the_seeds_own_and_decides_no_bytes(path: Path, given: Any, spot: Any) -> None:
+    own = describe(path)
+    info = describe(path, overrides={"build_instance": "c5.24xlarge", "on_demand": given})
+    build = info["seed"]["software"]["build"]
+    assert build["instance_type"] == "c5.24xlarge"
+    assert build["spot"] == (own["seed"]["software"]["build"]["spot"] if spot is None else spot)
+    assert info["fingerprint"] == own["fingerprint"]
+    assert "-e build_instance=c5.24xlarge" in info["arguments"]
+
+
+def test_what_builds_is_checked_as_if_it_stood_in_the_seed(path: Path) -> None:
+    found = problems_of(path, overrides={"build_instance": "large", "on_demand": "perhaps"})
+    assert list(found) == ["extra variable build_instance", "extra variable on_demand"]

@@ -36,6 +36,7 @@ def test_what_a_build_left_on_aws_stands_together() -> None:
             "build_id": "20260131T110000Z-11111111",
             "fingerprint": "sha256:" + "1" * 64,
             "name": "genomics",
+            "resource": "petal-1111111111111111",
             "resources": ["i-1", "vol-1", "sg-1", "vpc-1", "key-1"],
             "complete": False,
         },
@@ -43,6 +44,7 @@ def test_what_a_build_left_on_aws_stands_together() -> None:
             "build_id": "20260131T110000Z-22222222",
             "fingerprint": "sha256:" + "2" * 64,
             "name": "",
+            "resource": "petal-2222222222222222",
             "resources": ["vol-2"],
             "complete": True,
         },
@@ -77,11 +79,18 @@ def test_one_build_may_be_meant() -> None:
     assert [build["resources"] for build in in_store(map(volume, "123"), wanted)] == [["build-" + "2" * 20]]
 
 
+def test_what_made_an_image_has_resources_of_another_name() -> None:
+    image = {**tags("1"), "petal:build-id": "20260131T110000Z-11111111-ami"}
+    (found,) = on_aws([{"instance_id": "i-1", "tags": image}], ALL, ())
+    assert found["resource"] == "petal-1111111111111111-ami"
+
+
 def test_in_a_store_a_build_left_its_volume() -> None:
     assert in_store([volume("1")], ALL) == [
         {
             "build_id": "20260131T110000Z-11111111",
             "fingerprint": "sha256:" + "1" * 64,
+            "resource": "petal-1111111111111111",
             "name": "",
             "resources": ["build-" + "1" * 20],
         }

@@ -113,6 +113,21 @@ def test_a_custom_image_without_a_volume_has_nothing_mounted_over_its_software()
     assert "docs/migrate-from-ami.md" in warning.hint
 
 
+def test_an_image_with_the_software_takes_the_place_of_its_volume() -> None:
+    image = {"image_id": "ami-0123456789abcdef0", "fingerprint": "sha256:" + "a" * 64}
+    storage = {"shared_storage": pcluster_samples.EVERYTHING_STORAGE}
+    made = Sample("x", seed=storage, settings={"image": image, "hook_url": "s3://bucket/key"}).configure()
+    assert made.config["Image"]["CustomAmi"] == image["image_id"]
+    assert [volume["Name"] for volume in made.config["SharedStorage"]] == ["work", "archive"]
+    assert made.config["HeadNode"]["CustomActions"]["OnNodeConfigured"] == {"Script": "s3://bucket/key"}
+    tags = {tag["Key"]: tag["Value"] for tag in made.config["Tags"]}
+    assert (tags["petal:software"], tags["petal:image"]) == (image["fingerprint"], image["image_id"])
+    assert "petal:snapshot" not in tags
+    assert "deprecated" in made.warnings[-1].message
+    named = Sample("x", seed={"compute": {"custom_ami": "ami-0fedcba9876543210"}}, settings={"image": image})
+    assert named.configure().config["Image"]["CustomAmi"] == image["image_id"]
+
+
 @pytest.mark.parametrize(
     ("types", "expected"),
     [

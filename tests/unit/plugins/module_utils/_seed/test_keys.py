@@ -38,6 +38,7 @@ CONSUMERS = {
     "cluster.architecture": (AWS_LOOK_UP, "seed.cluster.architecture"),
     "compute.head_node": (RENDER, "compute.head_node"),
     "compute.custom_ami": (RENDER, "compute.custom_ami"),
+    "software.use_custom_ami": ("roles/machine_image/vars/main.yml", "seed.software.use_custom_ami"),
     "compute.queues[].name": (RENDER, "queue.name"),
     "compute.queues[].instance_types": (RENDER, "queue.instance_types"),
     "compute.queues[].min_count": (RENDER, "queue.min_count"),
@@ -164,6 +165,6 @@ def test_its_reader_reads_it(path: str) -> None:
 
 @pytest.mark.parametrize("path", software_rules.LATER, ids=".".join)
 def test_what_is_refused_is_refused_only_where_something_is_asked_for(path: tuple[str, ...]) -> None:
-    good = {"containers": [{"name": "a", "image": "a:1"}], "in_ami": ["cmake"], "use_custom_ami": True}[path[-1]]
+    good = {"containers": [{"name": "a", "image": "a:1"}], "in_ami": ["cmake"]}[path[-1]]
     assert list(faults(changed(LOCAL, *path, good))) == [".".join(path)]
     assert faults(changed(LOCAL, *path, type(good)())) == {}

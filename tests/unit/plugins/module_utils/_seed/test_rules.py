@@ -349,7 +349,6 @@ def test_what_is_pinned_needs_no_word(data: dict[str, Any]) -> None:
     ("key", "value"),
     [
         ("in_ami", ["cmake@3.24"]),
-        ("use_custom_ami", True),
     ],
 )
 def test_what_comes_later_is_refused_until_then(key: str, value: Any) -> None:
@@ -357,6 +356,17 @@ def test_what_comes_later_is_refused_until_then(key: str, value: Any) -> None:
     assert "come in a later release; until then a seed that names them is refused" in found.pop(f"software.{key}")
     assert not found
     assert faults(changed(LOCAL, "software", key, type(value)())) == {}
+
+
+def test_an_image_that_is_used_is_named() -> None:
+    nameless = changed(changed(FULL, "compute", "custom_ami", DELETE), "software", "use_custom_ami", True)
+    assert "names no image that has the software" in faults(nameless)["software.use_custom_ami"]
+    named = changed(nameless, "compute", "custom_ami", "ami-0123456789abcdef0")
+    assert "software.use_custom_ami" not in faults(named)
+    assert (
+        "an image is one of AWS"
+        in faults(changed(LOCAL, "software", "use_custom_ami", True))["software.use_custom_ami"]
+    )
 
 
 @pytest.mark.parametrize(

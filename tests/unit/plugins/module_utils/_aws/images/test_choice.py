@@ -89,6 +89,7 @@ def test_the_newest_of_the_latest_release() -> None:
         "root_size_gb": 45,
         "deprecated": False,
         "official": True,
+        "release": "3.16.1",
     }
 
 
@@ -155,3 +156,29 @@ def test_a_given_image_that_cannot_be_used(entries: list[dict[str, Any]], reason
 def test_what_nobody_has(different: dict[str, Any], reason: str) -> None:
     with pytest.raises(ImageError, match=reason):
         choose(**different)
+
+
+def test_an_image_for_nodes_is_of_the_release_that_makes_the_cluster() -> None:
+    asked = ImageRequest.named("alinux2023", "x86_64", release="3.15.0").request()
+    names = {item["Name"]: item["Values"] for item in asked["Filters"]}["name"]
+    assert names == ["aws-parallelcluster-3.15.0-amzn2023-hvm-x86_64-*"]
+    older = entry("3.15.0", "2026-02-01")
+    assert choose(entry("3.16.1", "2026-06-15"), older, release="3.15.0")["image_id"] == older["ImageId"]
+    with pytest.raises(ImageError, match=r"none of the owner amazon is named aws-parallelcluster-3\.17\.0-"):
+        choose(older, release="3.17.0")
+    with pytest.raises(ImageError, match="expected one such as"):
+        choose(older, release="latest")
+    with pytest.raises(ImageError, match="pcluster build-image"):
+        choose(os="rocky9", release="3.16.1")
+
+
+def test_an_image_of_ones_own_says_of_which_release_it_is() -> None:
+    mine = {**entry("3.16.1", "2026-06-15"), "Name": "mine", "ImageOwnerAlias": None, "OwnerId": "111122223333"}
+    tagged = {**mine, "Tags": [{"Key": "parallelcluster:version", "Value": "3.16.1"}]}
+    given = {"image_id": mine["ImageId"]}
+    assert choose(mine, **given)["release"] == ""
+    assert choose(tagged, **given, release="3.16.1")["release"] == "3.16.1"
+    with pytest.raises(ImageError, match="is none of ParallelCluster"):
+        choose(mine, **given, release="3.16.1")
+    with pytest.raises(ImageError, match=r"is of ParallelCluster 3\.16\.1, and clusters are made with 3\.17\.0"):
+        choose(tagged, **given, release="3.17.0")
