@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 import base64
+import contextlib
+import functools
+import http.server
 import io
 import json
 import os
@@ -12,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -470,6 +474,16 @@ def test_clearing_keeps_what_is_needed(lab: Lab, filled: Path, tmp_path: Path) -
     assert look(lab, lab.first, caches=[cache_at(cache)])["hit_count"] == 0
 
 
+@contextlib.contextmanager
+def serving(directory: Path) -> Iterator[str]:
+    """The address of a web server that has a directory."""
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(directory))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     """The endpoint of a real S3 API."""
@@ -568,3 +582,33 @@ def test_a_public_cache_by_name_and_its_pinned_key(lab: Lab, filled: Path, tmp_p
     wrong = play("cache", "-e", json.dumps(given), action="status")
     assert wrong.rc != 0
     assert f"holds {lab.fingerprint}; expected exactly {wanted}. Nothing was imported" in wrong.output
+
+
+def test_a_public_cache_in_one_line_with_its_key(lab: Lab, filled: Path, tmp_path: Path) -> None:
+    public = tmp_path / "public"
+    shutil.copytree(filled, public / "stack")
+    shutil.rmtree(lab.second.gnupghome, ignore_errors=True)
+    given = {
+        "spack_instance": lab.second.facts(),
+        "spack_buildcache_signing_key_file": "",
+        "spack_buildcache_lock": str(lab.lock),
+    }
+    with serving(public) as address:
+        line = f"{address}/stack/ {lab.fingerprint[:20]} {lab.fingerprint[20:].lower()}"
+        found = play("cache", "-e", json.dumps({**given, "spack_buildcache_public": [line]}), action="status")
+        assert found.rc == 0, found.output
+        assert "4 of 4 packages are in the caches" in found.output
+        assert set(lab.second.install().values()) == {"cache"}
+        # The same place, where the key is another one than was named.
+        other = "2C8DD3224EF3573A42BD221FA8E0CA3C1C2ADA2F"
+        keys = public / "stack" / "v3" / "manifests" / "key"
+        (keys / f"{lab.fingerprint}.key.manifest.json").rename(keys / f"{other}.key.manifest.json")
+        differs = json.dumps({**given, "spack_buildcache_public": f"{address}/stack {other}"})
+        wrong = play("cache", "-e", differs, action="status")
+        assert wrong.rc != 0
+        assert f"holds {lab.fingerprint}; expected exactly {other}. Nothing was imported" in wrong.output
+        unnamed = play("cache", "-e", json.dumps({**given, "spack_buildcache_public": f"{address}/stack"}))
+        assert unnamed.rc != 0
+        assert f"spack_buildcache_public names {address}/stack and no key" in unnamed.output
+        filled_by_us = play("cache", "-e", json.dumps({**given, "spack_buildcache_public": line}), action="build")
+        assert "No build cache is named: give -e cache=DIRECTORY" in filled_by_us.output, "it is not ours to write to"

@@ -138,6 +138,9 @@ def parse_cache(name: str, url: str, endpoint_url: str = "", region: str = "") -
         )
     if ".." in text.split("/"):
         raise BuildcacheError(f"build cache {name}: {url!r} has '..' in it; expected a plain path")
+    if found.group(1) == "s3":
+        # Of two slashes Spack and boto3 do not make the same.
+        text = "s3://" + "/".join(filter(None, found.group(2).split("/")))
     return Cache(name, text, endpoint_url.rstrip("/"), region)
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, petal.hpc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Public build caches by name: where the Spack project publishes its binaries, and who signs them.
+"""Public build caches in one line each: those of the Spack project by name, others by address and fingerprint.
 
 Source: the notes on the releases of spack/spack-packages (v2026.10.0: mirror ``releases/v2026.10``, signing key), and
 ``share/spack/templates/bootstrap/spack.yaml`` of Spack, which names the same places behind https.
@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache.keys import normal_fingerprint
-from ansible_collections.petal.hpc.plugins.module_utils._buildcache.model import BuildcacheError
+from ansible_collections.petal.hpc.plugins.module_utils._buildcache.model import BuildcacheError, parse_cache
 
 SPACK = "spack"
 #: From this release on, those of a month share one place.
 _RELEASE = re.compile(r"(v(?P<year>[0-9]{4})\.(?:0[1-9]|1[0-2]))(?:\.[0-9]{1,3})?")
 _FIRST_YEAR = 2026
-_KEYS = {"name", "url", "endpoint_url", "region"}
+_KEYS = {"name", "url", "endpoint_url", "region", "fingerprint"}
+_NO_WORD = re.compile(r"[^A-Za-z0-9.]+")
 
 
 @dataclass(frozen=True)
@@ -40,35 +41,53 @@ class Known:
             return f"{self.url.rstrip('/')}/releases/{release[1]}"
         raise BuildcacheError(
             f"Spack's public build cache has no place that is known for {ref!r}: expected a release of spack-packages "
-            f"from v{_FIRST_YEAR}.01 on, such as v2026.06.0, or develop. Others are named by their URL: {{name, url}}, "
-            "with their key in spack_buildcache_keys"
+            f"from v{_FIRST_YEAR}.01 on, such as v2026.06.0, or develop. Others are named by their address and the "
+            "fingerprint of their key: https://ADDRESS FINGERPRINT"
         )
 
 
-def resolved(wanted: Iterable[Any], known: Known) -> dict[str, Any]:
-    """Caches with their URLs, and the keys that those named ``spack`` need.
+def resolved(wanted: Iterable[Any], known: Known) -> dict[str, list[dict[str, Any]]]:
+    """Caches with their addresses, and the keys that sign them.
 
-    :param wanted: each ``spack-v2026.06.0``, ``{name: spack, ref: v2026.06.0}``, or a cache that has its URL.
-        Raises BuildcacheError for anything else, and where no whole fingerprint is pinned.
+    :param wanted: each ``spack-v2026.06.0``, ``{name: spack, ref: v2026.06.0}``, ``ADDRESS FINGERPRINT``, or a mapping
+        with name, url and where it matters more. Raises BuildcacheError for anything else, and where what is to be a
+        fingerprint is no whole one.
     """
     caches: list[dict[str, Any]] = []
-    pinned = False
+    keys: dict[str, dict[str, Any]] = {}
     for one in wanted:
-        if isinstance(one, Mapping) and one.get("url"):
-            caches.append({"endpoint_url": "", "region": "", **_checked(one)})
-            continue
-        ref = _ref(one)
-        caches.append({"name": f"{SPACK}-{ref}", "url": known.place(ref), "endpoint_url": "", "region": ""})
-        pinned = True
-    keys = [{"name": "Spack", "fingerprint": normal_fingerprint(known.fingerprint, "Spack")}] if pinned else []
-    return {"caches": caches, "keys": keys}
+        cache, who, fingerprint = _read(one, known)
+        caches.append({"endpoint_url": "", "region": "", **cache})
+        if fingerprint is not None:
+            plain = normal_fingerprint(fingerprint, who)
+            keys.setdefault(plain, {"name": who, "fingerprint": plain})
+    return {"caches": caches, "keys": list(keys.values())}
 
 
-def _checked(one: Mapping[str, Any]) -> dict[str, Any]:
-    more = sorted(set(one) - _KEYS)
-    if more or not one.get("name"):
-        raise _unknown(one)
-    return dict(one)
+def _read(one: Any, known: Known) -> tuple[dict[str, Any], str, str | None]:
+    """A cache, whose key signs it, and the fingerprint of that; None where the key stands elsewhere."""
+    if isinstance(one, str) and one.strip().startswith(("/", "s3://", "file://", "https://", "http://")):
+        url, _blank, fingerprint = one.strip().partition(" ")
+        name = _name(url)
+        parse_cache(name, url)
+        if not fingerprint.strip():
+            raise BuildcacheError(
+                f"spack_buildcache_public names {url} and no key: write the fingerprint of the key that signs it "
+                "behind the address (40 hex digits, as its owner publishes them)"
+            )
+        return {"name": name, "url": url}, name, fingerprint
+    if isinstance(one, Mapping) and one.get("url"):
+        if set(one) - _KEYS or not one.get("name"):
+            raise _unknown(one)
+        cache = {key: value for key, value in one.items() if key != "fingerprint"}
+        return cache, str(one["name"]), str(one["fingerprint"]) if "fingerprint" in one else None
+    ref = _ref(one)
+    return {"name": f"{SPACK}-{ref}", "url": known.place(ref)}, "Spack", known.fingerprint
+
+
+def _name(url: str) -> str:
+    """A name of its mirror, from its address: all of it, so that two never share one."""
+    return _NO_WORD.sub("-", url.partition("://")[2] or url).strip("-.") or "public"
 
 
 def _ref(one: Any) -> str:
@@ -82,5 +101,6 @@ def _ref(one: Any) -> str:
 def _unknown(one: Any) -> BuildcacheError:
     return BuildcacheError(
         f"spack_buildcache_public has {str(one)[:200]!r}: expected spack-RELEASE, such as spack-v2026.06.0, the same "
-        "as {name: spack, ref: RELEASE}, or a cache as {name, url, endpoint_url, region}"
+        "as {name: spack, ref: RELEASE}, an address with the fingerprint of its key (https://ADDRESS FINGERPRINT), or "
+        "a cache as {name, url, endpoint_url, region, fingerprint}"
     )

@@ -22,7 +22,7 @@ WRAPPER = "roles/containers/templates/program.sh.j2"
 SPACK = "roles/software_volume/tasks/spack.yml"
 # SPACK hands them on whole.
 STACKS = "plugins/module_utils/_spack/model.py"
-CACHE = "roles/spack_buildcache/vars/main.yml"
+CACHE = "plugins/module_utils/_buildcache/naming.py"
 SITE_FILES = "plugins/plugin_utils/site_files.py"
 LOOK_UP = "plugins/module_utils/_lookup/sources.py"
 LOCAL_LOOK_UP = "roles/snapshots/tasks/local/lookup.yml"
@@ -70,9 +70,9 @@ CONSUMERS = {
     "software.compiler": (BUILD, "seed.software.compiler"),
     "software.build_from_source[]": (SPACK, "seed.software.build_from_source"),
     "software.build_parallel": (SPACK, "seed.software.build_parallel"),
-    "software.binary_cache.s3_bucket": (CACHE, "binary_cache.s3_bucket"),
-    "software.binary_cache.s3_prefix": (CACHE, "binary_cache.s3_prefix"),
-    "software.binary_cache.s3_region": (CACHE, "binary_cache.s3_region"),
+    "software.binary_cache.s3_bucket": (CACHE, "s3_bucket"),
+    "software.binary_cache.s3_prefix": (CACHE, "s3_prefix"),
+    "software.binary_cache.s3_region": (CACHE, "s3_region"),
     "software.containers[].name": (CONTAINERS, "item.name"),
     "software.containers[].version": (CONTAINERS, "item.version"),
     "software.containers[].image": (CONTAINERS, "item.image"),
