@@ -34,8 +34,10 @@ options:
       - V(pushed) pushes what of O(lock) is installed and not in the cache, and replaces what is in it unsigned, signed
         by somebody else, or broken. The index is updated.
       - V(pruned) removes what is older than O(max_age).
+      - V(recorded) notes with the date what caches had of O(seed), as one more line of its history, which
+        P(petal.hpc.spack_buildcache_info#module) returns. The newest 200 of a seed are kept, below C(petal/history).
     type: str
-    choices: [present, pushed, pruned]
+    choices: [present, pushed, pruned, recorded]
     default: present
   spack:
     description: The Spack whose packages are pushed, and in whose configuration the cache is a mirror named O(name).
@@ -69,6 +71,16 @@ options:
   fingerprint:
     description: Fingerprint of that seed, noted too.
     type: str
+  found:
+    description: What P(petal.hpc.spack_buildcache_info#module) has returned for the seed's lock.
+    type: dict
+    version_added: "0.2.0"
+  by:
+    description: What for somebody looked, V(build) before one, V(status) to know.
+    type: str
+    choices: [build, status]
+    default: status
+    version_added: "0.2.0"
   own:
     description:
       - Directory of the host's own build cache, see O(petal.hpc.spack_environment#module:cache_dir).
@@ -93,6 +105,13 @@ options:
     type: list
     elements: path
     default: []
+  unused_for:
+    description:
+      - Seeds that nobody has built for so long, V(90d), V(12h) or V(2w), are treated as those of O(forget). By default
+        none is.
+      - When a seed was built last is told by the lines of O(state=recorded), or by the note of its packages.
+    type: str
+    version_added: "0.2.0"
   forget:
     description: Names of seeds whose notes are removed, so that their packages age like any other.
     type: list
@@ -124,6 +143,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+line:
+  description: The line, as RV(petal.hpc.spack_buildcache_info#module:history) has it.
+  returned: with V(state=recorded)
+  type: dict
 cache:
   description: The cache, as C(name) and C(url).
   returned: success
@@ -180,7 +203,7 @@ seeds:
   type: list
   elements: str
 forgotten:
-  description: Names of seeds whose notes were removed.
+  description: Names of seeds whose notes were removed, and their history.
   returned: with V(state=pruned)
   type: list
   elements: str
@@ -195,7 +218,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache.api.cache import Buildcache
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache.api.keyring import KEYRING, TRUSTED
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache.api.stores import CACHE
+from ansible_collections.petal.hpc.plugins.module_utils._buildcache.history import KINDS
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+
+STATES = ["present", "pushed", "pruned", "recorded"]
 
 
 def main() -> None:
@@ -205,20 +231,27 @@ def main() -> None:
             **KEYRING,
             **TRUSTED,
             **CACHE,
-            "state": {"type": "str", "choices": ["present", "pushed", "pruned"], "default": "present"},
+            "state": {"type": "str", "choices": STATES, "default": "present"},
             "spack": {"type": "path", "required": True},
             "signing_key": {"type": "str", "no_log": False},
             "lock": {"type": "path"},
             "seed": {"type": "str"},
             "fingerprint": {"type": "str"},
+            "found": {"type": "dict"},
+            "by": {"type": "str", "choices": list(KINDS), "default": "status"},
             "exclude": {"type": "list", "elements": "str", "default": []},
             "own": {"type": "path"},
             "replace": {"type": "list", "elements": "str", "default": []},
             "max_age": {"type": "str"},
             "keep_locks": {"type": "list", "elements": "path", "default": [], "no_log": False},
+            "unused_for": {"type": "str"},
             "forget": {"type": "list", "elements": "str", "default": []},
         },
-        required_if=[("state", "pushed", ("lock", "signing_key")), ("state", "pruned", ("max_age",))],
+        required_if=[
+            ("state", "pushed", ("lock", "signing_key")),
+            ("state", "pruned", ("max_age",)),
+            ("state", "recorded", ("seed", "found")),
+        ],
         supports_check_mode=True,
     )
     try:

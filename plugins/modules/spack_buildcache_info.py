@@ -74,6 +74,11 @@ options:
     type: str
     default: ""
     version_added: "0.2.0"
+  seed:
+    description:
+      - Name of a seed whose history is returned, as O(petal.hpc.spack_buildcache#module:state=recorded) notes it.
+    type: str
+    version_added: "0.2.0"
   verify_archives:
     description: Read every archive and compare its SHA-256 with the one that was signed, not only its size.
     type: bool
@@ -169,6 +174,49 @@ packages:
     size:
       description: What its archive weighs, in bytes; null where the listing does not say.
       type: int
+history:
+  description:
+    - What the caches had of the seed, before each of its builds and whenever that was noted, the oldest first; the
+      newest 20 lines of each cache that can be listed. Nothing of it is signed.
+  returned: with O(seed)
+  type: list
+  elements: dict
+  version_added: "0.2.0"
+  contains:
+    when:
+      description: When, ISO 8601 in UTC.
+      type: str
+    by:
+      description: C(build) or C(status).
+      type: str
+    hits:
+      description: How many packages of its lock the caches had.
+      type: int
+    misses:
+      description: How many they had not.
+      type: int
+    refused:
+      description: How many offers nobody could use.
+      type: int
+    size:
+      description: What the archives of the hits weighed, in bytes.
+      type: int
+    missing:
+      description: What they had not, as C(NAME@VERSION), at most 1000.
+      type: list
+      elements: str
+    fingerprint:
+      description: Fingerprint of the seed then; empty where it was not known.
+      type: str
+    cache:
+      description: The cache that has the line.
+      type: str
+often_missing:
+  description: What was missing in more than one of these lines, as C(name) and C(times), the most frequent first.
+  returned: with O(seed)
+  type: list
+  elements: dict
+  version_added: "0.2.0"
 left_out:
   description: How many there are beyond those that are returned.
   returned: with O(packages)
@@ -233,6 +281,7 @@ def main() -> None:
             "hashes": {"type": "list", "elements": "str"},
             "packages": {"type": "bool", "default": False},
             "text": {"type": "str", "default": ""},
+            "seed": {"type": "str"},
             "verify_archives": {"type": "bool", "default": False},
         },
         supports_check_mode=True,

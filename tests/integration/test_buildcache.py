@@ -474,6 +474,99 @@ def test_clearing_keeps_what_is_needed(lab: Lab, filled: Path, tmp_path: Path) -
     assert look(lab, lab.first, caches=[cache_at(cache)])["hit_count"] == 0
 
 
+def test_clearing_knows_what_the_index_does_not(lab: Lab, filled: Path, tmp_path: Path) -> None:
+    """Packages arrive as they finish, and the index at the end of a build."""
+    cache = tmp_path / "cache"
+    shutil.copytree(filled, cache)
+    lab.first.mirrors(site={"url": f"file://{cache}"})
+    old = time.time() - 100 * 86400
+    for path in cache.rglob("*"):
+        os.utime(path, (old, old))
+    os.utime(manifest(cache, "tree"))
+    options = {**lab.first.keyring, **cache_at(cache), "state": "pruned", "max_age": "90d", "forget": ["lab"]}
+    index = cache / "v3/manifests/index/index.manifest.json"
+    for broken in ("{}", None):
+        index.unlink() if broken is None else index.write_text(broken)
+        planned = run_module("spack_buildcache", check=True, **options)
+        assert [name.rsplit("-", 1)[0] for name in planned["removed"]] == [
+            "compiler-wrapper-1.1.0",
+            "samblaster-0.1.26",
+        ]
+    done = run_module("spack_buildcache", **options)
+    assert (sorted(done["removed"]), done["kept"]) == (sorted(planned["removed"]), 2)
+    assert names(look(lab, lab.first, caches=[cache_at(cache)])["hits"]) == ["gcc-runtime", "tree"]
+    assert len(re.findall(r"tree@|gcc-runtime@", lab.first.spack("buildcache", "list", "--allarch"))) == 2
+    second = lab.second
+    trust(lab, second, cache)
+    second.mirrors(site={"url": f"file://{cache}"})
+    origins = second.install()
+    assert {name for name, origin in origins.items() if origin == "cache"} == {"gcc-runtime", "tree"}
+
+
+def test_what_a_cache_had_of_a_seed_over_time(lab: Lab, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    seed = tmp_path / "seed.yaml"
+    software = {"spack_packages": ["tree@2.1.0", "samblaster@0.1.26"]}
+    seed.write_text(json.dumps({"cluster": {"name": "trend", "provider": "local"}, "software": software}))
+    given = tmp_path / "given.json"
+    facts = {"spack_instance": lab.first.facts(), "spack_buildcache_signing_key_file": str(lab.key)}
+    given.write_text(json.dumps({**facts, "spack_buildcache_lock": str(lab.lock)}))
+
+    def ask(*more: str, **variables: Any) -> str:
+        done = play("cache", "-e", f"@{given}", *more, seed=seed, cache=cache, **variables)
+        assert done.rc == 0, done.output
+        return done.output
+
+    output = ask(action="build")
+    assert re.search(r"(?m)^  20\S+Z  before a build     0 of 4 \(0 %\)$", output), output
+    lines = list(cache.glob("petal/history/trend/*-build-*.json"))
+    assert len(lines) == 1
+
+    output = ask(action="status")
+    assert "trend: 4 of 4 packages are in the caches" in output
+    tree = f"tree@2.1.0/{hashes(lab.lock)['tree'][:7]}"
+    assert re.search(rf"(?m)^  in site: {re.escape(tree)} \(\d+\.\d MiB\)$", output), "each package with its cache"
+    assert list(cache.glob("petal/history/trend/*.json")) == lines, "to look changes nothing"
+    manifest(cache, "tree").unlink()
+    ask("--check", action="status", record="true")
+    assert list(cache.glob("petal/history/trend/*.json")) == lines
+    output = ask(action="status", record="true")
+    assert f"  to build: {tree}" in output
+    assert re.search(r"(?m)^  20\S+Z  asked for          3 of 4 \(75 %\)$", output), output
+    assert "missing 2 times: tree" in ask(action="status")
+    wrong = play("cache", "-e", f"@{given}", action="status", cache=cache, record="true")
+    assert wrong.rc != 0
+    assert "it goes with -e action=status and -e seed=FILE" in wrong.output
+    # What somebody else has written there is said, and left out.
+    (cache / "petal/history/trend/20261130T000000Z-build-0123abcd.json").write_text('{"hits": "many"}')
+    output = ask(action="status")
+    assert "20261130T000000Z-build-0123abcd.json cannot be read" in output
+    assert re.findall(r"(?m)^  20\S+Z  (.{14})  +(\d of \d)", output) == [
+        ("before a build", "0 of 4"),
+        ("asked for     ", "3 of 4"),
+    ]
+
+    # Nobody has built it for long: its packages age like others.
+    old = time.time() - 100 * 86400
+    for path in cache.rglob("*"):
+        os.utime(path, (old, old))
+    kept = ask("--check", action="clear", max_age="90d", unused_for="90d")
+    assert "0 packages older than 90d would be removed; 3 stay, 3 of them for seeds (trend)" in kept, (
+        "the line is young"
+    )
+    for path in cache.glob("petal/history/trend/*-build-*.json"):
+        path.unlink()
+    given.write_text(json.dumps(facts))
+    variables: dict[str, Any] = {"action": "clear", "cache": cache, "max_age": "90d", "unused_for": "90d"}
+    planned = play("cache", "-e", f"@{given}", "--check", **variables)
+    assert "3 packages older than 90d would be removed; 0 stay" in planned.output
+    assert "  no longer kept for: trend" in planned.output
+    assert (cache / "petal/seeds/trend.json").exists()
+    cleared = play("cache", "-e", f"@{given}", **variables)
+    assert "3 packages older than 90d were removed (" in cleared.output, cleared.output
+    assert not list(cache.glob("petal/*/trend*/*")) and not (cache / "petal/seeds/trend.json").exists()
+
+
 @contextlib.contextmanager
 def serving(directory: Path) -> Iterator[str]:
     """The address of a web server that has a directory."""

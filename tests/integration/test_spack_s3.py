@@ -49,6 +49,13 @@ class Site:
         found = client.list_objects_v2(Bucket=BUCKET, Prefix="packages/v3/manifests/spec/").get("Contents", [])
         return {item["Key"].split("/")[-2] for item in found}
 
+    def history(self) -> list[dict[str, Any]]:
+        """What the bucket says that it had before each build."""
+        client = boto3.client("s3", endpoint_url=self.endpoint, region_name=REGION)
+        found = client.list_objects_v2(Bucket=BUCKET, Prefix="packages/petal/history/s3-test/").get("Contents", [])
+        keys = sorted(item["Key"] for item in found)
+        return [json.load(client.get_object(Bucket=BUCKET, Key=key)["Body"]) for key in keys]
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
@@ -100,16 +107,27 @@ def test_what_one_host_builds_another_one_takes(site: Site) -> None:
     assert first.rc == 0, first.output
     assert "cache        to build cache seed: 3 packages (" in first.output
     assert site.has() >= BUILT
+    (line,) = site.history()
+    assert (line["by"], line["hits"], line["misses"]) == ("build", 0, 3)
+    assert {one.partition("@")[0] for one in line["missing"]} == BUILT
     assert left_in_memory() == []
-    line = site.key.splitlines()[3]
-    assert line not in first.output
-    search = ["grep", "-rlF", line, "/var/cache/petal/spack", str(site.place / "first-own"), str(site.place / "first")]
+    secret = site.key.splitlines()[3]
+    assert secret not in first.output
+    search = [
+        "grep",
+        "-rlF",
+        secret,
+        "/var/cache/petal/spack",
+        str(site.place / "first-own"),
+        str(site.place / "first"),
+    ]
     assert subprocess.run(search, capture_output=True, text=True, check=False).stdout == ""
 
     second = site.build("second", software_volume_own_cache=str(site.place / "second-own"))
     assert second.rc == 0, second.output
     (snapshot,) = (site.place / "second").glob("snapshots/snap-*")
     packages = json.loads((snapshot / "manifest.json").read_text())["packages"]
+    assert [(one["hits"], one["misses"]) for one in site.history()] == [(0, 3), (3, 0)]
     assert {one["origin"] for one in packages} == {"cache"}
     assert leftovers(site.place / "second") == []
 

@@ -28,7 +28,7 @@ KNOWN: dict[str, tuple[str, int]] = {
     "module_utils/_buildcache/api/inspector.py": (OURS, 1),
     "module_utils/_buildcache/api/own.py": (OURS, 2),
     "module_utils/_buildcache/scripts/hand_on.py": (OURS, 1),
-    "module_utils/_buildcache/api/keyring.py": (f"{OURS}; {KERNEL}", 9),
+    "module_utils/_buildcache/api/keyring.py": (OURS, 8),
     "module_utils/_components/api.py": (f"{VOLUME}; the operating system's own", 4),
     "module_utils/_containers/api/image.py": (f"{OURS}; {VOLUME}; a mirror directory", 7),
     "module_utils/_containers/packages_api.py": ("directories of a moment", 1),

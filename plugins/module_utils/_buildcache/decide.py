@@ -9,7 +9,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._buildcache.history import last_builds
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache.model import (
+    COMPILER,
     Cache,
     Contents,
     Lock,
@@ -136,6 +138,22 @@ def pruning(
         len(seeds - young),
         len(stay - young - seeds),
     )
+
+
+def unused(contents: Contents, limit: float) -> list[str]:
+    """The seeds that a cache has notes of and that nobody has built since ``limit``, in seconds since 1970.
+
+    A build leaves a line in the cache; the note of its packages is as old as they are. What a seed needs to get its
+    compiler counts as built with the seed.
+    """
+    built = last_builds(contents.items)
+
+    def last(name: str) -> float:
+        own = max(contents.seeds[name].modified, built.get(name, 0.0))
+        seed = name[: -len(COMPILER)] if name.endswith(COMPILER) else ""
+        return max(own, last(seed)) if seed in contents.seeds else own
+
+    return [name for name in sorted(contents.seeds) if last(name) < limit]
 
 
 def kept_back(packages: Sequence[Package]) -> list[Package]:

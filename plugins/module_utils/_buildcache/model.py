@@ -27,6 +27,8 @@ LAYOUT_TEXT = '{"signing": "gpg"}'
 INDEX = "v3/manifests/index/index.manifest.json"
 #: Where this collection notes which packages a seed needs. Spack looks at neither.
 SEEDS = "petal/seeds/"
+#: How the note ends that is of a seed's compiler alone, where that is installed before the rest.
+COMPILER = "-compiler"
 
 _ARCHIVE = "application/vnd.spack.install.v2.tar+gzip"
 _SPEC_PREFIX = "application/vnd.spack.spec."
@@ -292,6 +294,14 @@ def check_identity(text: str, package: Package) -> None:
         raise BuildcacheError("its spec cannot be read") from error
     if said != (package.name, package.hash):
         raise DisguisedError(f"it is {said[0]}/{said[1][:7]} under another package's name")
+
+
+def parse_spec(text: str, key: str) -> Package:
+    """A package from its spec in a cache (its JSON), as the index has it. Raises BuildcacheError."""
+    try:
+        return _package(key, json.loads(text)["spec"]["nodes"][0])
+    except _UNREADABLE as error:
+        raise BuildcacheError("its spec cannot be read") from error
 
 
 def seed_path(name: str) -> str:

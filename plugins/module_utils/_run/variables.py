@@ -106,6 +106,7 @@ EXTRA_VARIABLES = frozenset(
         "cache",
         "max_age",
         "create_key",
+        "record",
         "forget",
         # the registry
         "question",

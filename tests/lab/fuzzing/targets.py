@@ -40,6 +40,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._audit import api as aud
 from ansible_collections.petal.hpc.plugins.module_utils._audit import place, secrets, spdx
 from ansible_collections.petal.hpc.plugins.module_utils._audit.findings import Audit
 from ansible_collections.petal.hpc.plugins.module_utils._audit.inside import with_images
+from ansible_collections.petal.hpc.plugins.module_utils._buildcache import history
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache import model as buildcache
 from ansible_collections.petal.hpc.plugins.module_utils._comparison.model import compare
 from ansible_collections.petal.hpc.plugins.module_utils._comparison.reading import of_seed, of_snapshot
@@ -489,6 +490,15 @@ _DATABASE = {
 _BLOB = {"mediaType": buildcache._ARCHIVE, "checksumAlgorithm": "sha256", "checksum": "c" * 64, "contentLength": 7}
 _MANIFEST = {"version": 3, "data": [_BLOB, {**_BLOB, "mediaType": f"{buildcache._SPEC_PREFIX}v5+json"}]}
 _SPEC_FILE = {"spec": {"nodes": [_NODE]}}
+_LINE = {
+    "when": "2026-11-30T16:00:00Z",
+    "by": "build",
+    "hits": 1,
+    "misses": 1,
+    "refused": 0,
+    "size": 7,
+    "missing": ["a@1"],
+}
 _NOTE = {"schema": 1, "name": "bio", "fingerprint": _FINGERPRINT, "hashes": [_HASH]}
 
 
@@ -512,6 +522,8 @@ def _cache(data: bytes) -> None:
         lambda: buildcache.single_blob(text),
         lambda: buildcache.parse_seed(text, "note"),
         lambda: buildcache.parse_cache("main", text),
+        lambda: buildcache.parse_spec(text, _HASH),
+        lambda: history.line_text(history.parse_line(text, "line")),
     )
     said = [_refusal(read) for read in readers]
     if all(said):
@@ -1026,7 +1038,7 @@ def _targets() -> Iterator[Target]:
         f"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n{json.dumps(_MANIFEST)}\n"
         "-----BEGIN PGP SIGNATURE-----\n\nx\n-----END PGP SIGNATURE-----\n"
     )
-    yield _documents("buildcache", _cache, [_SPACK_LOCK, _DATABASE, _MANIFEST, _SPEC_FILE, _NOTE])
+    yield _documents("buildcache", _cache, [_SPACK_LOCK, _DATABASE, _MANIFEST, _SPEC_FILE, _NOTE, _LINE])
     yield _texts("buildcache-text", _cache, [signed, "s3://bucket/prefix", "/srv/cache"], ["-----BEGIN PGP", "- "])
     yield _texts("build-output", _output, [_OUTPUT], _OUTPUT.splitlines(keepends=True))
     event = {"timestamp": "2026", "logicalResourceId": "x", "resourceStatus": "CREATE_FAILED", "done": 3, "total": 9}

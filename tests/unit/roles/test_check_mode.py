@@ -14,6 +14,7 @@ from playing import ROOT
 #: What was found by looking, which is as true in check mode. `petal_snapshot` of report and state: one that is there.
 SEEN = {
     "petal_cache_action",
+    "petal_cache_history",
     "petal_cache_hits",
     "petal_cache_misses",
     "petal_cache_packages",

@@ -9,12 +9,14 @@ import os
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.petal.hpc.plugins.module_utils._buildcache import decide, keys, model
+from ansible_collections.petal.hpc.plugins.module_utils._buildcache import decide, history, keys, model
+from ansible_collections.petal.hpc.plugins.module_utils._buildcache.api import log
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache.api.inspector import (
     Inspector,
     fingerprints,
@@ -133,38 +135,61 @@ class Buildcache:
                 arguments += ["--only", "package", "--key", self._signing_key, self._cache.name]
                 self._spack("push to", ["buildcache", "push", *arguments, *(f"/{package.hash}" for package in part)])
 
+    def recorded(self) -> dict[str, Any]:
+        """Note what the caches had of a seed."""
+        line = log.note(self._store, self._contents(), self._module.params, self._module.check_mode)
+        return {"changed": True, "line": {**line, "cache": self._cache.name}}
+
     def pruned(self) -> dict[str, Any]:
         """Remove what is older than ``max_age`` and needed by no seed that is kept."""
         given = self._module.params
-        contents = self._contents()
+        contents, now = self._contents(), time.time()
         forgotten = [name for name in given["forget"] if name in contents.seeds]
-        noted = {name: item.path for name, item in contents.seeds.items() if name not in given["forget"]}
+        if given["unused_for"]:
+            limit = now - parse_age(given["unused_for"], "unused_for")
+            forgotten += [name for name in decide.unused(contents, limit) if name not in forgotten]
+        noted = {name: item.path for name, item in contents.seeds.items() if name not in forgotten}
         texts = self._store.read(list(noted.values()))
         kept = {package.hash for path in given["keep_locks"] for package in read_lock(path).wanted}
         for path, text in texts.items():
             kept |= model.parse_seed(text.decode("utf-8", "replace"), f"{self._cache.url}/{path}")
-        plan = decide.pruning(contents, parse_age(given["max_age"]), time.time(), kept, self._index(contents))
+        plan = decide.pruning(contents, parse_age(given["max_age"]), now, kept, self._needs(contents))
         after = contents
         if not self._module.check_mode:
-            self._store.remove([contents.seeds[name].path for name in forgotten])
+            lines = [path for name in forgotten for path in history.paths_of(contents.items, name)]
+            self._store.remove([*(contents.seeds[name].path for name in forgotten), *lines])
+            mended = self._mend_index(contents)
             if plan.remove:
-                self._prune(plan.keep)
-                self._update_index(bool(plan.keep))
+                self._prune(plan.keep, contents)
+            after = self._contents()
+            if plan.remove:
+                self._update_index(bool(after.manifests))
                 after = self._contents()
-        mended = self._mend_index(contents) if not plan.remove else False
-        freed = _size(contents) - _size(after)
+        else:
+            mended = self._mend_index(contents) if not plan.remove else False
+        # Spack leaves what was pushed again meanwhile.
+        removed = [key for key in plan.remove if self._module.check_mode or key not in after.manifests]
         return {
-            "changed": bool(plan.remove or forgotten or mended),
-            "removed": [contents.manifests[key].path.rpartition("/")[2].split(".spec.")[0] for key in plan.remove],
-            "kept": len(plan.keep),
+            "changed": bool(removed or forgotten or mended),
+            "removed": [contents.manifests[key].path.rpartition("/")[2].split(".spec.")[0] for key in removed],
+            "kept": len(contents.manifests) - len(removed),
             "kept_for_seeds": plan.needed_by_seeds,
             "kept_for_packages": plan.needed_by_packages,
             "seeds": sorted(noted),
             "forgotten": forgotten,
-            "freed_bytes": freed,
+            "freed_bytes": _size(contents) - _size(after),
         }
 
-    def _prune(self, keep: Sequence[str]) -> None:
+    def _needs(self, contents: Contents) -> dict[str, Package]:
+        """What packages need: by the index, and by its spec where that lacks one, as before the end of a build."""
+        index: dict[str, Package] = {}
+        with suppress(BuildcacheError):
+            index = self._index(contents)
+        return {**index, **self._inspector.needs(self._store, contents, set(contents.manifests) - set(index))}
+
+    def _prune(self, keep: Sequence[str], contents: Contents) -> None:
+        # Others push meanwhile.
+        keep = [*keep, *(set(self._contents().manifests) - set(contents.manifests))]
         with tempfile.TemporaryDirectory(dir=self._module.tmpdir) as scratch:
             keeplist = Path(scratch, "keep")
             # Spack refuses an empty list; no package has this hash.

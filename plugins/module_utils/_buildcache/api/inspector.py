@@ -9,12 +9,14 @@ import hashlib
 import time
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.petal.hpc.plugins.module_utils._buildcache import decide, keys, listing, model
+from ansible_collections.petal.hpc.plugins.module_utils._buildcache import decide, history, keys, listing, model
+from ansible_collections.petal.hpc.plugins.module_utils._buildcache.api import log
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache.api.keyring import Keyring
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache.api.stores import Store, Web, cache_from, open_store
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache.decide import Offer, Survey
@@ -102,6 +104,23 @@ class Inspector:
                 offers[package.hash] = _refusal(store.cache.name, error)
         return offers
 
+    def needs(self, store: Store, contents: Contents, hashes: Iterable[str]) -> dict[str, Package]:
+        """What packages need, from their own specs; without those that cannot be read, which nobody can use either."""
+        paths = {key: contents.manifests[key].path for key in hashes}
+        texts = store.read(list(paths.values()))
+        specs: dict[str, str] = {}
+        for key, path in paths.items():
+            said = _payload(texts.get(path, b""), unsigned=True)
+            record = _record(said) if isinstance(said, str) else said
+            if isinstance(record, Record):
+                specs[key] = record.spec
+        blobs = store.read(list(dict.fromkeys(specs.values())))
+        found: dict[str, Package] = {}
+        for key, path in specs.items():
+            with suppress(BuildcacheError):
+                found[key] = model.parse_spec(_gunzip(blobs.get(path, b"")), key)
+        return found
+
     def survey(self, stores: Sequence[tuple[Store, Contents | None]], lock: Lock, archives: bool) -> Survey:
         """A lock held against caches in their order; each is asked for what those before it do not have."""
         offers: dict[str, list[Offer]] = {}
@@ -155,13 +174,13 @@ def _refusal(cache: str, error: BuildcacheError) -> Offer:
     return Offer(cache, str(error), 0, not isinstance(error, DisguisedError))
 
 
-def _payload(text: bytes) -> str | BuildcacheError:
+def _payload(text: bytes, unsigned: bool = False) -> str | BuildcacheError:
     """What a manifest says, or why it is refused before its signature is looked at."""
     try:
         said, signed = model.payload(text.decode("utf-8", "replace"))
     except BuildcacheError as error:
         return error
-    return said if signed else BuildcacheError("it is not signed")
+    return said if signed or unsigned else BuildcacheError("it is not signed")
 
 
 def _record(text: str) -> Record | BuildcacheError:
@@ -213,6 +232,7 @@ def inspect(module: AnsibleModule) -> dict[str, Any]:
     caches: list[dict[str, Any]] = []
     usable: list[tuple[Store, Contents | None]] = []
     packages: list[listing.Listed] = []
+    lines: list[dict[str, Any]] = []
     for options in given["caches"]:
         cache = cache_from(options)
         store = open_store(module, cache, given["spack"] or "")
@@ -221,6 +241,7 @@ def inspect(module: AnsibleModule) -> dict[str, Any]:
                 raise nothing_there(cache)
             contents = inspector.contents(store)
             packages += packages_of(store, contents) if given["packages"] else []
+            lines += log.newest(module, store, contents, given["seed"]) if given["seed"] and contents else []
             usable.append((store, contents))
             counted = {"name": cache.name, "url": cache.url}
             if contents is not None:
@@ -233,6 +254,9 @@ def inspect(module: AnsibleModule) -> dict[str, Any]:
     if given["packages"]:
         chosen, more = listing.chosen(packages, given["text"])
         result.update(packages=[one.to_dict() for one in chosen], left_out=more)
+    if given["seed"]:
+        lines.sort(key=lambda line: str(line["when"]))
+        result.update(history=lines, often_missing=history.often_missing(lines))
     if given["lock"]:
         lock = read_lock(given["lock"])
         if given["hashes"] is not None:

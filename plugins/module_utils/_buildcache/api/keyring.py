@@ -29,6 +29,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._buildcache.api.stores i
 )
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache.keys import Key
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache.model import BuildcacheError
+from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 
 #: Options of every module about caches.
 KEYRING: dict[str, dict[str, Any]] = {
@@ -157,8 +158,8 @@ class Keyring:
 
     def memory(self) -> Path:
         """Directory for secret parts that no disk is to have, of this keyring alone. It need not be there yet."""
-        found = [line.split() for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()]
-        in_memory = {fields[1] for fields in found if fields[2] in ("tmpfs", "ramfs")}
+        mounts = Host(self._module.run_command).mounts()
+        in_memory = {mount.target for mount in mounts if mount.fstype in ("tmpfs", "ramfs")}
         top = next((place for place in MEMORY if place in in_memory), "")
         if not top:
             raise BuildcacheError(f"none of {', '.join(MEMORY)} is in memory on this host: no place for a signing key")
