@@ -22,10 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 import yaml
 from modules import fail_module, run_module
-from playing import ROOT, play
+from playing import ROOT, Run, play
 from s3_server import serve
 from spack_at_hand import MIRROR, PACKAGES_REF, SPACK_REF
 
@@ -617,6 +618,67 @@ def test_a_cache_in_s3(lab: Lab, s3: str) -> None:
         search = ["grep", "-rlF", text, str(lab.first.root.parent)]
         leaked = subprocess.run(search, capture_output=True, text=True, check=False)
         assert leaked.stdout == ""
+
+
+def test_buckets_in_other_regions_than_the_cluster(lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    seed = tmp_path / "seed.yaml"
+
+    def write(**place: str) -> None:
+        cache = {"s3_bucket": "lab-near", "s3_prefix": "/caches/bio/", **place}
+        software = {"spack_packages": ["tree@2.1.0"], "binary_cache": cache}
+        cluster = {"name": "abroad", "provider": "local", "region": "us-east-1"}
+        seed.write_text(json.dumps({"cluster": cluster, "software": software}))
+
+    given: dict[str, Any] = {
+        "spack_buildcache_lock": str(lab.lock),
+        "spack_buildcache_keys": [{"name": "lab", "fingerprint": lab.fingerprint}],
+        "spack_buildcache_mirrors": [{"name": "far", "url": "s3://lab-far/", "region": "us-west-2"}],
+    }
+    of_first = {"spack_instance": lab.first.facts(), "spack_buildcache_signing_key_file": str(lab.key)}
+    of_second = {"spack_instance": lab.second.facts(), "spack_buildcache_signing_key_file": ""}
+
+    def ask(of: dict[str, Any], **variables: Any) -> Run:
+        return play("cache", "-e", json.dumps({**given, **of}), seed=seed, **variables)
+
+    with serve(monkeypatch, tmp_path, SECRET, regional=True) as endpoint:
+        write(s3_region="eu-central-1")
+        far = ask({**of_first, "spack_buildcache_push": "far"}, action="build")
+        assert "Pushed 4 packages" in far.output, far.output
+        near = ask(of_first, action="build")
+        assert "Pushed 0 packages" not in near.output, near.output
+        client = boto3.client("s3", region_name="us-east-1")
+        assert client.meta.endpoint_url == endpoint
+        where = {
+            name: client.get_bucket_location(Bucket=name)["LocationConstraint"] for name in ("lab-near", "lab-far")
+        }
+        assert where == {"lab-near": "eu-central-1", "lab-far": "us-west-2"}
+        held = client.list_objects_v2(Bucket="lab-near")["Contents"]
+        assert {item["Key"].split("/v3/")[0].split("/petal/")[0].split("/blobs/")[0] for item in held} == {"caches/bio"}
+
+        # Each package comes from where it is, the one that is nearer by its place in the order first.
+        gone = next(item["Key"] for item in held if "/spec/tree/" in item["Key"])
+        client.delete_object(Bucket="lab-near", Key=gone)
+        shutil.rmtree(lab.second.gnupghome, ignore_errors=True)
+        found = ask(of_second, action="status")
+        assert "abroad: 4 of 4 packages are in the caches" in found.output, found.output
+        assert re.search(r"(?m)^  in far: tree@", found.output)
+        assert len(re.findall(r"(?m)^  in seed: ", found.output)) == 3
+        with monkeypatch.context() as patch:
+            patch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+            assert set(lab.second.install().values()) == {"cache"}
+
+        write()
+        wrong = ask(of_second, action="status")
+        assert wrong.rc != 0
+        said = "(s3://lab-near/caches/bio): the bucket is in Region eu-central-1, not in us-east-1. Write where it is: "
+        assert f"{said}s3_region in binary_cache of the seed" in wrong.output, wrong.output
+        write(s3_region="eu-central-1")
+        other = json.dumps(
+            {**given, **of_first, "spack_buildcache_mirrors": [], "spack_buildcache_region": "us-east-1"}
+        )
+        wrong = play("cache", "-e", other, cache="s3://lab-far", action="clear", max_age="0h")
+        assert wrong.rc != 0, wrong.output
+        assert "the bucket is in Region us-west-2" in wrong.output
 
 
 def test_the_playbook(lab: Lab, tmp_path: Path) -> None:

@@ -16,8 +16,11 @@ import pytest
 
 
 @contextlib.contextmanager
-def serve(monkeypatch: pytest.MonkeyPatch, directory: Path, secret: str) -> Iterator[str]:
-    """The endpoint of a server that runs in a directory. Skips where moto is not installed."""
+def serve(monkeypatch: pytest.MonkeyPatch, directory: Path, secret: str, regional: bool = False) -> Iterator[str]:
+    """The endpoint of a server that runs in a directory. Skips where moto is not installed.
+
+    regional: each bucket is in its Region alone, and the server stands where Amazon does, not behind an endpoint_url.
+    """
     if find_spec("moto") is None or find_spec("flask") is None:
         pytest.skip("moto[server] is not installed")
     with socket.socket() as found:
@@ -26,8 +29,11 @@ def serve(monkeypatch: pytest.MonkeyPatch, directory: Path, secret: str) -> Iter
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATEST")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    alone = [sys.executable, str(Path(__file__).with_name("s3_regions.py")), str(port)]
+    if regional:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{port}")
     server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        alone if regional else [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
         cwd=directory,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -48,6 +48,10 @@ class BuildcacheError(PetalError):
     """Something about a build cache cannot be done."""
 
 
+class RegionError(BuildcacheError):
+    """A bucket is in another Region than a run says."""
+
+
 class DisguisedError(BuildcacheError):
     """What a cache offers is signed and whole, and yet not what it is said to be: Spack would install it."""
 

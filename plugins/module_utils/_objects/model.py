@@ -18,6 +18,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._core.errors import Peta
 
 #: What S3 says where there is no such bucket.
 NO_BUCKET = "NoSuchBucket"
+#: The bucket is not where it is said to be.
+ANOTHER_REGION = "AnotherRegion"
 
 
 class ObjectsError(PetalError):

@@ -28,6 +28,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._buildcache.model import
     Lock,
     Package,
     Record,
+    RegionError,
 )
 
 _UNPACKED = 64 << 20
@@ -223,12 +224,12 @@ def _gunzip(data: bytes) -> str:
 def inspect(module: AnsibleModule) -> dict[str, Any]:
     """What caches hold, and have for a lock; the result of ``spack_buildcache_info``. Changes nothing.
 
-    A cache that is not there or does not answer is a finding, not an error. Raises BuildcacheError for wrong options.
+    A cache that is not there or does not answer is a finding, not an error. Raises BuildcacheError for wrong options,
+    such as another Region than that of a bucket.
     """
     given = module.params
     keyring = Keyring(module, given["gnupghome"])
     inspector = Inspector(keyring, fingerprints(given["trusted"]))
-    now = time.time()
     caches: list[dict[str, Any]] = []
     usable: list[tuple[Store, Contents | None]] = []
     packages: list[listing.Listed] = []
@@ -237,16 +238,13 @@ def inspect(module: AnsibleModule) -> dict[str, Any]:
         cache = cache_from(options)
         store = open_store(module, cache, given["spack"] or "")
         try:
-            if not store.exists():
-                raise nothing_there(cache)
-            contents = inspector.contents(store)
+            contents = _contents(store, inspector)
             packages += packages_of(store, contents) if given["packages"] else []
             lines += log.newest(module, store, contents, given["seed"]) if given["seed"] and contents else []
             usable.append((store, contents))
-            counted = {"name": cache.name, "url": cache.url}
-            if contents is not None:
-                counted = decide.summary(cache, contents, now)
-            caches.append({**counted, "listed": contents is not None, "problem": ""})
+            caches.append(_counted(cache, contents))
+        except RegionError:
+            raise
         except BuildcacheError as error:
             caches.append({"name": cache.name, "url": cache.url, "listed": False, "problem": str(error)})
             module.warn(str(error))
@@ -268,6 +266,19 @@ def inspect(module: AnsibleModule) -> dict[str, Any]:
             module.warn(line)
     keyring.close()
     return result
+
+
+def _contents(store: Store, inspector: Inspector) -> Contents | None:
+    if not store.exists():
+        raise nothing_there(store.cache)
+    return inspector.contents(store)
+
+
+def _counted(cache: Cache, contents: Contents | None) -> dict[str, Any]:
+    counted = {"name": cache.name, "url": cache.url}
+    if contents is not None:
+        counted = decide.summary(cache, contents, time.time())
+    return {**counted, "listed": contents is not None, "problem": ""}
 
 
 def nothing_there(cache: Cache) -> BuildcacheError:

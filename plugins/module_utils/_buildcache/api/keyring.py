@@ -28,7 +28,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._buildcache.api.stores i
     open_store,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache.keys import Key
-from ansible_collections.petal.hpc.plugins.module_utils._buildcache.model import BuildcacheError
+from ansible_collections.petal.hpc.plugins.module_utils._buildcache.model import BuildcacheError, RegionError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 
 #: Options of every module about caches.
@@ -352,6 +352,8 @@ def _get_key(entry: Mapping[str, Any], fingerprint: str, stores: Sequence[Store]
             if data is not None:
                 path = model.single_blob(data.decode("utf-8", "replace"))
                 data = store.read([path]).get(path)
+        except RegionError:
+            raise
         except BuildcacheError:
             # A cache that does not answer cannot be used either; another one may have the key.
             continue

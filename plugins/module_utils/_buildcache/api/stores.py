@@ -18,10 +18,11 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
 
 from ansible_collections.petal.hpc.plugins.module_utils._buildcache import model
-from ansible_collections.petal.hpc.plugins.module_utils._buildcache.model import BuildcacheError, Cache
+from ansible_collections.petal.hpc.plugins.module_utils._buildcache.model import BuildcacheError, Cache, RegionError
 from ansible_collections.petal.hpc.plugins.module_utils._objects.api.bucket import DistantBucket
 from ansible_collections.petal.hpc.plugins.module_utils._objects.api.directory import Directory
 from ansible_collections.petal.hpc.plugins.module_utils._objects.model import (
+    ANOTHER_REGION,
     NO_BUCKET,
     Item,
     Objects,
@@ -42,7 +43,17 @@ SMALL = 1 << 20
 
 _NO_CREDENTIALS = "Give the build host credentials for it, through its environment or its instance profile"
 _WRONG_CREDENTIALS = "The credentials in the build host's environment are not valid there"
+_REGION = (
+    "Write where it is: s3_region in binary_cache of the seed, region in an entry of spack_buildcache_mirrors or "
+    "spack_buildcache_public, spack_buildcache_region for any other"
+)
+#: What a store says where what was asked is about another Region.
+_ABROAD = (
+    *(ANOTHER_REGION, "PermanentRedirect", "301", "AuthorizationHeaderMalformed"),
+    *("IllegalLocationConstraintException", "InvalidLocationConstraint"),
+)
 _HINTS = {
+    **dict.fromkeys(_ABROAD, _REGION),
     "AccessDenied": _NO_CREDENTIALS,
     "403": _NO_CREDENTIALS,
     "InvalidAccessKeyId": _WRONG_CREDENTIALS,
@@ -139,7 +150,8 @@ class Writable(Store):
         except ObjectsError as error:
             said = f"{error.path}: {error}" if error.path else self._with_hint(error)
             where = f" ({self._where})" if self.cache.scheme == "s3" else ""
-            raise BuildcacheError(f"build cache {self.cache.name}{where}: {said}") from error
+            kind = RegionError if error.code in _ABROAD else BuildcacheError
+            raise kind(f"build cache {self.cache.name}{where}: {said}") from error
         except OSError as error:
             raise BuildcacheError(f"build cache {self.cache.name} at {self._where}: {error}") from error
 
@@ -241,7 +253,9 @@ def open_store(module: AnsibleModule, cache: Cache, spack: str) -> Store:
         rc, stdout, stderr = module.run_command(argv, environ_update=region_environment(cache))
         return rc, last_line(stderr or stdout)
 
-    return Writable(cache, DistantBucket(run, cache.url, cache.endpoint_url, module.tmpdir))
+    # Elsewhere than at Amazon a Region is a word.
+    region = "" if cache.endpoint_url else cache.region
+    return Writable(cache, DistantBucket(run, cache.url, cache.endpoint_url, module.tmpdir, region))
 
 
 def cache_from(options: Mapping[str, Any]) -> Cache:

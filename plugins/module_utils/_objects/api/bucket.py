@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._objects.model import (
+    ANOTHER_REGION,
     NO_BUCKET,
     Content,
     Item,
@@ -123,15 +124,22 @@ class DistantBucket:
 
     :param run: runs that Python with arguments; gives its status and what it said at the end.
     :param scratch: directory for what goes to it and comes back.
+    :param region: where the bucket is to be, for an error where it is not; empty where that does not matter.
     """
 
     def __init__(
-        self, run: Callable[[Sequence[str]], tuple[int, str]], url: str, endpoint_url: str, scratch: str
+        self,
+        run: Callable[[Sequence[str]], tuple[int, str]],
+        url: str,
+        endpoint_url: str,
+        scratch: str,
+        region: str = "",
     ) -> None:
         self._run = run
         self._bucket, self._prefix = bucket_of(url)
         self._endpoint_url = endpoint_url
         self._scratch = scratch
+        self._region = region
         self._listed: list[Item] | None = None
 
     def exists(self) -> bool:
@@ -174,7 +182,13 @@ class DistantBucket:
             self._ask("remove", paths)
 
     def _list(self, start: str) -> list[Item]:
-        return [Item(*found) for found in self._ask("list", start=start)["items"]]
+        answer = self._ask("list", start=start)
+        # boto3 goes on to where it is; whoever writes another Region means another bucket, or has to know.
+        if self._region and answer["region"] not in ("", self._region):
+            raise ObjectsError(
+                f"the bucket is in Region {answer['region']}, not in {self._region}", code=ANOTHER_REGION
+            )
+        return [Item(*found) for found in answer["items"]]
 
     def _ask(self, what: str, paths: Sequence[str] = (), **more: Any) -> dict[str, Any]:
         request = {

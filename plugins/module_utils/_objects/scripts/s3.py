@@ -38,11 +38,14 @@ class Bucket:
         self._client = client
         self._name = name
         self._prefix = prefix
+        #: Where the bucket is, once it was listed; empty where the store does not say.
+        self.region = ""
 
     def items(self, start: str = "") -> Iterator[tuple[str, int, float]]:
         """Path, size and time of last change of everything whose path begins so."""
         pages = self._client.get_paginator("list_objects_v2")
         for page in pages.paginate(Bucket=self._name, Prefix=self._prefix + start):
+            self.region = page.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("x-amz-bucket-region", "")
             for found in page.get("Contents", ()):
                 yield found["Key"][len(self._prefix) :], found["Size"], found["LastModified"].timestamp()
 
@@ -125,7 +128,7 @@ def main(request: dict[str, Any]) -> dict[str, Any]:
     bucket = Bucket(open_client(request["endpoint_url"]), request["bucket"], request["prefix"])
     wanted, paths = request["do"], request["paths"]
     if wanted == "list":
-        return {"items": list(bucket.items(request["start"]))}
+        return {"items": list(bucket.items(request["start"])), "region": bucket.region}
     if wanted == "read":
         found = spread(lambda path: bucket.read(path, request["limit"]), paths)
         return {"read": {path: data.decode("latin-1") for path, data in found.items()}}

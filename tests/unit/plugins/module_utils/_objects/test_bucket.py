@@ -13,10 +13,17 @@ from typing import Any, BinaryIO
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from s3_server import serve
 
 from ansible_collections.petal.hpc.plugins.module_utils._objects.api.bucket import Bucket, DistantBucket
-from ansible_collections.petal.hpc.plugins.module_utils._objects.model import File, Objects, ObjectsError, bucket_of
+from ansible_collections.petal.hpc.plugins.module_utils._objects.model import (
+    ANOTHER_REGION,
+    File,
+    Objects,
+    ObjectsError,
+    bucket_of,
+)
 
 URL = "s3://lab-objects/petal/prod"
 
@@ -131,6 +138,31 @@ def test_who_does_not_answer_is_an_error_in_words(tmp_path: Path) -> None:
     with pytest.raises(ObjectsError, match="no such Spack"):
         broken.exists()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bucket_in_another_region_is_found_and_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def run(arguments: Sequence[str]) -> tuple[int, str]:
+        return subprocess.run([sys.executable, *arguments], check=False).returncode, ""
+
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    with serve(monkeypatch, tmp_path, "not-a-secret", regional=True):
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+        distant = DistantBucket(run, URL, "", str(scratch), "eu-central-1")
+        assert not distant.exists()
+        distant.make()
+        distant.write("one", b"1")
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
+        # No Region is named: boto3 goes to where it is.
+        assert [item.path for item in DistantBucket(run, URL, "", str(scratch)).listing()] == ["one"]
+        with pytest.raises(ObjectsError, match="the bucket is in Region eu-central-1, not in us-west-2") as refused:
+            DistantBucket(run, URL, "", str(scratch), "us-west-2").exists()
+        assert refused.value.code == ANOTHER_REGION
+        # The server is as strict as Amazon: what is signed for another Region and goes nowhere else is refused.
+        monkeypatch.setattr("botocore.utils.S3RegionRedirectorv2.redirect_from_error", lambda *_args, **_more: None)
+        client = boto3.client("s3", region_name="us-west-2")
+        with pytest.raises(ClientError, match="expecting 'eu-central-1'"):
+            client.get_object(Bucket="lab-objects", Key="petal/prod/one")
 
 
 def test_a_python_without_boto3_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
