@@ -145,7 +145,7 @@ EXAMPLES = r"""
 RETURN = r"""
 line:
   description: The line, as RV(petal.hpc.spack_buildcache_info#module:history) has it.
-  returned: with V(state=recorded)
+  returned: with V(state=recorded), not in check mode
   type: dict
 cache:
   description: The cache, as C(name) and C(url).

@@ -228,7 +228,7 @@ hits:
   type: list
   elements: dict
 misses:
-  description: What has to be built, as C(name), C(version) and C(hash). Externals are neither hits nor misses.
+  description: What has to be built, as C(name), C(version), C(hash) and C(os). Externals are neither hits nor misses.
   returned: with O(lock)
   type: list
   elements: dict

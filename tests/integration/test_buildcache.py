@@ -578,6 +578,62 @@ def serving(directory: Path) -> Iterator[str]:
         server.shutdown()
 
 
+def test_what_was_built_on_another_system(lab: Lab, filled: Path, tmp_path: Path) -> None:
+    """Spack as it calls itself on a newer system, and what an older one has built."""
+    other = make_instance(tmp_path / "other", lab.first.root.parent, lab.first.root.parent / "checkout", 192)
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "os-release").write_text('NAME="Ubuntu"\nID=ubuntu\nVERSION_ID="24.04"\n')
+    command = other.command.read_text().replace("exec ", f"export UNIXCONFDIR={tmp_path}/etc\nexec ")
+    other.command.write_text(command)
+    assert "ubuntu24.04" in other.spack("arch")
+    trust(lab, other, filled)
+    other.mirrors(site={"url": f"file://{filled}"})
+    pinned = tmp_path / "locks" / "older"
+    pinned.mkdir(parents=True)
+    shutil.copy(lab.lock, pinned / "spack.lock")
+    (pinned / "spack.yaml").write_text("spack: {specs: []}\n")
+
+    def chosen(**settings: Any) -> dict[str, str]:
+        """System by name of what Spack chooses with these settings of its solver."""
+        site = {"static_analysis": True, "targets": {"host_compatible": False}, "reuse": {"from": [{"type": "local"}]}}
+        (other.site / "concretizer.yaml").write_text(json.dumps({"concretizer": {**site, **settings}}))
+        shutil.copy(lab.first.root / "env" / "spack.yaml", other.root / "env" / "spack.yaml")
+        other.lock.unlink(missing_ok=True)
+        other.spack("-e", str(other.root / "env"), "concretize")
+        specs = json.loads(other.lock.read_text())["concrete_specs"].values()
+        return {one["name"]: one["arch"]["platform_os"] for one in specs if "external" not in one}
+
+    # On Linux this says nothing to Spack, so that no seed may bring it.
+    assert set(chosen(os_compatible={"ubuntu24.04": ["debian12"]}).values()) == {"ubuntu24.04"}
+    for source in ({"type": "buildcache"}, {"type": "environment", "path": str(pinned)}):
+        assert set(chosen(reuse={"from": [{"type": "local"}, source]}).values()) == {"debian12"}
+    assert hashes(other.lock) == hashes(lab.lock)
+    assert set(other.install().values()) == {"cache"}
+    shown = subprocess.run([other.program("tree"), "--version"], capture_output=True, text=True, check=True)
+    assert "tree v2.1.0" in shown.stdout
+
+    # No cache has it any more: what Spack would do, and what stops it.
+    cache = tmp_path / "cache"
+    shutil.copytree(filled, cache)
+    manifest(cache, "tree").unlink()
+    other.mirrors(site={"url": f"file://{cache}"})
+    assert other.install()["tree"] == "source", "Spack builds it, as if this were the older system"
+    given = {
+        "spack_instance": other.facts(),
+        "spack_buildcache_signing_key_file": str(lab.key),
+        "spack_buildcache_lock": str(other.lock),
+        "spack_concretizer": {"reuse": {"from": [{"type": "environment", "path": str(pinned)}]}},
+    }
+    lock = json.loads(other.lock.read_text())
+    tree = hashes(other.lock)["tree"]
+    lock["concrete_specs"][tree]["arch"]["platform_os"] = "ubuntu20.04"
+    (tmp_path / "spack.lock").write_text(json.dumps(lock))
+    given["spack_buildcache_lock"] = str(tmp_path / "spack.lock")
+    refused = play("cache", "-e", json.dumps(given), action="build", cache=cache)
+    assert refused.rc != 0
+    assert "tree: chosen as built on ubuntu20.04 (spack_concretizer.reuse), and no build cache has it" in refused.output
+
+
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     """The endpoint of a real S3 API."""

@@ -66,7 +66,7 @@ def survey(packages: Sequence[Package], offers: Mapping[str, Sequence[Offer]]) -
         made = offers.get(package.hash, ())
         good = next((offer for offer in made if not offer.reason), None)
         if good is None:
-            result.misses.append(entry)
+            result.misses.append({**entry, "os": package.os})
         else:
             result.hits.append({**entry, "cache": good.cache, "size": good.size})
         result.refused += [

@@ -76,13 +76,17 @@ class Cache:
 
 @dataclass(frozen=True)
 class Package:
-    """A package of a lock: ``dependencies`` are (hash, whether it is needed at link or run time)."""
+    """A package of a lock: ``dependencies`` are (hash, whether it is needed at link or run time).
+
+    os: the operating system that it is built on, as Spack calls it; empty where that is not said.
+    """
 
     name: str
     version: str
     hash: str
     external: bool = False
     dependencies: tuple[tuple[str, bool], ...] = ()
+    os: str = ""
 
     @property
     def label(self) -> str:
@@ -168,7 +172,9 @@ def parse_lock(text: str, where: str) -> Lock:
 def _package(key: str, spec: Mapping[str, Any]) -> Package:
     if not _HASH.fullmatch(key):
         raise ValueError(f"{key!r} is no hash of a package")
-    return Package(str(spec["name"]), str(spec["version"]), key, bool(spec.get("external")), tuple(_dependencies(spec)))
+    needed = tuple(_dependencies(spec))
+    system = str((spec.get("arch") or {}).get("platform_os") or "")
+    return Package(str(spec["name"]), str(spec["version"]), key, bool(spec.get("external")), needed, system)
 
 
 def _dependencies(spec: Mapping[str, Any]) -> Iterable[tuple[str, bool]]:

@@ -50,6 +50,10 @@ _ELSEWHERE: Mapping[str, Mapping[str, str]] = {
         "targets": _TARGET,
         "unify": "the build does: one build of each package, and more only where the specs need it",
         "reuse": "the build does: what is solved must not depend on what lies in a cache",
+        "os_compatible": (
+            "Spack asks it on macOS alone: on Linux a package of another system can be reused where its C library is "
+            "not newer. A site allows that in the variable spack_concretizer: {reuse: …}"
+        ),
     },
     "packages": {
         "permissions": "everybody may read a volume, and nobody write it",

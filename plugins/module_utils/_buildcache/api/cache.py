@@ -138,7 +138,8 @@ class Buildcache:
     def recorded(self) -> dict[str, Any]:
         """Note what the caches had of a seed."""
         line = log.note(self._store, self._contents(), self._module.params, self._module.check_mode)
-        return {"changed": True, "line": {**line, "cache": self._cache.name}}
+        noted = {} if self._module.check_mode else {"line": {**line, "cache": self._cache.name}}
+        return {"changed": True, **noted}
 
     def pruned(self) -> dict[str, Any]:
         """Remove what is older than ``max_age`` and needed by no seed that is kept."""

@@ -66,6 +66,7 @@ REFUSED: list[tuple[Any, str, str]] = [
     ({"config": {"build_jobs": 4}}, "config.build_jobs", "spack_jobs"),
     ({"config": {"hooks": 4}}, "config.hooks", "a seed may set shared_linking"),
     ({"concretizer": {"reuse": True}}, "concretizer.reuse", "must not depend on what lies in a cache"),
+    ({"concretizer": {"os_compatible": {"debian13": ["debian12"]}}}, "concretizer.os_compatible", "on macOS alone"),
     ({"concretizer": {"targets": {"host_compatible": True}}}, "concretizer.targets", "software.spack.target"),
     ({"modules": {"mine": {"enable": ["lmod"]}}}, "modules.mine", "a seed may set default"),
     ({"modules": {"default": {"roots": {"lmod": "/x"}}}}, "modules.default.roots", "where things are"),
