@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import spack_at_hand
 from debs import machine
+from image_registry import tools
 from modules import fail_module, result_of, run_module, start_module
 from node_hook import HOOK, render
 from node_image import Node, image
@@ -28,7 +29,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._apptainer.model import 
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="another user is made by root"),
-    pytest.mark.skipif(not shutil.which("mksquashfs"), reason="mksquashfs (squashfs-tools) makes the image"),
+    pytest.mark.skipif(not shutil.which("apt-get"), reason="mksquashfs, which makes the image, comes by apt"),
 ]
 #: The package files stay for the next run; nothing is fetched where they are there.
 PACKAGES = spack_at_hand.CACHE / "apptainer"
@@ -50,6 +51,7 @@ def a_volume(packages: Path) -> Iterator[Path]:
         Path(directory).chmod(0o755)
         volume = Path(directory, "volume")
         run_module("apptainer", path=volume / "containers/apptainer", directory=packages)
+        tools()
         image(volume / IMAGE)
         yield volume
 

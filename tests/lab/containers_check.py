@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -111,6 +112,7 @@ def manifests(store: Path) -> dict[str, dict[str, Any]]:
 @contextlib.contextmanager
 def lab(directory: Path) -> Iterator[Lab]:
     """A registry with images, until the end of the block."""
+    image_registry.tools()
     archives = {
         "first": tools_image(directory, "first", {"alpha": "1.0", "beta": "0.7"}),
         "second": tools_image(directory, "second", {"alpha": "1.1", "beta": "0.7"}),
@@ -356,6 +358,8 @@ def why_not() -> str:
     """Why this machine carries none of it, or an empty string."""
     if os.geteuid() != 0:
         return "volumes are mounted by root"
+    if not shutil.which("apt-get"):
+        return "the registry, and what brings images onto volumes, are packages of Debian's"
     return "" if Path("/dev/loop-control").exists() else "this kernel has no loop devices"
 
 

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).resolve().parents[2]
 USER, PASSWORD = "lab", "images/are-private!"
 _CONFIG = """\
 version: 0.1
@@ -45,13 +46,23 @@ def debian(directory: Path, *packages: str) -> Path:
     kept = directory / "debs"
     kept.mkdir(parents=True, exist_ok=True)
     if not all(list(kept.glob(f"{package}_*.deb")) for package in packages):
-        subprocess.run(
-            ["apt-get", "download", "--quiet", "--quiet", *packages], cwd=kept, check=True, capture_output=True
-        )
+        fetch = ["apt-get", "download", "--quiet", "--quiet", *packages]
+        # A machine that has just been made has no lists.
+        if subprocess.run(fetch, cwd=kept, capture_output=True, check=False).returncode != 0:
+            subprocess.run(["apt-get", "update", "--quiet", "--quiet"], check=True, capture_output=True)
+            subprocess.run(fetch, cwd=kept, check=True, capture_output=True)
     for package in packages:
         (deb,) = kept.glob(f"{package}_*.deb")
         subprocess.run(["dpkg-deb", "--extract", deb, directory / "root"], check=True)
     return directory / "root"
+
+
+def tools() -> None:
+    """Install what brings images onto volumes, as a build does."""
+    command = [str(Path(sys.executable).with_name("ansible")), "localhost", "-m", "ansible.builtin.include_role"]
+    task = [*command, "-a", "name=petal.hpc.containers tasks_from=packages.yml"]
+    done = subprocess.run(task, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def bcrypted(password: str) -> str:

@@ -272,7 +272,7 @@ def parse_control(text: str, sha256: str) -> Deb:
     missing = [name for name in ("Package", "Version", "Architecture") if name not in fields]
     if missing:
         raise ApptainerError(f"its control file has no {missing[0]}")
-    source = str(fields.get("Source", fields["Package"])).split(" ")[0]
+    source = str(fields.get("Source", fields["Package"])).split(" ", maxsplit=1)[0]
     return Deb(fields["Package"], fields["Version"], fields["Architecture"], source, sha256)
 
 

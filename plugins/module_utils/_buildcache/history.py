@@ -103,6 +103,10 @@ def last_builds(paths: Iterable[str]) -> dict[str, float]:
     return found
 
 
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53
+
+
 def parse_line(text: str, where: str) -> Line:
     """Read one. Raises BuildcacheError where it is none: whoever writes to a cache may have made it up."""
     try:
@@ -111,7 +115,7 @@ def parse_line(text: str, where: str) -> Line:
         words = [read["when"], read["by"], read.get("fingerprint", "")]
         missing = list(read.get("missing", ()))
         known = _WHEN.fullmatch(words[0]) and words[1] in KINDS and len(missing) <= _NAMED
-        if not known or not all(type(number) is int and 0 <= number < 1 << 53 for number in numbers):
+        if not known or not all(map(_is_count, numbers)):
             raise ValueError("it is no line of a history")
         if not re.fullmatch(r"[A-Za-z0-9:._-]{0,100}", words[2]) or not all(map(_PACKAGE.fullmatch, missing)):
             raise ValueError("it names what nothing is called")

@@ -258,9 +258,9 @@ class Images:
 _WRITE_ENVIRONMENT = 'cd "$1" && rm -rf .singularity.d && mkdir -p "${2%/*}" && printf %s "$3" >"$2" && chmod 755 "$2"'
 
 
-def need_tools(what: str, tools: Iterable[str] = TOOLS) -> None:
+def need_tools(what: str, tools: Iterable[str] | None = None) -> None:
     """Raises PetalError where this host lacks what it takes."""
-    lacking = sorted(name for name in tools if not shutil.which(name))
+    lacking = sorted(name for name in tools or TOOLS if not shutil.which(name))
     if lacking:
         packages = sorted({TOOLS[name] for name in lacking})
         raise PetalError(
