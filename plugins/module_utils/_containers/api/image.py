@@ -159,9 +159,11 @@ class Images:
         elif meant.kind == images.FILE:
             self._skopeo(wanted, model.skopeo_copy(f"oci-archive:{sources.archive}", f"dir:{target}", architecture))
         else:
-            options = ["--src-tls-verify=false"] if meant.registry in sources.insecure else []
+            plain = meant.registry in sources.insecure
+            options = ["--src-tls-verify=false"] if plain else []
             source = f"docker://{meant.at(wanted.digest)}"
-            with self._logins(sources.auths) as auth_file:
+            # skopeo would send a login in clear.
+            with self._logins({} if plain else sources.auths) as auth_file:
                 options += ["--authfile", auth_file]
                 self._skopeo(wanted, model.skopeo_copy(source, f"dir:{target}", architecture, options))
 

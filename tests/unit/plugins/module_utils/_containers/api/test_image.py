@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,3 +58,20 @@ def test_a_host_without_the_tools_is_told_what_to_install(monkeypatch: pytest.Mo
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(PetalError, match="it needs mksquashfs, skopeo, umoci, unsquashfs on the build host: install"):
         image.need_tools("it")
+
+
+@pytest.mark.parametrize(("insecure", "sent"), [((), ["r.io/bio"]), (("r.io",), [])])
+def test_no_login_goes_to_a_registry_without_tls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, insecure: Sequence[str], sent: list[str]
+) -> None:
+    monkeypatch.setattr(image, "need_tools", lambda *_given: None)
+    seen: list[str] = []
+
+    def skopeo(argv: Sequence[str], **_more: Any) -> tuple[int, str, str]:
+        seen.extend(json.loads(Path(argv[argv.index("--authfile") + 1]).read_text())["auths"])
+        return 1, "", "connection refused"
+
+    images = image.Images(skopeo, str(tmp_path), str(tmp_path), "nobody")
+    with pytest.raises(PetalError, match="could not be fetched"):
+        images.mirror(wanted(), image.Sources({"r.io/bio": "bGFiOng="}, insecure), tmp_path / "mirror")
+    assert seen == sent
