@@ -50,6 +50,18 @@ def modules_have_names_of_their_own(seed: Draft) -> Iterator[Finding]:
         seen.setdefault(module, what)
 
 
+def programs_have_names_of_their_own(seed: Draft) -> Iterator[Finding]:
+    """A container's programs lie in one directory, whatever versions their modules bear."""
+    for path, entry, version in _whole(seed):
+        seen: dict[str, str] = {}
+        for name, of_module, _command, _args in images.programs(entry, version):
+            module = f"{name}/{of_module}"
+            if seen.setdefault(name, module) != module:
+                hint = "give one of them another name, or make it a container of its own"
+                message = f"{seen[name]} and {module} would be the same program of this container"
+                yield Finding((*path, "modules"), message, module, hint=hint)
+
+
 def modules_hide_packages(seed: Draft) -> Iterator[Finding]:
     installed = {spec.parse(text).name for _path, text in installed_specs(seed)}
     for path, module, _what in modules(seed):
@@ -80,6 +92,7 @@ def binds_have_places_of_their_own(seed: Draft) -> Iterator[Finding]:
 
 RULES: tuple[tuple[str, Rule], ...] = (
     (ERROR, modules_have_names_of_their_own),
+    (ERROR, programs_have_names_of_their_own),
     (WARNING, modules_hide_packages),
     (ERROR, something_to_run),
     (ERROR, binds_have_places_of_their_own),
