@@ -112,8 +112,9 @@ def module_name(text: str) -> str | None:
 
 
 def _command(text: str) -> str | None:
-    if text.startswith("-") or not re.fullmatch(r"/?[A-Za-z0-9_.+-]+(?:/[A-Za-z0-9_.+-]+)*", text, re.ASCII):
-        return "this is neither the name of a program nor its path in the image"
+    # A path that does not begin at the root would begin where the user is.
+    if not re.fullmatch(r"[A-Za-z0-9_.+][A-Za-z0-9_.+-]*|(?:/[A-Za-z0-9_.+-]+)+", text, re.ASCII):
+        return "this is neither the name of a program nor its absolute path in the image"
     return "it leads out of its directory" if ".." in text.split("/") else None
 
 
@@ -135,7 +136,7 @@ def bound(text: str) -> tuple[str, str, str]:
 
 
 PROGRAM = Text("a program such as samtools, or samtools/1.17 with its version", module_name, limit=100)
-COMMAND = Text("the name of a program, or its path in the image", _command, limit=500)
+COMMAND = Text("the name of a program, or its absolute path in the image", _command, limit=500)
 ARGUMENTS = Array(Text("an argument", limit=1000, may_be_empty=True), "arguments", most=50)
 _PROGRAM_KEYS = {"command": Key(COMMAND, null=True), "args": Key(ARGUMENTS)}
 _ENTRY = Record({"name": Key(PROGRAM, required=True), **_PROGRAM_KEYS}, "a program")

@@ -84,6 +84,7 @@ def test_programs_as_a_list_and_as_a_mapping() -> None:
         ({"modules": ["../x"]}, "modules[0]", "this is no PROGRAM"),
         ({"modules": ["a/1", "a/2"]}, "modules", "a/1 and a/2 would be the same program"),
         ({"modules": {"a": {"command": "a; b"}}}, "modules.a.command", "neither the name of a program"),
+        ({"modules": {"a": {"command": "opt/bin/a"}}}, "modules.a.command", "neither the name of a program"),
         ({"modules": {"a": {"command": "/x/../../b"}}}, "modules.a.command", "leads out"),
         ({"env": {"A-B": "1"}}, "env.A-B", "no name of a variable"),
         ({"env": {"LD_PRELOAD": "x"}}, "env.LD_PRELOAD", "the image decides this"),
