@@ -26,6 +26,8 @@ except ImportError:
 PATIENCE = 60.0
 #: Bytes of the configuration of an image, at most.
 LARGEST = 8 * 1024**2
+#: What becomes of an answer that has other types than a manifest has, or is nested without an end.
+_NO_ANSWER = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError)
 
 
 def resolve(image: str, architecture: str, auths: Mapping[str, str], insecure: Collection[str] = ()) -> dict[str, Any]:
@@ -53,7 +55,7 @@ def resolve(image: str, architecture: str, auths: Mapping[str, str], insecure: C
             meant.host, meant.repository, log_in, insecure=plain, tlsverify=certificates(), timeout=PATIENCE
         ) as session:
             return _resolved(session, meant, architecture, what)
-    except (dxf.exceptions.DXFError, requests.exceptions.RequestException, OSError, KeyError, ValueError) as error:
+    except (dxf.exceptions.DXFError, requests.exceptions.RequestException, OSError, *_NO_ANSWER) as error:
         raise PetalError(_why(error, meant, what, bool(auth))) from None
 
 

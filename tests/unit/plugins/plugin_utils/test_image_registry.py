@@ -1,0 +1,79 @@
+"""Registries whose answers are none."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, ClassVar
+
+import pytest
+
+pytest.importorskip("dxf")
+
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.plugin_utils import image_registry
+
+CONFIG = b'{"architecture": "amd64", "os": "linux"}'
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, manifest: bytes, config: bytes) -> None:
+    """A registry that gives these whatever is asked."""
+
+    class Response:
+        content = manifest
+        headers: ClassVar[dict[str, str]] = {}
+
+    class Session:
+        def __init__(self, *_given: Any, **_more: Any) -> None:
+            pass
+
+        def __enter__(self) -> Session:
+            return self
+
+        def __exit__(self, *_given: object) -> None:
+            pass
+
+        def get_manifest_and_response(self, _name: str) -> tuple[str, Response]:
+            return "", Response()
+
+        def pull_blob(self, _digest: str) -> list[bytes]:
+            return [config]
+
+    monkeypatch.setattr(image_registry.dxf, "DXF", Session)
+
+
+def manifest(**changes: Any) -> bytes:
+    return json.dumps(
+        {"schemaVersion": 2, "config": {"digest": "sha256:" + "a" * 64}, "layers": [], **changes}
+    ).encode()
+
+
+def test_an_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(monkeypatch, manifest(layers=[{"size": 5}]), CONFIG)
+    digest = hashlib.sha256(manifest(layers=[{"size": 5}])).hexdigest()
+    assert image_registry.resolve("r.io/a:1", "x86_64", {}) == {"digest": f"sha256:{digest}", "size": 5}
+
+
+@pytest.mark.parametrize(
+    ("text", "config"),
+    [
+        (b"<html>", CONFIG),
+        (b"[" * 200_000, CONFIG),
+        (manifest(layers="abc"), CONFIG),
+        (manifest(layers=[1]), CONFIG),
+        (manifest(layers=[{"size": [1]}]), CONFIG),
+        (manifest(layers=[{"size": float("inf")}]), CONFIG),
+        (manifest(config=None), CONFIG),
+        (manifest(manifests=5), CONFIG),
+        (manifest(manifests=[1]), CONFIG),
+        (manifest(manifests=[{"platform": "linux"}]), CONFIG),
+        (manifest(), b"[]"),
+        (manifest(), b"null"),
+        (manifest(), b"[" * 100_000),
+    ],
+)
+@pytest.mark.parametrize("kind", ["", "oras://"])
+def test_an_answer_that_is_none_is_said(monkeypatch: pytest.MonkeyPatch, text: bytes, config: bytes, kind: str) -> None:
+    answering(monkeypatch, text, config)
+    with pytest.raises(PetalError, match=r"image (oras://)?r\.io/a:1"):
+        image_registry.resolve(f"{kind}r.io/a:1", "x86_64", {})
