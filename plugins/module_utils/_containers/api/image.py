@@ -164,24 +164,23 @@ class Images:
             source = f"docker://{meant.at(wanted.digest)}"
             # skopeo would send a login in clear.
             with self._logins({} if plain else sources.auths) as auth_file:
-                options += ["--authfile", auth_file]
-                self._skopeo(wanted, model.skopeo_copy(source, f"dir:{target}", architecture, options))
+                options += ["--authfile", f"/proc/self/fd/{auth_file}"]
+                self._skopeo(wanted, model.skopeo_copy(source, f"dir:{target}", architecture, options), [auth_file])
 
     @contextlib.contextmanager
-    def _logins(self, auths: Mapping[str, str]) -> Iterator[str]:
-        """An auth file in memory, gone afterwards; without logins an empty one, so that none of root's counts."""
-        directory = tempfile.mkdtemp(prefix="petal-", dir=MEMORY if Path(MEMORY).is_dir() else None)
-        try:
-            file = Path(directory, "auth.json")
-            file.touch(0o600)
-            file.write_text(logins.file(auths), encoding="utf-8")
-            yield str(file)
-        finally:
-            shutil.rmtree(directory)
+    def _logins(self, auths: Mapping[str, str]) -> Iterator[int]:
+        """An auth file without a name, gone with the last process that has it, however that ends; without logins an
+        empty one, so that none of root's counts.
+        """
+        with tempfile.TemporaryFile(dir=MEMORY if Path(MEMORY).is_dir() else None) as file:
+            file.write(logins.file(auths).encode())
+            file.flush()
+            yield file.fileno()
 
-    def _skopeo(self, wanted: Wanted, argv: Sequence[str]) -> None:
+    def _skopeo(self, wanted: Wanted, argv: Sequence[str], descriptors: Sequence[int] = ()) -> None:
         trusting = [] if POLICY.is_file() else ["--insecure-policy"]
-        status, _output, problem = self._run_command([argv[0], *trusting, *argv[1:]])
+        command = [argv[0], *trusting, *argv[1:]]
+        status, _output, problem = self._run_command(command, pass_fds=descriptors)
         if status:
             raise PetalError(_why_not_fetched(wanted, problem))
 

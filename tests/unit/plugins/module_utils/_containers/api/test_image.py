@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -65,10 +64,15 @@ def test_no_login_goes_to_a_registry_without_tls(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, insecure: Sequence[str], sent: list[str]
 ) -> None:
     monkeypatch.setattr(image, "need_tools", lambda *_given: None)
+    monkeypatch.setattr(image, "MEMORY", str(tmp_path))
     seen: list[str] = []
 
-    def skopeo(argv: Sequence[str], **_more: Any) -> tuple[int, str, str]:
-        seen.extend(json.loads(Path(argv[argv.index("--authfile") + 1]).read_text())["auths"])
+    def skopeo(argv: Sequence[str], pass_fds: Sequence[int] = ()) -> tuple[int, str, str]:
+        given = argv[argv.index("--authfile") + 1]
+        assert given in [f"/proc/self/fd/{descriptor}" for descriptor in pass_fds]
+        # Killed here, nothing is left: the file has no name.
+        assert list(tmp_path.glob("*")) == [tmp_path / "mirror"]
+        seen.extend(json.loads(Path(given).read_text())["auths"])
         return 1, "", "connection refused"
 
     images = image.Images(skopeo, str(tmp_path), str(tmp_path), "nobody")
