@@ -88,6 +88,7 @@ class Images:
         with explained(f"bringing {wanted.what} onto the volume"):
             target.parent.mkdir(parents=True, exist_ok=True)
             with self._host.lock(Path(self._cache_dir, "lock"), wanted.what):
+                _tidied(target.parent)
                 return self.completed(wanted) or self._made(wanted, sources)
 
     def _made(self, wanted: Wanted, sources: Sources) -> dict[str, Any]:
@@ -136,6 +137,7 @@ class Images:
         with explained(f"putting {wanted.what} into {directory}"):
             images_there.mkdir(parents=True, exist_ok=True)
             with self._host.lock(images_there / ".lock", wanted.what):
+                _tidied(images_there)
                 if not (target / "manifest.json").is_file():
                     new = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=images_there))
                     try:
@@ -236,7 +238,10 @@ class Images:
                 "(shared_storage[].ebs_settings.size)"
             )
         descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as source, tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as new:
+        with (
+            os.fdopen(descriptor, "rb") as source,
+            tempfile.NamedTemporaryFile(prefix=UNFINISHED, dir=target.parent, delete=False) as new,
+        ):
             try:
                 if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
                     raise PetalError(f"{file} is no plain file")
@@ -257,6 +262,15 @@ class Images:
 
 #: As the user whose files these are: a link in the image leads nowhere but to what is theirs.
 _WRITE_ENVIRONMENT = 'cd "$1" && rm -rf .singularity.d && mkdir -p "${2%/*}" && printf %s "$3" >"$2" && chmod 755 "$2"'
+
+
+def _tidied(directory: Path) -> None:
+    """Remove what a run that was killed has left half-made. Nobody else works there now."""
+    for rest in directory.glob(f"{UNFINISHED}*"):
+        if rest.is_dir() and not rest.is_symlink():
+            shutil.rmtree(rest)
+        else:
+            rest.unlink()
 
 
 def need_tools(what: str, tools: Iterable[str] | None = None) -> None:

@@ -79,3 +79,21 @@ def test_no_login_goes_to_a_registry_without_tls(
     with pytest.raises(PetalError, match="could not be fetched"):
         images.mirror(wanted(), image.Sources({"r.io/bio": "bGFiOng="}, insecure), tmp_path / "mirror")
     assert seen == sent
+
+
+def test_what_a_killed_run_has_left_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image, "need_tools", lambda *_given: None)
+    monkeypatch.setattr(image.Host, "need_root", lambda *_given: None)
+    there = tmp_path / "containers/images/sha256"
+    (there / ".tmp-half.sqsh").parent.mkdir(parents=True)
+    (there / ".tmp-half.sqsh").write_bytes(b"half")
+    mirrored = tmp_path / "mirror/images/sha256"
+    (mirrored / ".tmp-half/blobs").mkdir(parents=True)
+    (mirrored / "whole").mkdir()
+    images = image.Images(lambda *_given, **_more: (1, "", "no route"), str(tmp_path), str(tmp_path / "c"), "nobody")
+    with pytest.raises(PetalError):
+        images.ensure(wanted(), image.Sources({}))
+    with pytest.raises(PetalError):
+        images.mirror(wanted(), image.Sources({}), tmp_path / "mirror")
+    assert list(there.iterdir()) == []
+    assert sorted(path.name for path in mirrored.iterdir()) == [".lock", "whole"]
