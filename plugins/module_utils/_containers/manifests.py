@@ -62,6 +62,15 @@ def platform_digest(index: Mapping[str, Any], architecture: str, what: str) -> s
     )
 
 
+def config_digest(manifest: Mapping[str, Any], what: str) -> str:
+    """The digest of an image's configuration. Raises PetalError where the manifest names none."""
+    config = manifest.get("config")
+    digest = str(config.get("digest")) if isinstance(config, Mapping) else ""
+    if not DIGEST.fullmatch(digest):
+        raise PetalError(f"{what} has a manifest that names no configuration: this is no image")
+    return digest
+
+
 def fits(config: Mapping[str, Any], architecture: str, what: str) -> None:
     """Raises PetalError where an image is for another platform. config: the image's own; an artifact's says nothing."""
     wanted = ARCHITECTURES[architecture]

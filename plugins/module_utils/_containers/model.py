@@ -28,6 +28,8 @@ LABELS_FILE = ".singularity.d/labels.json"
 COMPRESSIONS = ("zstd", "gzip", "lz4", "xz", "lzo")
 #: Labels of images that say what it is (source: OCI image specification, annotations).
 _TITLE = ("org.opencontainers.image.description", "org.opencontainers.image.title", "description", "summary")
+#: Halves of characters, which JSON can write and no file can hold; readers of the language Go replace them as well.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 #: Header and descriptors of a SIF file (source: apptainer/sif, version 1 of the format); little endian, packed.
 _SIF_MAGIC, _SIF_HEADER = b"SIF_MAGIC\0", struct.Struct("<32s10s3s3s16s8q")
@@ -103,13 +105,17 @@ def described(wanted: Wanted, record: Mapping[str, Any] | None) -> dict[str, Any
 def variables(config: Mapping[str, Any]) -> dict[str, str]:
     """The environment that an image's configuration asks for."""
     given = _part(config, "Env", list)
-    pairs = (str(entry).partition("=") for entry in given)
+    pairs = (_text(entry).partition("=") for entry in given)
     return {name: value for name, _equals, value in pairs if _NAME.fullmatch(name) and "\0" not in value}
 
 
 def labels(config: Mapping[str, Any]) -> dict[str, str]:
     found = _part(config, "Labels", dict)
-    return {str(name): str(value) for name, value in sorted(found.items())}
+    return {_text(name): _text(value) for name, value in sorted(found.items())}
+
+
+def _text(value: Any) -> str:
+    return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", str(value))
 
 
 def _part(config: Mapping[str, Any], name: str, kind: type) -> Any:

@@ -202,13 +202,15 @@ class Images:
             # Devices and other people's files cannot be made by a user; what can is all that is looked at.
             self._by_user(keeper, place, model.unsquashfs(str(self._work / file.name), rootfs), wanted, (0, 2))
             return _config_of_sif(own / "rootfs"), file
-        config = _json(fetched / str(manifest["config"]["digest"]).partition(":")[2])
+        config = _json(fetched / manifests.config_digest(manifest, wanted.what).partition(":")[2])
         manifests.fits(config, wanted.architecture, wanted.what)
         architecture = manifests.ARCHITECTURES[wanted.architecture]
         self._skopeo(wanted, model.skopeo_copy(f"dir:{fetched}", f"oci:{own / 'oci'}:image", architecture))
+        # As a file: an argument has an end, an image's variables have none.
+        (own / "environment.sh").write_text(model.environment_script(model.variables(config)), encoding="utf-8")
+        script = str(self._work / "environment.sh")
         keeper.lend(own)
         self._by_user(keeper, place, model.umoci_unpack(str(self._work / "oci"), rootfs), wanted)
-        script = model.environment_script(model.variables(config))
         for command in (
             # A user who is not root cannot read what its owner may not.
             ["chmod", "--recursive", "u+rwX", rootfs],
@@ -261,7 +263,7 @@ class Images:
 
 
 #: As the user whose files these are: a link in the image leads nowhere but to what is theirs.
-_WRITE_ENVIRONMENT = 'cd "$1" && rm -rf .singularity.d && mkdir -p "${2%/*}" && printf %s "$3" >"$2" && chmod 755 "$2"'
+_WRITE_ENVIRONMENT = 'cd "$1" && rm -rf .singularity.d && mkdir -p "${2%/*}" && cat "$3" >"$2" && chmod 755 "$2"'
 
 
 def _tidied(directory: Path) -> None:

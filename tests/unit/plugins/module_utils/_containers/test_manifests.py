@@ -65,3 +65,9 @@ def test_the_file_in_an_artifact() -> None:
     for layers in ([], [layer, layer], [{**layer, "mediaType": "text/plain"}], [{**layer, "digest": "../x"}]):
         with pytest.raises(PetalError, match="it holds no SIF file"):
             manifests.sif({"layers": layers}, "it")
+
+
+@pytest.mark.parametrize("manifest", [{}, {"config": None}, {"config": "x"}, {"config": {"digest": "../x"}}])
+def test_a_manifest_without_a_configuration(manifest: dict[str, Any]) -> None:
+    with pytest.raises(PetalError, match="names no configuration"):
+        manifests.config_digest(manifest, "it")

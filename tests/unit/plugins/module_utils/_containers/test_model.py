@@ -109,3 +109,9 @@ def test_what_is_no_sif(head: bytes) -> None:
 def test_a_sif_without_a_file_system_that_runs(head: bytes) -> None:
     with pytest.raises(PetalError, match="holds no squashfs that could be run"):
         model.squashfs_in_sif(head, "it")
+
+
+def test_halves_of_characters_become_what_a_file_can_hold() -> None:
+    config = {"config": {"Env": ["X=a\ud800b"], "Labels": {"l\udfff": "\ud800"}}}
+    assert model.variables(config) == {"X": "a\N{REPLACEMENT CHARACTER}b"}
+    assert model.labels(config) == {"l\N{REPLACEMENT CHARACTER}": "\N{REPLACEMENT CHARACTER}"}
