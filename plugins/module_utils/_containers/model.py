@@ -88,16 +88,25 @@ def completed(text: str, wanted: Wanted) -> dict[str, Any] | None:
         return None
 
 
+def programs_before(text: str, wanted: Wanted) -> dict[str, str]:
+    """The programs that a record names of the same image."""
+    try:
+        found = json.loads(text)
+        return dict(found["programs"]) if found["digest"] == wanted.digest else {}
+    except (ValueError, KeyError, TypeError):
+        return {}
+
+
 def described(wanted: Wanted, record: Mapping[str, Any] | None) -> dict[str, Any]:
     """What a manifest says of an image; in check mode with nothing of what is not there."""
     known = record or {"labels": {}, "programs": {}}
+    # The record is the image's, which other containers may have asked for other programs.
+    asked = set(wanted.programs.values())
     return {
         **{key: getattr(wanted, key) for key in ("name", "version", "image", "digest", "file")},
         "platform": f"linux/{manifests.ARCHITECTURES[wanted.architecture]}",
-        **{
-            key: known.get(key)
-            for key in ("sha256", "size", "labels", "programs", "os", "packages", "problems", "audit")
-        },
+        **{key: known.get(key) for key in ("sha256", "size", "labels", "os", "packages", "problems", "audit")},
+        "programs": {name: place for name, place in known["programs"].items() if name in asked},
         "summary": summary(known["labels"]),
     }
 

@@ -111,7 +111,8 @@ class Images:
                 "digest": wanted.digest,
                 "compression": wanted.compression,
                 "labels": model.labels(config),
-                "programs": found,
+                # Another container of the same image may have asked for others.
+                "programs": {**model.programs_before(_text(self._mount_dir / wanted.record_file), wanted), **found},
                 # In the file that is made of it nobody sees more than bytes.
                 **inspected(own / "rootfs"),
                 "sha256": self._placed(file, self._mount_dir / wanted.file),

@@ -115,3 +115,11 @@ def test_halves_of_characters_become_what_a_file_can_hold() -> None:
     config = {"config": {"Env": ["X=a\ud800b"], "Labels": {"l\udfff": "\ud800"}}}
     assert model.variables(config) == {"X": "a\N{REPLACEMENT CHARACTER}b"}
     assert model.labels(config) == {"l\N{REPLACEMENT CHARACTER}": "\N{REPLACEMENT CHARACTER}"}
+
+
+def test_programs_that_another_container_of_the_image_has_asked_for() -> None:
+    asked = Wanted("bio", "1", "r.io/bio:1", "sha256:" + "ab" * 32, "x86_64", {"a/1": "a"})
+    record = {"digest": asked.digest, "programs": {"b": "/bin/b"}}
+    assert model.programs_before(json.dumps(record), asked) == {"b": "/bin/b"}
+    for other in ("", "[]", json.dumps({**record, "digest": "sha256:0"}), json.dumps({**record, "programs": 1})):
+        assert model.programs_before(other, asked) == {}
