@@ -39,7 +39,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, manifest: bytes, config: bytes) -
         def pull_blob(self, _digest: str) -> list[bytes]:
             return [config]
 
-    monkeypatch.setattr(image_registry.dxf, "DXF", Session)
+    monkeypatch.setattr("dxf.DXF", Session)
 
 
 def manifest(**changes: Any) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,9 +68,9 @@ def test_no_login_goes_to_a_registry_without_tls(
     monkeypatch.setattr(image, "MEMORY", str(tmp_path))
     seen: list[str] = []
 
-    def skopeo(argv: Sequence[str], pass_fds: Sequence[int] = ()) -> tuple[int, str, str]:
-        given = argv[argv.index("--authfile") + 1]
-        assert given in [f"/proc/self/fd/{descriptor}" for descriptor in pass_fds]
+    def skopeo(args: list[str], **options: Any) -> tuple[int, str, str]:
+        given = args[args.index("--authfile") + 1]
+        assert given in [f"/proc/self/fd/{descriptor}" for descriptor in options["pass_fds"]]
         # Killed here, nothing is left: the file has no name.
         assert list(tmp_path.glob("*")) == [tmp_path / "mirror"]
         seen.extend(json.loads(Path(given).read_text())["auths"])
@@ -83,7 +84,7 @@ def test_no_login_goes_to_a_registry_without_tls(
 
 def test_what_a_killed_run_has_left_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(image, "need_tools", lambda *_given: None)
-    monkeypatch.setattr(image.Host, "need_root", lambda *_given: None)
+    monkeypatch.setattr(f"{image.__name__}.Host.need_root", lambda *_given: None)
     there = tmp_path / "containers/images/sha256"
     (there / ".tmp-half.sqsh").parent.mkdir(parents=True)
     (there / ".tmp-half.sqsh").write_bytes(b"half")
