@@ -26,6 +26,14 @@ options:
         files. Empty for none.
     type: str
     default: ""
+  mirror_dir:
+    description: A mirror directory on the controller. Images that it has need no login.
+    type: str
+    default: ""
+  architecture:
+    description: The architecture that the images are for, where O(mirror_dir) is given.
+    type: str
+    default: ""
   region:
     description: Region of AWS for O(auth_from), where an ARN does not say it.
     type: str
@@ -56,8 +64,10 @@ from ansible.plugins.loader import lookup_loader
 from ansible.plugins.lookup import LookupBase
 
 from ansible_collections.petal.hpc.plugins.module_utils._containers.logins import file, read
+from ansible_collections.petal.hpc.plugins.module_utils._containers.mirror import digest
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._core.references import parse_reference
+from ansible_collections.petal.hpc.plugins.plugin_utils.container_images import mirrored
 from ansible_collections.petal.hpc.plugins.plugin_utils.registry_logins import ecr_token, needed
 from ansible_collections.petal.hpc.plugins.plugin_utils.secret import Looks, secret
 
@@ -75,8 +85,11 @@ class LookupModule(LookupBase):
 
         kept, region = self.get_option("auth_from"), self.get_option("region")
         try:
-            text = kept and secret(parse_reference(kept, WHAT), WHAT, region, look, variables or {})
+            there = mirrored(self.get_option("mirror_dir"))
+            architecture = self.get_option("architecture")
             named = [str(image) for term in terms for image in (term if isinstance(term, list) else [term])]
+            named = [image for image in named if not digest(there, image, architecture)]
+            text = named and kept and secret(parse_reference(kept, WHAT), WHAT, region, look, variables or {})
             return [file(needed(named, read(text, WHAT) if text else {}, ecr_token))]
         except (PetalError, AnsibleError) as error:
             raise AnsibleLookupError(str(error)) from None

@@ -25,10 +25,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 def describe(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The action's result. Raises PetalError."""
     known = logins.auths(arguments.get("logins"))
-    mirrored = _mirrored(arguments.get("mirror_dir") or "")
+    there_already = mirrored(arguments.get("mirror_dir") or "")
     found: dict[str, dict[str, Any]] = {}
     for image in dict.fromkeys(arguments["images"]):
-        there = mirror.digest(mirrored, image, arguments["architecture"])
+        there = mirror.digest(there_already, image, arguments["architecture"])
         if there:
             found[image] = {"digest": there, "source": "mirror"}
         else:
@@ -38,7 +38,7 @@ def describe(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {"images": found, "digests": {image: entry["digest"] for image, entry in found.items()}}
 
 
-def _mirrored(directory: str) -> dict[str, Any]:
+def mirrored(directory: str) -> dict[str, Any]:
     """What a mirror directory says of images; nothing where the controller has none."""
     path = Path(directory).expanduser() / mirror.FILE
     try:

@@ -30,7 +30,7 @@ KNOWN: dict[str, tuple[str, int]] = {
     "module_utils/_buildcache/scripts/hand_on.py": (OURS, 1),
     "module_utils/_buildcache/api/keyring.py": (OURS, 8),
     "module_utils/_components/api.py": (f"{VOLUME}; the operating system's own", 4),
-    "module_utils/_containers/api/image.py": (f"{OURS}; {VOLUME}; a mirror directory", 7),
+    "module_utils/_containers/api/image.py": (f"{OURS}; {VOLUME}; a mirror directory", 10),
     "module_utils/_containers/packages_api.py": ("directories of a moment", 1),
     "module_utils/_exchange/api/file.py": (f"{NAMED}; {OURS}", 3),
     "module_utils/_exchange/api/stores.py": (f"{OURS}: the archive that is published", 1),

@@ -12,8 +12,10 @@ from typing import Any
 from ansible_collections.petal.hpc.plugins.module_utils._containers.manifests import DIGEST
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 
-#: Below a mirror directory: images by the hexadecimal digits of their digests.
-IMAGES = "images/sha256"
+#: Below a mirror directory: images by architecture and the hexadecimal digits of their digests.
+IMAGES = "images"
+#: Beside an image: the index of platforms that its digest is of, where it is not that of its manifest.
+INDEX = "index-of-platforms.json"
 FILE = "images/references.json"
 
 
@@ -29,6 +31,11 @@ def read(text: str, what: str) -> dict[str, dict[str, str]]:
             f"{what} does not say which images there are: fill the mirror directory again (playbook mirror)"
         )
     return found  # type: ignore[no-any-return]
+
+
+def place(architecture: str, hexadecimal: str) -> str:
+    """Where an image is below a mirror directory."""
+    return f"{IMAGES}/{architecture}/{hexadecimal}"
 
 
 def digest(found: Mapping[str, Any], image: str, architecture: str) -> str:

@@ -170,6 +170,11 @@ def skopeo_copy(source: str, target: str, architecture: str, more: Sequence[str]
     return ["skopeo", *platform, "copy", "--quiet", *more, source, target]
 
 
+def skopeo_raw(source: str, more: Sequence[str] = ()) -> list[str]:
+    """How an index or manifest is read as its registry has it. more: options of a copy."""
+    return ["skopeo", "inspect", "--raw", *(option.replace("--src-", "--") for option in more), source]
+
+
 def umoci_unpack(layout: str, target: str) -> list[str]:
     """How the layers become a file system, by a user who is not root: files of all owners are that user's."""
     return ["umoci", "raw", "unpack", "--rootless", "--image", f"{layout}:image", target]

@@ -126,15 +126,15 @@ class Images:
     def is_mirrored(self, wanted: Wanted, directory: Path) -> bool:
         """Whether a mirror directory has an image, and knows that the reference stands for it."""
         known = mirror.read(_text(directory / mirror.FILE) or "{}", str(directory / mirror.FILE))
-        there = (directory / mirror.IMAGES / wanted.hexadecimal / "manifest.json").is_file()
+        there = (directory / _place(wanted) / "manifest.json").is_file()
         return there and mirror.digest(known, wanted.image, wanted.architecture) == wanted.digest
 
     def mirror(self, wanted: Wanted, sources: Sources, directory: Path) -> None:
         """Put an image into a mirror directory, and note what its reference stands for. Raises PetalError."""
         need_tools(wanted.what, ("skopeo",))
         os.umask(0o022)
-        images_there = directory / mirror.IMAGES
-        target = images_there / wanted.hexadecimal
+        target = directory / _place(wanted)
+        images_there = target.parent
         with explained(f"putting {wanted.what} into {directory}"):
             images_there.mkdir(parents=True, exist_ok=True)
             with self._host.lock(images_there / ".lock", wanted.what):
@@ -156,9 +156,11 @@ class Images:
         """The image's manifest and its layers as they are, compared with their digests on the way."""
         meant = wanted.reference
         architecture = manifests.ARCHITECTURES[wanted.architecture]
-        mirrored = sources.mirror and sources.mirror / mirror.IMAGES / wanted.hexadecimal
+        mirrored = sources.mirror and sources.mirror / _place(wanted)
         if mirrored and (mirrored / "manifest.json").is_file():
             self._skopeo(wanted, model.skopeo_copy(f"dir:{mirrored}", f"dir:{target}", architecture))
+            if (mirrored / mirror.INDEX).is_file():
+                shutil.copyfile(mirrored / mirror.INDEX, target / mirror.INDEX)
         elif meant.kind == images.FILE:
             self._skopeo(wanted, model.skopeo_copy(f"oci-archive:{sources.archive}", f"dir:{target}", architecture))
         else:
@@ -169,6 +171,9 @@ class Images:
             with self._logins({} if plain else sources.auths) as auth_file:
                 options += ["--authfile", f"/proc/self/fd/{auth_file}"]
                 self._skopeo(wanted, model.skopeo_copy(source, f"dir:{target}", architecture, options), [auth_file])
+                if _digest((target / "manifest.json").read_bytes()) != wanted.digest:
+                    raw = self._skopeo(wanted, model.skopeo_raw(source, options), [auth_file])
+                    (target / mirror.INDEX).write_bytes(raw.encode(errors="surrogateescape"))
 
     @contextlib.contextmanager
     def _logins(self, auths: Mapping[str, str]) -> Iterator[int]:
@@ -180,12 +185,13 @@ class Images:
             file.flush()
             yield file.fileno()
 
-    def _skopeo(self, wanted: Wanted, argv: Sequence[str], descriptors: Sequence[int] = ()) -> None:
+    def _skopeo(self, wanted: Wanted, argv: Sequence[str], descriptors: Sequence[int] = ()) -> str:
         trusting = [] if POLICY.is_file() else ["--insecure-policy"]
         command = [argv[0], *trusting, *argv[1:]]
-        status, _output, problem = self._run_command(command, pass_fds=descriptors)
+        status, output, problem = self._run_command(command, pass_fds=descriptors)
         if status:
             raise PetalError(_why_not_fetched(wanted, problem))
+        return output
 
     # -- what it holds
 
@@ -330,16 +336,27 @@ def _is_program(rootfs: Path, path: str) -> bool:
 
 
 def _manifest(fetched: Path, wanted: Wanted) -> dict[str, Any]:
-    """The manifest that came, which is the one that is meant."""
+    """The manifest that came, which is the one that is meant, or one that the index has that is meant."""
     content = (fetched / "manifest.json").read_bytes()
-    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
-    # A digest in a seed may be that of an index, of which skopeo has compared it and taken the platform's.
-    if digest != wanted.digest and not wanted.reference.digest:
-        raise PetalError(
-            f"{wanted.what} has the digest {digest} where {wanted.digest} was looked up for the fingerprint: nothing "
-            "of it was used. Run again; a mirror or an archive that holds another image is filled anew"
-        )
+    digest = _digest(content)
+    if digest != wanted.digest:
+        index = fetched / mirror.INDEX
+        listed = index.read_bytes() if index.is_file() else b""
+        found = manifests.read(listed, wanted.what) if _digest(listed) == wanted.digest else {}
+        if digest not in {entry.get("digest") for entry in found.get("manifests") or ()}:
+            raise PetalError(
+                f"{wanted.what} has the digest {digest} where {wanted.digest} was looked up for the fingerprint: "
+                "nothing of it was used. Run again; a mirror or an archive that holds another image is filled anew"
+            )
     return manifests.read(content, wanted.what)
+
+
+def _digest(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def _place(wanted: Wanted) -> str:
+    return mirror.place(wanted.architecture, wanted.hexadecimal)
 
 
 def _config_of_sif(rootfs: Path) -> dict[str, Any]:

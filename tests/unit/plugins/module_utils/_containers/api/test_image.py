@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.petal.hpc.plugins.module_utils._containers import mirror
 from ansible_collections.petal.hpc.plugins.module_utils._containers.api import image
 from ansible_collections.petal.hpc.plugins.module_utils._containers.model import Wanted
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
@@ -88,7 +90,7 @@ def test_what_a_killed_run_has_left_is_removed(tmp_path: Path, monkeypatch: pyte
     there = tmp_path / "containers/images/sha256"
     (there / ".tmp-half.sqsh").parent.mkdir(parents=True)
     (there / ".tmp-half.sqsh").write_bytes(b"half")
-    mirrored = tmp_path / "mirror/images/sha256"
+    mirrored = tmp_path / "mirror/images/x86_64"
     (mirrored / ".tmp-half/blobs").mkdir(parents=True)
     (mirrored / "whole").mkdir()
     images = image.Images(lambda *_given, **_more: (1, "", "no route"), str(tmp_path), str(tmp_path / "c"), "nobody")
@@ -98,3 +100,18 @@ def test_what_a_killed_run_has_left_is_removed(tmp_path: Path, monkeypatch: pyte
         images.mirror(wanted(), image.Sources({}), tmp_path / "mirror")
     assert list(there.iterdir()) == []
     assert sorted(path.name for path in mirrored.iterdir()) == [".lock", "whole"]
+
+
+def test_what_comes_from_a_mirror_is_what_is_meant(tmp_path: Path) -> None:
+    """The manifest itself, or one of an index that has the digest."""
+    manifest = b'{"layers": []}'
+    index = json.dumps({"manifests": [{"digest": image._digest(manifest)}]}).encode()
+    (tmp_path / "manifest.json").write_bytes(manifest)
+    assert image._manifest(tmp_path, dataclasses.replace(wanted("tool"), digest=image._digest(manifest)))
+    of_index = dataclasses.replace(wanted("tool"), digest=image._digest(index), image=f"r.io/a@{image._digest(index)}")
+    (tmp_path / mirror.INDEX).write_bytes(index)
+    assert image._manifest(tmp_path, of_index)
+    for content in (b"", index + b" ", json.dumps({"manifests": []}).encode()):
+        (tmp_path / mirror.INDEX).write_bytes(content)
+        with pytest.raises(PetalError, match="was looked up for the fingerprint"):
+            image._manifest(tmp_path, of_index)
