@@ -27,7 +27,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, manifest: bytes, config: bytes) -
         def __init__(self, *_given: Any, **_more: Any) -> None:
             pass
 
-        def __enter__(self) -> Session:
+        def __enter__(self) -> Any:
             return self
 
         def __exit__(self, *_given: object) -> None:
