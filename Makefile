@@ -21,7 +21,7 @@ BECOME := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs docs-site galaxy kill bench bench-change bench-farm bench-hit bench-lookup bench-trust seeds-check package-index pcluster-check instance-types debian-sources spack-mirror spack-compiler spack-develop spack-user stacks-demo containers-check requirements lab lab-build lab-kill lab-faults lab-share lab-image-kill cluster-demo truth trust-check leftovers fuzz house
+.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs docs-site galaxy kill bench bench-change bench-farm bench-hit bench-lookup bench-trust seeds-check package-index pcluster-check instance-types debian-sources spack-mirror spack-compiler spack-develop spack-user stacks-demo containers-check tiers-demo requirements lab lab-build lab-kill lab-faults lab-share lab-image-kill cluster-demo truth trust-check leftovers fuzz house
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 24
@@ -168,6 +168,9 @@ cluster-demo: setup-dev ## on a mini cluster on this machine: deploy, verify in 
 
 containers-check: setup-dev ## containers with a private registry on this machine: what is built, what is refused, what runs in Slurm jobs
 	@$(SUDO) env HOME="$$HOME" PYTHONPATH=tests/lab $(BIN)/python -B tests/lab/containers_check.py
+
+tiers-demo: setup-dev ## the same modules by every tier: volume, containers, from source, image and hybrid (TIERS="NAME…"; needs make spack-mirror)
+	@$(SUDO) env HOME="$$HOME" PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH=.collections:tests/lab TIERS='$(TIERS)' $(BIN)/python -B tests/lab/tiers_demo.py
 
 stacks-demo: setup-dev ## the same with Open MPI and MPICH and two versions of a program on each, built by Spack, run in Slurm jobs on two nodes
 	@$(SUDO) env HOME="$$HOME" PYTHONPATH=tests/lab $(BIN)/python -B tests/lab/stacks_demo.py

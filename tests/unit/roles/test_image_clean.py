@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
+import pytest
 from playing import ROOT
 
 CLEAN = ROOT / "roles" / "machine_image" / "files" / "petal-image-clean"
@@ -34,3 +36,24 @@ def test_what_is_the_hosts_own_is_taken_away(tmp_path: Path) -> None:
 
 def test_an_empty_root_is_no_error(tmp_path: Path) -> None:
     assert subprocess.run(["sh", CLEAN, tmp_path], check=False).returncode == 0
+
+
+MOUNTED = """set -eu
+mkdir -p "$2/root/.cache/shared"
+mount -t tmpfs none "$2/root/.cache/shared"
+echo ours >"$2/root/.cache/ours"
+echo theirs >"$2/root/.cache/shared/theirs"
+sh "$1" "$2"
+ls -R "$2/root/.cache"
+"""
+
+
+def test_what_is_mounted_there_is_in_no_image_and_stays(tmp_path: Path) -> None:
+    own = ["unshare", "--mount", *(["--user", "--map-root-user"] if os.geteuid() else [])]
+    if subprocess.run([*own, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("this user has no mount namespaces of its own")
+    done = subprocess.run(
+        [*own, "sh", "-c", MOUNTED, "sh", CLEAN, tmp_path], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "theirs" in done.stdout and "ours\n" not in done.stdout
