@@ -14,6 +14,9 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import ERRO
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Path
 from ansible_collections.petal.hpc.plugins.module_utils._seed.software_rules import installed_specs
 
+#: Systems whose package sources have umoci.
+_PACKAGED = ("ubuntu", "debian")
+
 
 def _whole(seed: Draft) -> Iterator[tuple[Path, dict[str, Any], str]]:
     """The containers that can be looked at, each with its version."""
@@ -90,10 +93,22 @@ def binds_have_places_of_their_own(seed: Draft) -> Iterator[Finding]:
             seen.add(inside)
 
 
+def build_hosts_have_the_tools(seed: Draft) -> Iterator[Finding]:
+    """umoci is a package of Debian and Ubuntu alone. Sources: the distributions' package lists, with EPEL 8 and 9."""
+    if seed.get("software", "containers") and seed.os and not seed.os.startswith(_PACKAGED):
+        message = (
+            f"{seed.os} has no packages of what brings images onto a volume (skopeo, umoci, squashfs-tools): a build "
+            "there fails unless the host has these programs already"
+        )
+        hint = "let cluster.os be one of Ubuntu or Debian, or build with an image that has them (-e ami_id=ami-…)"
+        yield Finding(("software", "containers"), message, hint=hint)
+
+
 RULES: tuple[tuple[str, Rule], ...] = (
     (ERROR, modules_have_names_of_their_own),
     (ERROR, programs_have_names_of_their_own),
     (WARNING, modules_hide_packages),
     (ERROR, something_to_run),
     (ERROR, binds_have_places_of_their_own),
+    (WARNING, build_hosts_have_the_tools),
 )

@@ -121,6 +121,12 @@ def test_a_package_of_the_same_name_is_a_warning() -> None:
     assert "a Spack package has the name samtools" in found["software.containers[0].modules"]
 
 
+@pytest.mark.parametrize(("os", "said"), [("rocky9", True), ("debian12", False), ("ubuntu2404", False)])
+def test_a_system_without_packages_of_the_tools_is_a_warning(os: str, said: bool) -> None:
+    found = {one.path: one.message for one in seed(changed(container(), "cluster", "os", os)).warnings}
+    assert found.get("software.containers", "").startswith(f"{os} has no packages of what brings images") == said
+
+
 def test_the_fingerprint_goes_by_what_a_tag_stands_for() -> None:
     asked = seed(container())
     assert fingerprint.unresolved(asked) == ["ghcr.io/lab/bio:v1.0"]
