@@ -47,6 +47,7 @@ PACKAGES = (
     "_registry",
     "_lookup",
     "_image",
+    "_tiers",
     "_sharing",
     "_audit",
     "_exchange",

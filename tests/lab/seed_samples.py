@@ -89,6 +89,7 @@ FULL: dict[str, Any] = {
         "trusted_accounts": ["999888777666"],
         "url": "https://example.org/registry/",
     },
+    "tier": "auto",
 }
 
 LOCAL: dict[str, Any] = {"cluster": {"name": "x"}, "software": {"spack_packages": ["zlib"]}}

@@ -26,6 +26,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed import (
     software_rules,
     spec,
     stack_rules,
+    tier_rules,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import ERROR, Problem, SeedError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import UNKNOWN_HOST, Host
@@ -263,6 +264,7 @@ class Seed:
     data: Data
     snapshot_sources: tuple[SnapshotSource, ...]
     registry: Registry
+    tier: str
     warnings: tuple[Problem, ...] = field(default=(), compare=False, metadata=_PRIVATE)
 
     @classmethod
@@ -283,7 +285,11 @@ class Seed:
         draft = drafts.Draft(schema.SEED.check(data, (), report) or {}, report, host, sold)
         if isinstance(data, Mapping):
             drafts.check(
-                draft, (*rules.RULES, *people.RULES, *cluster_rules.RULES, *stack_rules.RULES, *container_rules.RULES)
+                draft,
+                (
+                    *(*rules.RULES, *people.RULES, *cluster_rules.RULES, *stack_rules.RULES, *container_rules.RULES),
+                    *tier_rules.RULES,
+                ),
             )
         in_order = sorted(report.problems, key=lambda problem: problem.line or 0)
         errors = [problem for problem in in_order if problem.level == ERROR]
@@ -331,6 +337,7 @@ def _seed(draft: drafts.Draft, warnings: Sequence[Problem]) -> Seed:
         data=Data(tuple(S3Mount(**entry) for entry in clean.get("data", {}).get("s3_mounts", ()))),
         snapshot_sources=tuple(_source(entry) for entry in clean.get("snapshot_sources", _DEFAULT_SOURCES)),
         registry=_registry(clean.get("registry", {})),
+        tier=clean.get("tier", schema.TIERS[0]),
         warnings=tuple(warnings),
     )
 

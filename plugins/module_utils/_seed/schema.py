@@ -31,6 +31,9 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.spack_settings imp
 
 PROVIDERS = ("aws", "local")
 
+#: How software comes to the nodes of a cluster.
+TIERS = ("auto", "volume", "ami", "containers", "source", "hybrid")
+
 #: Values of ``snapshot_sources[].type``.
 SNAPSHOT_SOURCES = ("local", "organization", "official", "community")
 
@@ -418,6 +421,7 @@ SEED = Record(
         "data": Key(Record({"s3_mounts": Key(Array(S3_MOUNT, "S3 mounts"))}, "data")),
         "snapshot_sources": Key(Array(SNAPSHOT_SOURCE, "sources of snapshots")),
         "registry": Key(REGISTRY),
+        "tier": Key(Choice(TIERS)),
     },
     "a seed",
     {

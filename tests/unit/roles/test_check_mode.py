@@ -26,6 +26,7 @@ SEEN = {
     "petal_registry",
     "petal_seed_valid",
     "petal_snapshots",
+    "petal_tier",
     "petal_uses",
     "petal_verified",
 }

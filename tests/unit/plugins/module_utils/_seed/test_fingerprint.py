@@ -196,6 +196,7 @@ DOES_NOT: list[tuple[Any, ...]] = [
     ("data", DELETE),
     ("snapshot_sources", DELETE),
     ("registry", DELETE),
+    ("tier", "volume"),
 ]
 
 

@@ -102,6 +102,7 @@ CONSUMERS = {
     "snapshot_sources[].account": (LOOK_UP, 'value.get("account")'),
     "snapshot_sources[].store": (LOOK_UP, 'value.get("store")'),
     "snapshot_sources[].enabled": (LOOK_UP, 'value.get("enabled")'),
+    "tier": ("plugins/module_utils/_tiers/choice.py", 'seed["tier"]'),
     "registry.use_public_snapshots": (AWS_LOOK_UP, "registry.use_public_snapshots"),
     "registry.trusted_accounts[]": (AWS_LOOK_UP, "seed.registry.trusted_accounts"),
     "registry.url": ("roles/registry/vars/main.yml", "seed.registry.url"),

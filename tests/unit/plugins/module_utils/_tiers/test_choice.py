@@ -1,0 +1,109 @@
+"""How software comes to the nodes: what is asked for, what the seed says, what there is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.petal.hpc.plugins.module_utils._seed.schema import TIERS
+from ansible_collections.petal.hpc.plugins.module_utils._tiers import choice
+from ansible_collections.petal.hpc.plugins.module_utils._tiers.choice import Asked, choose, in_words
+
+SNAPSHOT = {"snapshot_id": "snap-1"}
+IMAGE = {"image_id": "ami-1"}
+
+
+def plan(
+    provider: str = "aws", tier: str = "auto", software: dict[str, Any] | None = None, **found: Any
+) -> dict[str, Any]:
+    """A plan of a run; found: snapshot, image, target, as far as there are any."""
+    of_seed = {"spack_packages": ["zlib"], "in_ami": [], "use_custom_ami": False, "containers": [], **(software or {})}
+    return {
+        "name": "bio",
+        "provider": provider,
+        "seed": {"tier": tier, "software": of_seed},
+        "snapshot": None,
+        "reason": "local: no snapshot matches",
+        **found,
+    }
+
+
+#: plan, asked, tier, part of the reason, whether an image is looked for, whether all is there.
+CHOICES: list[tuple[dict[str, Any], Asked, str, str, bool, bool]] = [
+    # What there is.
+    (plan(snapshot=SNAPSHOT), Asked(), "volume", "snap-1 has the software", False, True),
+    (plan(snapshot=SNAPSHOT), Asked(tier="auto"), "volume", "snap-1 has the software", False, True),
+    (plan("local", snapshot=SNAPSHOT), Asked(), "volume", "snap-1", False, True),
+    (plan(image=IMAGE), Asked(), "ami", "ami-1 has the software, and no snapshot has it", True, True),
+    (plan(snapshot=SNAPSHOT, image=IMAGE), Asked(), "volume", "and so has ami-1: a volume goes before", False, True),
+    (plan("local", target=SNAPSHOT), Asked(), "volume", "snap-1, which is deployed already", False, True),
+    (plan("local", target={"snapshot_id": ""}), Asked(), "", "no snapshot matches", False, False),
+    (plan(), Asked(), "", "no snapshot matches", True, False),
+    (plan("local"), Asked(), "", "no snapshot matches", False, False),
+    # What the seed has.
+    (plan(software={"in_ami": ["cmake"]}, image=IMAGE), Asked(), "hybrid", "software.in_ami", True, False),
+    (plan(software={"in_ami": ["cmake"]}, image=IMAGE, snapshot=SNAPSHOT), Asked(), "hybrid", "in_ami", True, True),
+    (plan(software={"use_custom_ami": True}, snapshot=SNAPSHOT), Asked(), "ami", "use_custom_ami", True, False),
+    # What it says.
+    (plan(tier="volume"), Asked(), "volume", "the seed says so", False, False),
+    (plan(tier="ami", snapshot=SNAPSHOT), Asked(), "ami", "the seed says so", True, False),
+    (plan(tier="ami", snapshot=SNAPSHOT), Asked(tier="auto"), "volume", "snap-1", False, True),
+    (
+        plan("local", "containers", {"containers": [1], "spack_packages": []}, snapshot=SNAPSHOT),
+        Asked(),
+        "containers",
+        "seed",
+        False,
+        True,
+    ),
+    # What is asked for.
+    (plan(tier="volume", snapshot=SNAPSHOT), Asked(tier="ami"), "ami", "-e tier=ami says so", True, False),
+    (plan(tier="volume", snapshot=SNAPSHOT), Asked(image_id="ami-1"), "ami", "-e ami=ami-1", True, False),
+    (plan(tier="ami", snapshot=SNAPSHOT), Asked(snapshot_id="snap-1"), "volume", "-e snapshot_id=snap-1", False, True),
+    (plan("local", target=SNAPSHOT), Asked(rollback=True), "volume", "what was deployed before", False, True),
+    (
+        plan(software={"use_custom_ami": True}, snapshot=SNAPSHOT),
+        Asked(tier="volume"),
+        "volume",
+        "says so",
+        False,
+        True,
+    ),
+]
+
+
+@pytest.mark.parametrize(("about", "asked", "tier", "reason", "image", "there"), CHOICES)
+def test_what_is_chosen(about: dict[str, Any], asked: Asked, tier: str, reason: str, image: bool, there: bool) -> None:
+    found = choose(about, asked)
+    assert (found.problem, found.tier, found.image, found.there) == ("", tier, image, there)
+    assert reason in found.reason
+
+
+REFUSED: list[tuple[dict[str, Any], Asked, str]] = [
+    (plan(), Asked(tier="cloud"), 'tier is "cloud". Expected auto, volume, ami, containers, source or hybrid.'),
+    (plan(), Asked(image_id="ami-1", tier="volume"), "ami=ami-1 names an image, and tier=volume a volume: give one"),
+    (plan(), Asked(image_id="ami-1", snapshot_id="snap-1"), "and snapshot_id=snap-1 a volume: give one of them"),
+    (plan(), Asked(tier="ami", snapshot_id="snap-1"), "snapshot_id=snap-1 means a volume that there is, and tier=ami"),
+    (plan("local"), Asked(tier="ami"), "bio cannot be deployed with tier=ami: an image is one of AWS"),
+    (plan("local"), Asked(image_id="ami-1"), "bio cannot be deployed with ami=ami-1: an image is one of AWS"),
+    (plan(), Asked(tier="containers"), "the seed has no images in software.containers. Name them there, or leave it"),
+    (plan(software={"in_ami": ["cmake"]}), Asked(tier="volume"), "which is the tier hybrid"),
+]
+
+
+@pytest.mark.parametrize(("about", "asked", "says"), REFUSED)
+def test_what_is_refused(about: dict[str, Any], asked: Asked, says: str) -> None:
+    assert says in choose(about, asked).problem
+
+
+@pytest.mark.parametrize("tier", choice.LATER)
+def test_what_comes_later_is_refused(tier: str) -> None:
+    assert "in a later release. Build a volume" in choose(plan("local"), Asked(tier=tier)).problem
+    assert choose(plan("local", tier), Asked()).problem
+
+
+def test_each_has_words() -> None:
+    assert sorted(choice.IN_WORDS) == sorted(TIERS)
+    assert in_words("hybrid").startswith("hybrid: packages of software.in_ami in the image")
+    assert all(why in in_words(tier) for tier, why in choice.LATER.items())
