@@ -13,9 +13,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.schema import TIER
 from ansible_collections.petal.hpc.plugins.module_utils._seed.tier_rules import WITH_IMAGE, misfit
 
 #: Tiers that nothing brings to nodes yet, and why. What is not here, is.
-LATER: Mapping[str, str] = {
-    "source": "building on the cluster itself comes in a later release",
-}
+LATER: Mapping[str, str] = {}
 #: What each is, in a few words.
 IN_WORDS: Mapping[str, str] = {
     "auto": "left open: deploy_cluster takes what there is, a snapshot before an image",
