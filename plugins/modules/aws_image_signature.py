@@ -35,6 +35,20 @@ options:
   kms_key_id:
     description: A key in AWS KMS in its place, by id, ARN or alias, of kind C(ECC_NIST_P256) for C(SIGN_VERIFY).
     type: str
+  original:
+    description:
+      - The image of which this one is a copy. It has to bear a signature of the same key; so a copy gets no word that
+        the original does not have.
+    type: dict
+    suboptions:
+      region:
+        description: Its Region.
+        type: str
+        required: true
+      image_id:
+        description: Its id.
+        type: str
+        required: true
 seealso:
   - module: petal.hpc.aws_build_image
   - module: petal.hpc.aws_snapshot_signature
@@ -62,7 +76,7 @@ key:
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
-from ansible_collections.petal.hpc.plugins.module_utils._image.signing_api import sign
+from ansible_collections.petal.hpc.plugins.module_utils._image.signing_api import check_original, sign
 from ansible_collections.petal.hpc.plugins.module_utils._trust.api import KeyFile
 from ansible_collections.petal.hpc.plugins.module_utils._trust.kms_api import KmsKey
 
@@ -73,6 +87,13 @@ def main() -> None:
             "image_id": {"type": "str", "required": True},
             "key_file": {"type": "path", "no_log": False},
             "kms_key_id": {"type": "str", "no_log": False},
+            "original": {
+                "type": "dict",
+                "options": {
+                    "region": {"type": "str", "required": True},
+                    "image_id": {"type": "str", "required": True},
+                },
+            },
         },
         required_one_of=[("key_file", "kms_key_id")],
         mutually_exclusive=[("key_file", "kms_key_id")],
@@ -82,6 +103,8 @@ def main() -> None:
     try:
         host = Host(module.run_command)
         key = KmsKey(module, given["kms_key_id"]) if given["kms_key_id"] else KeyFile(host, given["key_file"])
+        if first := given["original"]:
+            check_original(module, host, first["region"], first["image_id"], key)
         changed = sign(module, host, given["image_id"], key, module.check_mode)
         fingerprint = key.fingerprint
     except PetalError as error:

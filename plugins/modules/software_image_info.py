@@ -46,6 +46,12 @@ options:
         others are in RV(passed_over).
     type: str
     default: ""
+  deprecated:
+    description:
+      - Whether images that are deprecated by now are listed and can be used. Without it they are in
+        RV(passed_over), unless O(image_ids) names them.
+    type: bool
+    default: false
   states:
     description: Only images in these states are listed. The one to use is complete in any case.
     type: list
@@ -121,8 +127,8 @@ RETURN = r"""
 images:
   description:
     - All that match, fit and are in one of O(states), newest first, as records of M(petal.hpc.snapshot_info) with
-      C(image_id), C(release) (of ParallelCluster), C(disks) (the ids of its snapshots), and C(deprecated), the time
-      from which on it is. C(size_gb) is that of its root.
+      C(image_id), C(release) (of ParallelCluster), C(disks) (the ids of its snapshots), C(ami_name), and C(deprecated),
+      the time from which on it is. C(size_gb) is that of its root.
   returned: success
   type: list
   elements: dict
@@ -164,6 +170,7 @@ def main() -> None:
             **{name: ARGUMENTS[name] for name in SAME},
             "image_ids": {"type": "list", "elements": "str", "default": []},
             "release": {"type": "str", "default": ""},
+            "deprecated": {"type": "bool", "default": False},
             "trusted_accounts": {"type": "list", "elements": "str", "default": []},
             "trust": {"type": "dict", "default": {}},
         },

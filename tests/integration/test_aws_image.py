@@ -17,7 +17,7 @@ import pytest
 pytest.importorskip("moto.server", reason="the lab's API is moto, which is not in this environment")
 
 from aws_build import WHEELS, Site
-from aws_image import forget, images, left, look
+from aws_image import an_image, forget, images, left, look
 from ec2lab import roots
 from ec2lab.client import Client
 from ec2lab.settings import Delays, Settings
@@ -107,37 +107,6 @@ def test_the_policies_allow_what_is_called_and_no_more(made: Made) -> None:
     assert findings.unused == []
 
 
-def an_image(site: Site, name: str, fingerprint: str) -> dict[str, Any]:
-    """An image as build_ami makes one; what is in it does not matter here."""
-    host = site.cloud.launch()
-    site.cloud.ec2.stop_instances(InstanceIds=[host["InstanceId"]])
-    site.cloud.until(host["InstanceId"], "stopped")
-    tags = {
-        "petal:fingerprint": fingerprint,
-        "petal:name": "lab-build",
-        "petal:os": "ubuntu2204",
-        "petal:build-id": "20261122T000000Z-01234567-ami",
-        "parallelcluster:version": "3.16.1",
-    }
-    kinds = {"image": tags, "snapshot": {"petal:image-of": fingerprint}}
-    made = site.cloud.ec2.create_image(
-        InstanceId=host["InstanceId"],
-        Name=name,
-        TagSpecifications=[
-            {"ResourceType": kind, "Tags": [{"Key": key, "Value": value} for key, value in given.items()]}
-            for kind, given in kinds.items()
-        ],
-    )["ImageId"]
-    site.cloud.terminate(host["InstanceId"])
-
-    def available() -> list[dict[str, Any]]:
-        shown: list[dict[str, Any]] = site.cloud.ec2.describe_images(ImageIds=[made])["Images"]
-        return [one for one in shown if one["State"] == "available"]
-
-    found: list[dict[str, Any]] = wait_for(available)
-    return found[0]
-
-
 def test_images_are_listed_with_their_price_and_deleted_with_their_snapshots(lab: Client, tmp_path: Path) -> None:
     site = Site(tmp_path, region="us-west-2")
     where = {"region": "us-west-2", "seed": ""}
@@ -154,7 +123,10 @@ def test_images_are_listed_with_their_price_and_deleted_with_their_snapshots(lab
     for wrong, said in (
         ({"action": "delete"}, "Nothing says which image to delete"),
         ({"action": "retire"}, "Nothing says which images stay"),
-        ({"action": "burn"}, 'action is "burn". Expected list, delete or retire'),
+        (
+            {"action": "burn"},
+            'action is "burn". Expected list, copy, share, unshare, deprecate, undeprecate, delete or retire',
+        ),
         ({"region": ""}, "Nothing says where the images are"),
     ):
         refused = site.play("images", **{**where, **wrong})

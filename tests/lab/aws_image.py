@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from aws_build import LOOK, WHEELS, Site
+from ec2lab.testing import wait_for
 from playing import play_and_kill
 
 #: Who logs in on the image of the lab's seed.
@@ -58,6 +59,41 @@ def on_node(site: Site, image_id: str, *scripts: str) -> list[str]:
         site.cloud.ec2.delete_security_group(GroupId=site.cloud.group)
         site.cloud.ec2.delete_key_pair(KeyName="test")
         site.cloud.key.unlink()
+
+
+def an_image(
+    site: Site, name: str, fingerprint: str, more: dict[str, str] | None = None, **launch: Any
+) -> dict[str, Any]:
+    """An image as build_ami makes one, with its name in /srv/name. ``more``: tags. ``launch``: of RunInstances."""
+    host = site.cloud.launch(**launch)
+    site.cloud.ssh(host, f"sudo sh -c {shlex.quote(f'echo {name} >/srv/name')}")
+    site.cloud.ec2.stop_instances(InstanceIds=[host["InstanceId"]])
+    site.cloud.until(host["InstanceId"], "stopped")
+    tags = {
+        "petal:fingerprint": fingerprint,
+        "petal:name": "lab-build",
+        "petal:os": "ubuntu2204",
+        "petal:build-id": "20261122T000000Z-01234567-ami",
+        "parallelcluster:version": "3.16.1",
+    }
+    kinds = {"image": {**tags, **(more or {})}, "snapshot": {"petal:image-of": fingerprint}}
+    made = site.cloud.ec2.create_image(
+        InstanceId=host["InstanceId"],
+        Name=name,
+        Description=f"petal.hpc image lab-build {fingerprint} ParallelCluster 3.16.1",
+        TagSpecifications=[
+            {"ResourceType": kind, "Tags": [{"Key": key, "Value": value} for key, value in given.items()]}
+            for kind, given in kinds.items()
+        ],
+    )["ImageId"]
+    site.cloud.terminate(host["InstanceId"])
+
+    def available() -> list[dict[str, Any]]:
+        shown: list[dict[str, Any]] = site.cloud.ec2.describe_images(ImageIds=[made])["Images"]
+        return [one for one in shown if one["State"] == "available"]
+
+    found: list[dict[str, Any]] = wait_for(available)
+    return found[0]
 
 
 def look(site: Site) -> str:

@@ -59,6 +59,8 @@ RESOURCES: Mapping[str, tuple[str, ...]] = {
     "DetachVolume": ("instance", "volume"),
     "DisassociateRouteTable": ("route-table", "subnet"),
     "ImportKeyPair": ("key-pair",),
+    "DescribeImageAttribute": ("image",),
+    "DisableImageDeprecation": ("image",),
     "EnableImageDeprecation": ("image",),
     "ModifyImageAttribute": ("image",),
     "ModifySnapshotAttribute": ("snapshot",),

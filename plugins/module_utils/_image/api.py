@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timezone
 from typing import Any
 
 from ansible.module_utils.common.warnings import warn
@@ -25,19 +26,25 @@ from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import Pol
 
 
 class Images:
-    """Images of the account and Region that a module is given, for a look-up over sources.
+    """Images of the account that a module is given, in its Region, for a look-up over sources.
 
     :param release: of ParallelCluster; images of others are passed over with the reason. Empty for any.
+    :param now: images that are deprecated by then are passed over, unless asked for by id. None: they count as well.
+    :param region: another Region than the module's.
+    :ivar client: EC2's there.
     """
 
-    def __init__(self, module: Any, release: str = "") -> None:
-        self.region = module.region
-        self._client = ec2_client(module)
+    def __init__(
+        self, module: Any, release: str = "", *, now: datetime | None = None, region: str | None = None
+    ) -> None:
+        self.region = region or module.region
+        self.client = ec2_client(module, region)
         self._release = release
+        self._now = now
 
     def scan(self, criteria: Criteria) -> tuple[list[Snapshot], list[Refusal]]:
         """All that may be meant, and what is no record, with the reason. Raises IdentityError and AwsError."""
-        return self._ask(record.request(criteria), lambda entry: record.parse(entry, self.region))
+        return self._ask(record.request(criteria), lambda entry: record.parse(entry, self.region), criteria)
 
     def shared(self, criteria: Criteria, accounts: Sequence[str]) -> tuple[list[Snapshot], list[Refusal]]:
         """The same of other accounts, by their Description. Raises as scan()."""
@@ -45,30 +52,33 @@ class Images:
         def parse(entry: Mapping[str, Any]) -> Snapshot:
             return record.parse_foreign(entry, self.region, accounts, criteria)
 
-        return self._ask(record.request_shared(criteria, accounts), parse)
+        return self._ask(record.request_shared(criteria, accounts), parse, criteria)
 
     def by_id(self, *_asked: Any) -> tuple[list[Snapshot], list[Refusal]]:
         """No registry names images."""
         return [], []
 
     def _ask(
-        self, request: Mapping[str, Any], parse: Callable[[Mapping[str, Any]], Snapshot]
+        self, request: Mapping[str, Any], parse: Callable[[Mapping[str, Any]], Snapshot], criteria: Criteria
     ) -> tuple[list[Snapshot], list[Refusal]]:
         with aws(f"looking for images in {self.region}"):
-            entries = describe_images(self._client, **request)
+            entries = describe_images(self.client, **request)
         found, refused = record.read(entries, parse)
-        fit = [one for one in found if not record.unfit(one, self._release)]
-        unfit = [one for one in found if record.unfit(one, self._release)]
-        return fit, [*refused, *(Refusal(one.snapshot_id, record.unfit(one, self._release)) for one in unfit)]
+        now = None if criteria.snapshot_ids else self._now
+        unfit = {one.snapshot_id: record.unfit(one, self._release, now) for one in found}
+        fit = [one for one in found if not unfit[one.snapshot_id]]
+        return fit, [*refused, *(Refusal(image_id, why) for image_id, why in unfit.items() if why)]
 
 
 def find_images(module: Any, criteria: Criteria) -> dict[str, Any]:
     """What software_image_info returns. Raises PetalError.
 
-    :param module: AnsibleAWSModule with the options sources, all_sources, trusted_accounts, trust and release.
+    :param module: AnsibleAWSModule with the options sources, all_sources, trusted_accounts, trust, release and
+        deprecated.
     """
     given = module.params
-    images = Images(module, given["release"])
+    now = None if given["deprecated"] else datetime.now(timezone.utc)
+    images = Images(module, given["release"], now=now)
     if given["sources"] is None:
         found, damaged = images.scan(criteria)
         return _as_images(select(found, criteria, damaged).to_dict())

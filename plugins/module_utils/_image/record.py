@@ -20,6 +20,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._core import tags as tag
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import IdentityError
 from ansible_collections.petal.hpc.plugins.module_utils._core.fingerprint import FINGERPRINT, check_fingerprint
 from ansible_collections.petal.hpc.plugins.module_utils._core.ids import ACCOUNT
+from ansible_collections.petal.hpc.plugins.module_utils._image.deprecation import is_deprecated
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import ARCHITECTURES
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Criteria, Refusal
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import (
@@ -49,11 +50,13 @@ class Image(Snapshot):
 
     release: of the ParallelCluster whose image it was made from, which alone makes clusters of it.
     disks: the ids of its snapshots, which cost what it costs. deprecated: since when, or from when on.
+    ami_name: by which an account has one image in a Region.
     """
 
     release: str = ""
     disks: tuple[str, ...] = ()
     deprecated: str = ""
+    ami_name: str = ""
 
 
 def described(name: str, fingerprint: str, release: str) -> str:
@@ -221,6 +224,7 @@ def _seen(entry: Mapping[str, Any], region: str | None, **said: Any) -> Image:
         encrypted=any(bool(ebs.get("Encrypted")) for ebs in mapped),
         disks=tuple(disks_of(entry)),
         deprecated=str(entry.get("DeprecationTime") or ""),
+        ami_name=str(entry.get("Name") or "")[:NAME_LIMIT],
         **said,
     )
 
@@ -260,11 +264,17 @@ def _time(value: Any) -> str:
         raise SnapshotError("CreationDate is no time") from error
 
 
-def unfit(image: Snapshot, release: str) -> str:
-    """Why a cluster of a release of ParallelCluster cannot be made of an image; empty where it can.
+def unfit(image: Snapshot, release: str, now: datetime | None = None) -> str:
+    """Why a cluster of a release of ParallelCluster is not made of an image; empty where it can be.
 
     :param release: empty where nobody asks for one.
+    :param now: None where deprecated ones count as well.
     """
+    if now is not None and isinstance(image, Image) and is_deprecated(image.deprecated, now):
+        return (
+            f"it is deprecated since {image.deprecated[:10]}: name it (-e ami={image.snapshot_id}), or take that back "
+            "(petal.hpc.images -e action=undeprecate)"
+        )
     found = image.release if isinstance(image, Image) else ""
     if not release or found == release:
         return ""

@@ -15,9 +15,30 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._image.api import Images
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.criteria import Criteria
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.signing_api import has_signed, statement
-from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import COMPLETED, SnapshotError
+from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import COMPLETED, Snapshot, SnapshotError
 from ansible_collections.petal.hpc.plugins.module_utils._trust import ebs
 from ansible_collections.petal.hpc.plugins.module_utils._trust.api import SigningKey
+from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import TrustError
+
+
+def _own(module: Any, image_id: str, region: str | None = None) -> Snapshot:
+    """One of the own account. Raises SnapshotError for any other, and AwsError."""
+    images = Images(module, region=region)
+    found, refused = images.scan(Criteria(snapshot_ids=(image_id,)))
+    whole = [one for one in found if one.state == COMPLETED]
+    if not whole:
+        why = refused[0].reason if refused else "the account has no complete one of this id"
+        raise SnapshotError(f"{image_id} in {images.region} cannot be used: {why}")
+    return whole[0]
+
+
+def check_original(module: Any, host: Host, region: str, image_id: str, key: SigningKey) -> None:
+    """Raises TrustError where a key has not signed that of which it is to sign a copy."""
+    if not has_signed(host, _own(module, image_id, region), key):
+        raise TrustError(
+            f"the original, {image_id} in {region}, is not signed by the key {key.fingerprint}: no copy gets the word "
+            "of that key. Copy it without petal_signing_key, or build it with that (build_ami -e force=true)"
+        )
 
 
 def sign(module: Any, host: Host, image_id: str, key: SigningKey, check: bool = False) -> bool:
@@ -25,16 +46,12 @@ def sign(module: Any, host: Host, image_id: str, key: SigningKey, check: bool = 
 
     Raises SnapshotError where it is none of ours, TrustError where it cannot be signed, and AwsError.
     """
-    found, refused = Images(module).scan(Criteria(snapshot_ids=(image_id,)))
-    whole = [one for one in found if one.state == COMPLETED]
-    if not whole:
-        why = refused[0].reason if refused else "the account has no complete one of this id"
-        raise SnapshotError(f"{image_id} in {module.region} cannot be used: {why}")
-    if has_signed(host, whole[0], key):
+    image = _own(module, image_id)
+    if has_signed(host, image, key):
         return False
     if not check:
-        signature = key.sign(statement(whole[0]), ebs.NAMESPACE)
-        tags = ebs.to_tags([*ebs.from_tags(whole[0].tags), signature])
+        signature = key.sign(statement(image), ebs.NAMESPACE)
+        tags = ebs.to_tags([*ebs.from_tags(image.tags), signature])
         parameters = {"Resources": [image_id], "Tags": to_aws(tags)}
         client = ec2_client(module)
         call(EC2ImageErrorHandler, f"signing {image_id}", client.create_tags, aws_retry=True, **parameters)

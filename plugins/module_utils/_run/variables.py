@@ -75,6 +75,7 @@ EXTRA_VARIABLES = frozenset(
         "kms_key_id",
         "kms_key_ids",
         "owners",
+        "at",
         "file",
         "share_store",
         "shared",

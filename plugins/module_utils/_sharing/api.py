@@ -56,7 +56,7 @@ class Sharing:
 
     def run(self, params: Mapping[str, Any], check: bool) -> dict[str, Any]:
         """What petal.hpc.snapshot_share does with its parameters. Raises PetalError; nothing is changed then."""
-        listed = _listed(params["accounts_file"])
+        listed = listed_accounts(params["accounts_file"])
         request = Request(
             state=params["state"],
             accounts=check_accounts(params["accounts"], "accounts"),
@@ -216,7 +216,7 @@ def _criteria(params: Mapping[str, Any]) -> Criteria:
     return Criteria(fingerprint=params["fingerprint"], snapshot_ids=ids, states=(PENDING, COMPLETED, ERROR))
 
 
-def _listed(path: str | None) -> tuple[str, ...]:
+def listed_accounts(path: str | None) -> tuple[str, ...]:
     """The accounts of a file on the controller. Raises SharingError."""
     if not path:
         return ()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Copies of a snapshot in other Regions: what they are called, which there is already, and what is to be done."""
+"""Copies of a snapshot or image in other Regions: what they are called, which there are, and what is to be done."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.tags import (
     ARCHITECTURE,
@@ -28,7 +28,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._sharing.verdict import 
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import COMPLETED, ERROR, PENDING, Snapshot
 
 REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+){1,3}-[0-9]{1,2}", re.ASCII)
-ORIGIN = re.compile(r"(?P<region>[a-z0-9-]{1,30})/(?P<snapshot_id>snap-[0-9a-f]{17})", re.ASCII)
+ORIGIN = re.compile(r"(?P<region>[a-z0-9-]{1,30})/(?P<id>(?:snap|ami)-[0-9a-f]{17})", re.ASCII)
 # Says that a build is not finished, which no copy is a part of.
 OWN_PREFIX = "petal:"
 # AWS's own tags cannot be written; tags of one resource, https://docs.aws.amazon.com/tag-editor/latest/userguide/.
@@ -46,12 +46,14 @@ class Target:
 
     key: what the copy is to be encrypted with, as it was given; None for no other than AWS takes by itself.
     found: what KMS says of it. encrypted: it has to be encrypted, with whatever key.
+    name: of a copy, of things that have one.
     """
 
     region: str
     key: str | None = None
     found: Key | None = None
     encrypted: bool = False
+    name: str = ""
 
     def fits(self, snapshot: Snapshot) -> bool:
         """Whether a copy is encrypted as it was asked for. A key that KMS did not tell of is taken on trust."""
@@ -95,13 +97,15 @@ class Original:
     then those that were asked for with the fingerprint, which decides them.
     """
 
+    THING: ClassVar[str] = "snapshot"
+
     snapshot: Snapshot
     region: str
     own: bool = True
 
     @property
     def origin(self) -> str:
-        """REGION/ID of the snapshot that was built: a copy of a copy is a copy of that."""
+        """REGION/ID of the one that was built: a copy of a copy is a copy of that."""
         tag = self.snapshot.tags.get(COPIED_FROM, "")
         return tag if ORIGIN.fullmatch(tag) else f"{self.region}/{self.snapshot.snapshot_id}"
 
@@ -157,7 +161,7 @@ class Original:
         seen = self.snapshot
         if seen.state != COMPLETED:
             what = "wait until it is" if seen.state == PENDING else "build again"
-            yield f"{seen.snapshot_id} is {seen.state}, and only a completed snapshot is copied: {what}"
+            yield f"{seen.snapshot_id} is {seen.state}, and only a completed {self.THING} is copied: {what}"
         if not self.own and not (seen.os and seen.architecture):
             yield (
                 f"{seen.snapshot_id} belongs to account {seen.owner}, so its tags cannot be seen: name its "

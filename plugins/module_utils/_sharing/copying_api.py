@@ -5,7 +5,8 @@
 """Copies of a snapshot in several Regions at once: begun, waited for, and taken up again after whatever happened.
 
 CopySnapshot has no client token. What keeps it to one copy is the look before each attempt, a client that does not
-repeat a call by itself, and another look after it: of two copies that are not finished, the later one goes.
+repeat a call by itself, and another look after it: of two copies that are not finished, the later one goes. How images
+differ from snapshots is in image_copying_api.
 """
 
 from __future__ import annotations
@@ -43,7 +44,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._snapshot.ebs.api import
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.model import COMPLETED, ERROR, PENDING, Snapshot
 
 STATES = (PENDING, COMPLETED, ERROR)
-NOT_FOUND = "InvalidSnapshot.NotFound"
 # A copy that fails is made once more: what was wrong may have gone, and is not made again for ever.
 ATTEMPTS = 2
 KEY_HINT = "A copy fails like this when its KMS key cannot be used: check kms_key_id and the key's policy"
@@ -55,11 +55,22 @@ class Copies:
     :param module: AnsibleAWSModule with the options of petal.hpc.snapshot_copy.
     """
 
+    THING, LIST = "snapshot", "list_volumes"
+
     def __init__(self, module: Any) -> None:
         self._module = module
         self._params: Mapping[str, Any] = module.params
         self._deadline = time.monotonic() + self._params["wait_timeout"]
-        self._snapshots = EbsSnapshots(module, self._params["source_region"])
+        self._snapshots = self._store()
+
+    def _store(self) -> Any:
+        return EbsSnapshots(self._module, self._params["source_region"])
+
+    def _original(self, found: Any, region: str, own: bool) -> Original:
+        return Original(found, region, own)
+
+    def _worker(self, source: Original, target: Target) -> RegionOf:
+        return RegionOf(self._module, source, target)
 
     def run(self) -> dict[str, Any]:
         """What petal.hpc.snapshot_copy does. Raises PetalError; what has been begun then goes on by itself."""
@@ -70,7 +81,7 @@ class Copies:
         against = [*source.objections(), *filter(None, (target.objection() for target in targets))]
         if against:
             raise SharingError("; ".join(against))
-        workers = [_Region(self._module, source, target) for target in targets]
+        workers = [self._worker(source, target) for target in targets]
         before = {worker.region: worker.look() for worker in workers}
         if self._module.check_mode:
             return self._result(source, [worker.foretold() for worker in workers], before)
@@ -91,7 +102,7 @@ class Copies:
             raise SharingError("; ".join(problems) + f"{rest}. Run again: what was begun is gone on with")
         return self._result(source, outcomes, before)
 
-    def _wait(self, workers: Sequence[_Region]) -> None:
+    def _wait(self, workers: Sequence[RegionOf]) -> None:
         # All have begun, so that waiting for one after the other takes as long as the slowest.
         for attempt in range(ATTEMPTS):
             for worker in workers:
@@ -110,10 +121,8 @@ class Copies:
         params = self._params
         region = str(self._snapshots.region)
         owners = check_accounts(params["owners"], "owners")
-        ids = (check_snapshot_id(params["snapshot_id"]),) if params["snapshot_id"] else ()
-        criteria = Criteria(
-            params["fingerprint"], snapshot_ids=ids, os=params["os"], architecture=params["architecture"], states=STATES
-        )
+        system = {"os": params["os"], "architecture": params["architecture"]}
+        criteria = Criteria(params["fingerprint"], snapshot_ids=self._ids(), states=STATES, **system)
         # Without a fingerprint nobody tells the system of another account's snapshot.
         foreign = criteria if criteria.fingerprint else replace(criteria, os=None, architecture=None)
         damaged: list[Refusal] = []
@@ -125,14 +134,18 @@ class Copies:
             chosen = select(found, asked, refused)
             best = chosen.best or (chosen.snapshots[0] if chosen.snapshots else None)
             if best is not None:
-                return Original(best, region, own)
+                return self._original(best, region, own)
             damaged += chosen.passed_over
         why = "; ".join(f"{one.snapshot_id}: {one.reason}" for one in damaged)
         where = f"this account{' and ' + ', '.join(owners) if owners else ''}, in {region}"
         raise SharingError(
-            f"there is no snapshot to copy that matches {criteria} of {where}{f' ({why})' if why else ''}: "
-            "list_volumes shows what there is; somebody else's is copied when its owner is named in owners"
+            f"there is no {self.THING} to copy that matches {criteria} of {where}{f' ({why})' if why else ''}: "
+            f"{self.LIST} shows what there is; somebody else's is copied when its owner is named in owners"
         )
+
+    def _ids(self) -> tuple[str, ...]:
+        snapshot_id = self._params["snapshot_id"]
+        return (check_snapshot_id(snapshot_id),) if snapshot_id else ()
 
     def _regions(self) -> list[str]:
         """The Regions that the account can use; none where that may not be asked."""
@@ -170,7 +183,7 @@ class Copies:
         }
 
 
-class _Region:
+class RegionOf:
     """One Region: looked at, and brought to having its copy."""
 
     def __init__(self, module: Any, source: Original, target: Target) -> None:
@@ -179,8 +192,31 @@ class _Region:
         self._source = source
         self._target = target
         self._module = module
-        self._snapshots = EbsSnapshots(module, target.region)
+        self._snapshots = self._store()
         self._begun: tuple[str, str] | None = None
+
+    # What differs from one kind of thing to another
+
+    WAITER, MISSING, IDS = "snapshot_completed", "InvalidSnapshot.NotFound", "SnapshotIds"
+    #: Answers to the call that makes one after which it is looked again, beside those that AWS says to repeat.
+    AGAIN: tuple[str, ...] = ()
+
+    def _store(self) -> Any:
+        return EbsSnapshots(self._module, self.region)
+
+    def _delete(self, snapshot_id: str) -> None:
+        with aws(f"deleting {snapshot_id} in {self.region}"):
+            delete_snapshot(self._snapshots.client, snapshot_id)
+
+    def _copied(self, client: Any) -> str:
+        """Ask for one; its id."""
+        return str(client.copy_snapshot(**self._source.parameters(self._target))["SnapshotId"])
+
+    def _describe(self) -> Callable[..., Any]:
+        found: Callable[..., Any] = self._snapshots.client.describe_snapshots
+        return found
+
+    # What does not
 
     def look(self) -> Decision:
         """What there is, and what it needs. Raises AwsError."""
@@ -210,8 +246,7 @@ class _Region:
         """Delete what failed and what is one too many, and begin a copy where there is none."""
         decision = self.look()
         for snapshot_id in decision.delete:
-            with aws(f"deleting {snapshot_id} in {self.region}"):
-                delete_snapshot(self._snapshots.client, snapshot_id)
+            self._delete(snapshot_id)
             self.outcome.deleted.append(snapshot_id)
             if self._begun and self._begun[0] == snapshot_id:
                 self._begun = None
@@ -220,7 +255,8 @@ class _Region:
         # The client's own retries would make second copies: an HTTP 500 may answer a call that was carried out. So each
         # attempt here looks first, and not at once, as what was begun shows a little later.
         client = ec2_client(self._module, self.region, retries={"total_max_attempts": 1})
-        begin = AWSRetry.exponential_backoff(delay=2, max_delay=30)(self._begin)
+        backoff = AWSRetry.exponential_backoff(delay=2, max_delay=30, catch_extra_error_codes=self.AGAIN)
+        begin = backoff(self._begin)
         doing = f"copying {self._source.snapshot.snapshot_id} to {self.region}"
         call(EC2SnapshotErrorHandler, doing, begin, client=client)
         return self.look()
@@ -234,8 +270,7 @@ class _Region:
         if self.look().action != COPY:
             return
         self.outcome.begun = True
-        made = client.copy_snapshot(**self._source.parameters(self._target))
-        self._begun = (str(made["SnapshotId"]), stamp(time.time()))
+        self._begun = (self._copied(client), stamp(time.time()))
 
     def wait(self, deadline: float, interval: int) -> None:
         """Until the copy has ended well or not. Raises AwsError when the time is up."""
@@ -244,11 +279,12 @@ class _Region:
             return
         left = max(0.0, deadline - time.monotonic())
         doing = f"waiting until the copy {snapshot.snapshot_id} is completed"
-        waiter = self._snapshots.client.get_waiter("snapshot_completed")
+        waiter = self._snapshots.client.get_waiter(self.WAITER)
         config = {"Delay": interval, "MaxAttempts": max(1, int(left // interval))}
         try:
             self._shown(snapshot.snapshot_id)
-            call(EC2SnapshotErrorHandler, doing, waiter.wait, SnapshotIds=[snapshot.snapshot_id], WaiterConfig=config)
+            asked = {self.IDS: [snapshot.snapshot_id], "WaiterConfig": config}
+            call(EC2SnapshotErrorHandler, doing, waiter.wait, **asked)
         except AwsError:
             # Failed, deleted as one too many, or only late: what there is now tells.
             now = self.look()
@@ -262,9 +298,9 @@ class _Region:
     def _shown(self, snapshot_id: str) -> None:
         """Until AWS shows what it has begun: the waiter takes what is not there for an error."""
         if self._begun and self._begun[0] == snapshot_id:
-            patient = AWSRetry.jittered_backoff(retries=6, delay=1, catch_extra_error_codes=[NOT_FOUND])
-            describe = patient(self._snapshots.client.describe_snapshots)
-            call(EC2SnapshotErrorHandler, f"looking at the copy {snapshot_id}", describe, SnapshotIds=[snapshot_id])
+            patient = AWSRetry.jittered_backoff(retries=6, delay=1, catch_extra_error_codes=[self.MISSING])
+            asked = {self.IDS: [snapshot_id]}
+            call(EC2SnapshotErrorHandler, f"looking at the copy {snapshot_id}", patient(self._describe()), **asked)
 
     @property
     def failed(self) -> bool:

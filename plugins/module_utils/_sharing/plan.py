@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who may make volumes of a snapshot, who is to, and the calls between the two."""
+"""Who may make volumes of a snapshot, or hosts of an image, who is to, and the calls between the two."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ EVERYBODY = "all"
 MOST_CHANGES = 500
 #: The attribute of a snapshot that says who may make volumes of it.
 PERMISSION = "createVolumePermission"
+#: That of an image that says who may launch it.
+LAUNCH = "launchPermission"
 
 
 @dataclass(frozen=True)
@@ -62,16 +64,16 @@ class Request:
 
 
 def read(entries: Iterable[Mapping[str, Any]]) -> Permissions:
-    """``CreateVolumePermissions`` of DescribeSnapshotAttribute."""
+    """``CreateVolumePermissions`` of DescribeSnapshotAttribute, ``LaunchPermissions`` of DescribeImageAttribute."""
     entries = list(entries)
     accounts = {str(entry["UserId"]) for entry in entries if entry.get("UserId")}
     return Permissions(tuple(sorted(accounts)), any(entry.get("Group") == EVERYBODY for entry in entries))
 
 
 def calls(now: Permissions, wanted: Permissions) -> list[dict[str, Any]]:
-    """``CreateVolumePermission`` of each ModifySnapshotAttribute that makes the one the other; none where they agree.
+    """The permission of each ModifySnapshotAttribute (or ModifyImageAttribute) that makes the one the other.
 
-    What is taken away comes first: whatever happens in between, nobody has it who should not.
+    None where they agree. What is taken away comes first: whatever happens in between, nobody has it who should not.
     """
     removed = _entries(_less(now.accounts, wanted.accounts), now.public and not wanted.public)
     added = _entries(_less(wanted.accounts, now.accounts), wanted.public and not now.public)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What must hold before AWS is asked to share a snapshot. Each rule knows the way out."""
+"""What must hold before AWS is asked to share a snapshot, or an image. Each rule knows the way out."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.tags import SHARING
+from ansible_collections.petal.hpc.plugins.module_utils._image.record import Image
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import ERROR, WARNING
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.keys import NEEDED, NO, PERHAPS, Key, lets_in
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.plan import Request
@@ -32,9 +33,9 @@ KMS_ENABLED = "Enabled"
 
 @dataclass(frozen=True)
 class Situation:
-    """A snapshot of the own account, what is asked for, and what AWS says that bears on it.
+    """A snapshot or an image of the own account, what is asked for, and what AWS says that bears on it.
 
-    key: of an encrypted snapshot. product_codes: of AWS Marketplace; None where they could not be looked at.
+    key: of an encrypted one. product_codes: of AWS Marketplace; None where they could not be looked at.
     block_public_access: the account's state in the Region; None where it was not asked for or not to be had.
     """
 
@@ -48,6 +49,21 @@ class Situation:
     def id(self) -> str:
         """The snapshot's."""
         return self.snapshot.snapshot_id
+
+    @property
+    def thing(self) -> str:
+        """What it is."""
+        return "image" if isinstance(self.snapshot, Image) else "snapshot"
+
+    @property
+    def copying(self) -> str:
+        """The command that copies it within its Region."""
+        named = (
+            f"images -e action=copy -e ami={self.id}"
+            if self.thing == "image"
+            else f"copy_volume -e snapshot_id={self.id}"
+        )
+        return f"ansible-playbook petal.hpc.{named} -e region={self.snapshot.region} -e regions={self.snapshot.region}"
 
     @property
     def public(self) -> bool:
@@ -67,8 +83,9 @@ Rule = Callable[[Situation], Iterator[Finding]]
 
 
 def judge(situation: Situation) -> tuple[list[str], list[str]]:
-    """What stands against giving the snapshot to those who are to get it, and what to know; both may be empty."""
-    findings = [finding for rule in RULES for finding in rule(situation)]
+    """What stands against giving it to those who are to get it, and what to know; both may be empty."""
+    rules = IMAGE_RULES if situation.thing == "image" else RULES
+    findings = [finding for rule in rules for finding in rule(situation)]
     return (
         [finding.text for finding in findings if finding.level == ERROR],
         [finding.text for finding in findings if finding.level == WARNING],
@@ -85,7 +102,7 @@ def _completed(situation: Situation) -> Iterator[Finding]:
     state = situation.snapshot.state
     if state != COMPLETED:
         what = "wait until it is" if state == "pending" else "delete it and build again"
-        yield Finding(ERROR, f"{situation.id} is {state}, and only a completed snapshot is shared: {what}")
+        yield Finding(ERROR, f"{situation.id} is {state}, and only a completed {situation.thing} is shared: {what}")
 
 
 def _audited(situation: Situation) -> Iterator[Finding]:
@@ -161,9 +178,7 @@ def _key(situation: Situation) -> Iterator[Finding]:
         yield Finding(
             ERROR,
             f"{situation.id} is encrypted with AWS's own key for EBS (alias/aws/ebs), which no other account can use. "
-            "Copy it with a key of your own and share the copy: ansible-playbook petal.hpc.copy_volume "
-            f"-e snapshot_id={situation.id} -e region={snapshot.region} -e regions={snapshot.region} "
-            "-e kms_key_id=alias/NAME",
+            f"Copy it with a key of your own and share the copy: {situation.copying} -e kms_key_id=alias/NAME",
         )
         return
     if key.unknown:
@@ -184,7 +199,7 @@ def _key_policy(situation: Situation, key: Key) -> Iterator[Finding]:
     if shut:
         yield Finding(
             ERROR,
-            f"the key policy of {_named(key)} does not let in {_listed(shut)}, so a volume of {situation.id} would "
+            f"the key policy of {_named(key)} does not let in {_listed(shut)}, so {_made_of(situation)} would "
             f"fail there. Allow the principal arn:aws:iam::ACCOUNT:root {_needed()} first (docs/sharing.md shows how)",
         )
     if unclear:
@@ -229,6 +244,13 @@ RULES: tuple[Rule, ...] = (
     _block_public_access,
     _can_be_found,
 )
+
+#: An image is never made public, and is found by a Description that record.parse_foreign reads.
+IMAGE_RULES: tuple[Rule, ...] = (_own_account, _completed, _audited, _product_codes, _key)
+
+
+def _made_of(situation: Situation) -> str:
+    return f"{'a host' if situation.thing == 'image' else 'a volume'} of {situation.id}"
 
 
 def _named(key: Key) -> str:

@@ -6,6 +6,7 @@ import base64
 import copy
 import types
 from collections.abc import Callable
+from datetime import datetime, timezone
 from typing import Any
 
 from moto.core.responses import ActionResult
@@ -356,10 +357,20 @@ class LabResponse(EC2Response):
         return ActionResult({"ImageId": image.id})
 
     def enable_image_deprecation(self) -> ActionResult:
-        """From a time on."""
-        image = self.ec2_backend.amis[self._get_param("ImageId")]
-        assert isinstance(image, LabImage)
-        image.deprecation_time = str(self._get_param("DeprecateAt"))
+        """From a time on, to the minute, which has not passed."""
+        self.error_on_dryrun()
+        at = datetime.fromisoformat(str(self._get_param("DeprecateAt")).replace("Z", "+00:00"))
+        # moto may have read it already, as a time without a zone.
+        at = at.replace(second=0, microsecond=0, tzinfo=at.tzinfo or timezone.utc)
+        if at <= datetime.now(timezone.utc):
+            raise EC2ClientError("InvalidParameterValue", "The DeprecateAt date and time must be in the future.")
+        self.ec2_backend.own_image(self._get_param("ImageId")).deprecation_time = f"{at:%Y-%m-%dT%H:%M:%S.000Z}"
+        return ActionResult({"Return": True})
+
+    def disable_image_deprecation(self) -> ActionResult:
+        """Never any more."""
+        self.error_on_dryrun()
+        self.ec2_backend.own_image(self._get_param("ImageId")).deprecation_time = None
         return ActionResult({"Return": True})
 
     def _tags_by_kind(self) -> dict[str, dict[str, str]]:

@@ -86,6 +86,31 @@ class ImageEC2(InstanceEC2):
         """One of those that this account may launch; None where there is none."""
         return next((one for one in self.visible_images() if one.id == image_id), None)
 
+    def own_image(self, image_id: str) -> LabImage:
+        """One of this account, which alone may change it."""
+        image = self.amis.get(image_id)
+        if not isinstance(image, LabImage):
+            raise InvalidAMIIdError([image_id])
+        if image.owner_id != self.account_id:
+            raise EC2ClientError("AuthFailure", f"Not authorized for image:{image_id}")
+        return image
+
+    def modify_image_attribute(
+        self, ami_id: str, launch_permissions_to_add: list[Any], launch_permissions_to_remove: list[Any]
+    ) -> None:
+        """One direction at a time, and nothing to give of what others cannot decrypt."""
+        image = self.own_image(ami_id)
+        if launch_permissions_to_add and launch_permissions_to_remove:
+            raise EC2ClientError("InvalidParameterCombination", "You cannot add and remove in a single operation")
+        for one in (image.disks or {}).values() if launch_permissions_to_add else ():
+            if one.encrypted and self.is_default_key(one.kms_key_id):
+                raise EC2ClientError(
+                    "InvalidParameter", f"Snapshot {one.id} is encrypted with the EBS default key: cannot be shared"
+                )
+            if one.encrypted and {"Group": "all"} in launch_permissions_to_add:
+                raise EC2ClientError("InvalidParameter", f"Image {ami_id} is encrypted: cannot be public")
+        super().modify_image_attribute(ami_id, launch_permissions_to_add, launch_permissions_to_remove)
+
     def visible_images(self) -> Iterator[LabImage]:
         """Those in this Region that are the account's, AWS's, or shared with it."""
         yield from (one for one in self.amis.values() if isinstance(one, LabImage))
@@ -118,9 +143,7 @@ class ImageEC2(InstanceEC2):
             raise EC2ClientError(
                 "IncorrectState", f"Instance '{instance_id}' is not in the 'running' or 'stopped' state"
             )
-        for one in self.amis.values():
-            if one.name == name and one.owner_id == self.account_id:
-                raise EC2ClientError("InvalidAMIName.Duplicate", f"AMI name {name} is already in use by AMI {one.id}")
+        self._check_name(name)
         # The lab's own launches look no further than here.
         parent = self.image_of(instance.image_id)
         with self.unreal():
@@ -138,6 +161,12 @@ class ImageEC2(InstanceEC2):
         image.ebs_snapshot = image.disks[instance.root_device_name]
         image.add_tags(dict(tags.get("image", {})))
         return image
+
+    def _check_name(self, name: str) -> None:
+        """An account has one image of a name."""
+        for one in self.amis.values():
+            if one.name == name and one.owner_id == self.account_id:
+                raise EC2ClientError("InvalidAMIName.Duplicate", f"AMI name {name} is already in use by AMI {one.id}")
 
     def _disk_of(self, image: LabImage, instance: LabInstance, device: str, tags: Mapping[str, str]) -> LabSnapshot:
         made = self.create_snapshot(
@@ -159,6 +188,7 @@ class ImageEC2(InstanceEC2):
             raise InvalidAMIIdError([image_id])
         if source.state != "available":
             raise EC2ClientError("InvalidAMIID.Unavailable", f"The image ID '{image_id}' is not available")
+        self._check_name(name)
         with self.unreal():
             image = Ami(self, _new_id(), source_ami=source, name=name, description=description)
         self.snapshots.pop(image.ebs_snapshot.id, None)

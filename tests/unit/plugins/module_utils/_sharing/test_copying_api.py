@@ -81,7 +81,7 @@ def region(monkeypatch: pytest.MonkeyPatch) -> Callable[[Cloud], Any]:
         monkeypatch.setattr(api, "ec2_client", lambda *_args, **_config: there)
         monkeypatch.setattr(api, "delete_snapshot", there.delete)
         monkeypatch.setattr(cloud.time, "sleep", lambda _seconds: None)
-        return api._Region(None, SOURCE, TARGET)
+        return api.RegionOf(None, SOURCE, TARGET)
 
     return worker
 
