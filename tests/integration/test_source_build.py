@@ -125,8 +125,13 @@ def test_what_contradicts_it_is_refused_before_anything_is_made(store: Path, see
     script.play("deploy_cluster", seed, tier="source", detach="true")
     script.play("deploy_cluster", seed, tier="source", snapshot_id="snap-0123456789abcdef0")
     script.play("deploy_cluster", seed, tier="sauce")
-    detached, named, misspelt = script.run()
+    hosts = seed.parent / "hosts.ini"
+    hosts.write_text(HEAD)
+    script.arguments = ("-i", str(hosts))
+    script.play("deploy_cluster", seed, tier="source", build_host="localhost")
+    detached, named, misspelt, elsewhere = script.run()
     assert "a cluster is complete only once it has ended" in detached
     assert "snapshot_id=snap-0123456789abcdef0 means a volume that there is, and tier=source none" in named
     assert 'tier is "sauce". Expected auto, volume' in misspelt
+    assert "localhost is none of its hosts (h1). Let one of them build: -e build_host=h1" in elsewhere
     assert not (store / "volumes").exists()
