@@ -7,7 +7,9 @@ import shlex
 from pathlib import Path
 
 import pytest
-from playing import command, finished, leftovers
+from minicluster.cluster import HEAD as HEAD_NODE
+from minicluster.cluster import USER, Cluster, reason_not_to, start
+from playing import Run, command, finished, leftovers, play
 
 SEED = """\
 cluster: {name: source-test, provider: local}
@@ -135,3 +137,41 @@ def test_what_contradicts_it_is_refused_before_anything_is_made(store: Path, see
     assert 'tier is "sauce". Expected auto, volume' in misspelt
     assert "localhost is none of its hosts (h1). Let one of them build: -e build_host=h1" in elsewhere
     assert not (store / "volumes").exists()
+
+
+@pytest.mark.skipif(bool(reason_not_to()), reason=reason_not_to() or "it can be done here")
+@pytest.mark.usefixtures("store")
+def test_a_cluster_with_slurm_builds_on_its_head_beside_what_its_jobs_use(tmp_path: Path) -> None:
+    """A modulefile needs nothing from outside, which these hosts do not reach."""
+    tmp_path.chmod(0o755)
+    seed, tool = tmp_path / "seed.yaml", tmp_path / "site/mytool-1.0.lua"
+    seed.write_text(SEED.partition("software:")[0] + "software:\n  modules: [site/mytool-1.0.lua]\n")
+    tool.parent.mkdir()
+    tool.write_text('setenv("MYTOOL", "first")\n')
+    cluster = start(tmp_path / "cluster", compute=1, login=0)
+    ask = 'module load mytool && echo "$MYTOOL"'
+    job = ["srun", "--quiet", "--export=NONE", "--chdir=/", "/bin/bash", "--login", "-c", ask]
+    try:
+        # The compute node would refuse at the end what the head has built in hours.
+        cluster.run("c1", "mkdir -p /petal-test/in-the-way")
+        refused = deploy(cluster, seed)
+        assert refused.rc != 0
+        assert "/petal-test on c1 has something in it." in refused.output, refused.output
+        assert cluster.run(HEAD_NODE, "ls /var/lib/petal/volumes 2>/dev/null", check=False).strip() == ""
+        cluster.run("c1", "rm -r /petal-test/in-the-way")
+        for said in ("first", "second"):
+            tool.write_text(f'setenv("MYTOOL", "{said}")\n')
+            done = deploy(cluster, seed)
+            assert done.rc == 0, done.output
+            assert "Built: snap-" in done.output
+            assert f"checks passed for {USER}, in Slurm jobs on c1" in done.output
+            seen = cluster.popen(HEAD_NODE, ["runuser", "--login", USER, "--command", shlex.join(job)])
+            assert seen.communicate(timeout=60)[0].split() == [said]
+    finally:
+        cluster.stop()
+
+
+def deploy(cluster: Cluster, seed: Path) -> Run:
+    """Ask for a cluster whose software its head builds."""
+    inventory = ("-i", str(cluster.inventory))
+    return play("deploy_cluster", *inventory, seed=seed, tier="source", store="/var/lib/petal", verify_user=USER)
