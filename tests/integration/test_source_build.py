@@ -133,7 +133,7 @@ def test_what_contradicts_it_is_refused_before_anything_is_made(store: Path, see
     script.play("deploy_cluster", seed, tier="source", build_host="localhost")
     detached, named, misspelt, elsewhere = script.run()
     assert "a cluster is complete only once it has ended" in detached
-    assert "snapshot_id=snap-0123456789abcdef0 means a volume that there is, and tier=source none" in named
+    assert "means a volume that there is, and tier=source none: give one of them." in named
     assert 'tier is "sauce". Expected auto, volume' in misspelt
     assert "localhost is none of its hosts (h1). Let one of them build: -e build_host=h1" in elsewhere
     assert not (store / "volumes").exists()

@@ -12,15 +12,13 @@ from typing import Any
 from ansible_collections.petal.hpc.plugins.module_utils._seed.schema import TIERS
 from ansible_collections.petal.hpc.plugins.module_utils._seed.tier_rules import WITH_IMAGE, misfit
 
-#: Tiers that nothing brings to nodes yet, and why. What is not here, is.
-LATER: Mapping[str, str] = {}
 #: What each is, in a few words.
 IN_WORDS: Mapping[str, str] = {
     "auto": "left open: deploy_cluster takes what there is, a snapshot before an image",
     "volume": "on a volume that the nodes mount",
     "ami": "in the image of the nodes, which petal.hpc.build_ami makes",
     "containers": "images of containers alone, on a volume that the nodes mount",
-    "source": "built on the cluster",
+    "source": "built on hosts of the cluster where no snapshot has it",
     "hybrid": "packages of software.in_ami in the image of the nodes, the others on a volume",
 }
 #: Providers whose nodes have machine images.
@@ -58,8 +56,7 @@ def in_words(tier: str) -> str:
     >>> in_words("volume")
     'volume: on a volume that the nodes mount'
     """
-    later = f"; {LATER[tier]}" if tier in LATER else ""
-    return f"{tier}: {IN_WORDS[tier]}{later}"
+    return f"{tier}: {IN_WORDS[tier]}"
 
 
 def choose(plan: Mapping[str, Any], asked: Asked) -> Choice:
@@ -139,9 +136,6 @@ def _contradictions(plan: Mapping[str, Any], asked: Asked) -> Iterator[str]:
     if found:
         meant = f"ami={asked.image_id}" if asked.image_id else f"tier={tier}"
         yield f"{plan['name']} cannot be deployed with {meant}: {found.message}. {_sentence(found.hint)}"
-    if tier in LATER:
-        ways = "build a volume (petal.hpc.build_volume), and deploy it without tier"
-        yield f"{plan['name']} cannot be deployed with tier={tier}: {LATER[tier]}. {_sentence(ways)}"
 
 
 def _sentence(text: str) -> str:

@@ -97,13 +97,12 @@ def test_what_is_refused(about: dict[str, Any], asked: Asked, says: str) -> None
     assert says in choose(about, asked).problem
 
 
-@pytest.mark.parametrize("tier", choice.LATER)
-def test_what_comes_later_is_refused(tier: str) -> None:
-    assert "in a later release. Build a volume" in choose(plan("local"), Asked(tier=tier)).problem
-    assert choose(plan("local", tier), Asked()).problem
+def test_what_is_built_on_the_cluster_needs_nothing_that_is_there() -> None:
+    """Whether its hosts can build it is what the role source_build looks at."""
+    for found in (choose(plan("local"), Asked(tier="source")), choose(plan("local", "source"), Asked())):
+        assert (found.tier, found.there, found.image, found.problem) == ("source", True, False, "")
 
 
 def test_each_has_words() -> None:
     assert sorted(choice.IN_WORDS) == sorted(TIERS)
     assert in_words("hybrid").startswith("hybrid: packages of software.in_ami in the image")
-    assert all(why in in_words(tier) for tier, why in choice.LATER.items())
