@@ -11,6 +11,7 @@ of the stack are records; the head node that its update looks for is an instance
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,8 +27,9 @@ from ec2lab import roots
 from ec2lab.client import Client
 from ec2lab.settings import ACCOUNT, OTHER_ACCOUNT, Delays, Settings
 from ec2lab.testing import Cloud, inside, wait_for, why_not
+from iam_policy import Policy, compare
 from pcluster_samples import HOST, plain
-from playing import Run, play
+from playing import ROOT, Run, play
 
 from ansible_collections.petal.hpc.plugins.module_utils._image.record import described
 from ansible_collections.petal.hpc.plugins.module_utils._seed.fingerprint import fingerprint
@@ -302,3 +304,41 @@ def test_a_cluster_whose_nodes_have_the_software_in_their_image(lab: Client, sit
     assert again.rc == 0, again.output
     deleted = site.play("delete_cluster")
     assert deleted.rc == 0, deleted.output
+
+
+def test_without_a_snapshot_it_is_the_image_and_without_both_it_is_said_what_each_tier_takes(
+    lab: Client, site: Site
+) -> None:
+    """Behind the test of images, whose newest one is still there; alone it makes one."""
+    if not site.cloud.ec2.describe_images(Owners=["self"])["Images"]:
+        image(site, site.cloud, "alone", "3.16.1")
+    lab.clear_calls()
+    done = site.play("deploy_cluster", "--check")
+    assert done.rc == 0, done.output
+    assert f"Tier volume: {site.snapshot_id} has the software" in done.output
+    # ParallelCluster itself looks at images; for one with the software nobody does.
+    assert not [call for call in lab.calls(action="DescribeImages") if "petal:" in str(call["parameters"])]
+    site.cloud.ec2.delete_snapshot(SnapshotId=site.snapshot_id)
+    done = site.play("deploy_cluster", "--check")
+    assert done.rc == 0, done.output
+    assert [call for call in lab.calls(action="DescribeImages") if "petal:" in str(call["parameters"])]
+    assert "has the software, and no snapshot has it" in done.output
+    for one in site.cloud.ec2.describe_images(Owners=["self"])["Images"]:
+        site.cloud.ec2.deregister_image(ImageId=one["ImageId"])
+    lab.clear_calls()
+    refused = site.play("deploy_cluster", "--check")
+    assert refused.rc != 0
+    for said in (
+        "Nothing is built of quickstart (sha256:",
+        "No image either: ",
+        r"/volume +takes +.*at most 12h \(software.build.timeout\); no earlier build of quickstart tells how long",
+        r"/costs +at most [0-9.]+ USD for 12.0 h, the time-out.*; the snapshot at most [0-9.]+ USD a month \(",
+        r"/start +ansible-playbook petal.hpc.build_volume -e seed=",
+        r"/ami +takes +",
+        r"/; the image at most [0-9.]+ USD a month beside it",
+        r"/then +ansible-playbook petal.hpc.deploy_cluster -e seed=.* -e tier=ami",
+        r"/containers +no +the seed has no images in software.containers",
+    ):
+        found = re.search(said[1:], refused.output) if said.startswith("/") else said in refused.output
+        assert found, (said, refused.output)
+    assert compare(Policy.read(ROOT / "docs" / "iam" / "deployer.json"), lab.calls()).denied == []

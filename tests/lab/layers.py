@@ -47,7 +47,6 @@ PACKAGES = (
     "_registry",
     "_lookup",
     "_image",
-    "_tiers",
     "_sharing",
     "_audit",
     "_exchange",
@@ -57,6 +56,7 @@ PACKAGES = (
     "_spack",
     "_base",
     "_report",
+    "_tiers",
     "_pcluster",
 )
 

@@ -27,6 +27,7 @@ SEEN = {
     "petal_seed_valid",
     "petal_snapshots",
     "petal_tier",
+    "petal_tiers",
     "petal_uses",
     "petal_verified",
 }
