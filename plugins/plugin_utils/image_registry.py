@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -26,6 +27,16 @@ except ImportError:
 PATIENCE = 60.0
 #: Bytes of the configuration of an image, at most.
 LARGEST = 8 * 1024**2
+#: Bytes of a manifest, at most: no registry has to take larger ones, OCI Distribution Specification.
+LARGEST_MANIFEST = 4 * 1024**2
+PIECE = 64 * 1024
+#: Kinds of manifests that are understood.
+KINDS = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+)
 #: What becomes of an answer that has other types than a manifest has, or is nested without an end.
 _NO_ANSWER = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError)
 
@@ -75,26 +86,30 @@ def _resolved(session: Any, meant: images.Reference, architecture: str, what: st
     if meant.kind == images.ORAS:
         manifests.sif(manifest, what)
     else:
-        config = b"".join(_pieces(session.pull_blob(manifest["config"]["digest"]), what))
+        config = b"".join(_pieces(session.pull_blob(manifest["config"]["digest"]), what, "configuration", LARGEST))
         manifests.fits(json.loads(config), architecture, what)
     return {"digest": digest, "size": manifests.size(manifest)}
 
 
 def _manifest(session: Any, name: str, what: str) -> tuple[str, dict[str, Any]]:
-    _text, response = session.get_manifest_and_response(name)
-    digest = f"sha256:{hashlib.sha256(response.content).hexdigest()}"
+    # What asks for a manifest in dxf reads all that comes; this is what it asks by.
+    asked = {"headers": {"Accept": ", ".join(KINDS)}, "stream": True}
+    response = session._request("get", f"manifests/{name}", **asked)
+    with contextlib.closing(response):
+        content = b"".join(_pieces(response.iter_content(PIECE), what, "manifest", LARGEST_MANIFEST))
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
     said = name if name.startswith("sha256:") else response.headers.get("Docker-Content-Digest", digest)
     if said != digest:
         raise PetalError(f"{what}: the registry gave a manifest with the digest {digest} for {said}: nothing was used")
-    return digest, manifests.read(response.content, what)
+    return digest, manifests.read(content, what)
 
 
-def _pieces(pieces: Any, what: str) -> Any:
+def _pieces(pieces: Any, what: str, part: str, most: int) -> Any:
     got = 0
     for piece in pieces:
         got += len(piece)
-        if got > LARGEST:
-            raise PetalError(f"{what} has a configuration of more than {LARGEST >> 20} MiB: this is no image")
+        if got > most:
+            raise PetalError(f"{what} has a {part} of more than {most >> 20} MiB: this is no image. Look at the name")
         yield piece
 
 
