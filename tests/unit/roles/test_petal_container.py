@@ -36,3 +36,34 @@ def test_a_program_that_is_called_as_what_runs_it_does_not_run_itself(tmp_path: 
     )
     assert (done.returncode, done.stderr, called.exists()) == (0, "", False)
     assert done.stdout.startswith(f"ran by {runtime}: ") and done.stdout.endswith(f"{image} tool a b\n")
+
+
+@pytest.mark.parametrize(
+    ("gpu", "devices", "option"),
+    [
+        ("yes", "nvidiactl", "--nv"),
+        ("yes", "kfd", "--rocm"),
+        ("yes", "nvidiactl kfd", "--nv"),
+        ("yes", "", ""),
+        ("no", "nvidiactl", ""),
+    ],
+)
+def test_a_node_gives_the_gpus_that_it_has_to_who_asks(tmp_path: Path, gpu: str, devices: str, option: str) -> None:
+    image = tmp_path / "containers/images/sha256/ab.sqsh"
+    runtime, launcher = tmp_path / "containers/apptainer/bin/apptainer", tmp_path / "containers/bin/petal-container"
+    for file in (image, runtime, launcher):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(0o755)
+    template = "containers/templates/petal-container.j2"
+    launcher.write_text(render(template, containers_mount_dir=str(tmp_path), containers_binds=[]))
+    runtime.write_text('#!/bin/sh\necho "$*"\n')
+    # A /dev of its own, with devices that no machine of the tests has.
+    inside = 'mount -t tmpfs none /dev && : >/dev/null; for one in $2; do : >"/dev/$one"; done; exec "$0" ab $1 -- tool'
+    words = ["unshare", "--map-root-user", "--mount", "sh", "-c", inside, str(launcher)]
+    if subprocess.run([*words[:3], "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no user namespaces here")
+    asked = "--gpu" if gpu == "yes" else ""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    done = subprocess.run([*words, asked, devices], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [word for word in done.stdout.split() if word in ("--nv", "--rocm")] == ([option] if option else [])
