@@ -25,7 +25,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,7 @@ class Here:
         file = self.directory / f"{tier}.yaml"
         volume = {"name": "software", "mount_dir": "/shared", "ebs_settings": {"size": 2}}
         cluster = {"name": f"tiers-{tier}", "provider": "local"}
-        data = {"cluster": cluster, "shared_storage": [volume], "software": given}
+        data = {"cluster": cluster, "tier": tier, "shared_storage": [volume], "software": given}
         file.write_text(yaml.safe_dump(data))
         return file
 
@@ -106,9 +106,9 @@ class Here:
         return play(playbook, *arguments, "-e", json.dumps(given), seed=seed, store=store, timeout=3000)
 
     @contextlib.contextmanager
-    def cluster(self, tier: str) -> Iterator[Cluster]:
-        """A mini cluster with one compute node."""
-        running = start(self.directory / f"cluster-{tier}", compute=1)
+    def cluster(self, tier: str, of_head: Sequence[Path] = ()) -> Iterator[Cluster]:
+        """A mini cluster with one compute node; ``of_head``: directories of this machine that its head has too."""
+        running = start(self.directory / f"cluster-{tier}", compute=1, of_head=of_head)
         try:
             yield running
         finally:
@@ -143,6 +143,19 @@ def containers(here: Here) -> str:
     must(here.play("build_volume", "containers", **more), "Built: ")
     with here.cluster("containers") as cluster:
         must(here.play("deploy_cluster", "containers", "-i", str(cluster.inventory)))
+        return here.loaded(cluster)
+
+
+def source(here: Here) -> str:
+    """Built by the head of the cluster itself, which keeps the snapshot: the next run finds it."""
+    here.seed("source", software())
+    kept = [here.directory / name for name in ("own", "store-source")]
+    for place in kept:
+        place.mkdir(exist_ok=True)
+    with here.cluster("source", [*kept, spack_at_hand.MIRROR]) as cluster:
+        at = ("-i", str(cluster.inventory))
+        must(here.play("deploy_cluster", "source", *at), "Built: snap-")
+        must(here.play("deploy_cluster", "source", *at), "has this fingerprint already: nothing is built")
         return here.loaded(cluster)
 
 
@@ -225,7 +238,7 @@ def ami(there: There) -> str:
 
 # -- all of it --------------------------------------------------------------------------------------------------------
 
-HERE: tuple[Callable[[Here], str], ...] = (volume, containers)
+HERE: tuple[Callable[[Here], str], ...] = (volume, containers, source)
 THERE: tuple[Callable[[There], str], ...] = (ami,)
 
 
