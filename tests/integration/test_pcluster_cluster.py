@@ -342,3 +342,10 @@ def test_without_a_snapshot_it_is_the_image_and_without_both_it_is_said_what_eac
         found = re.search(said[1:], refused.output) if said.startswith("/") else said in refused.output
         assert found, (said, refused.output)
     assert compare(Policy.read(ROOT / "docs" / "iam" / "deployer.json"), lab.calls()).denied == []
+    # Who may not ask for images has the table all the same.
+    lab.fault("error", action="DescribeImages", code="UnauthorizedOperation", status=403, message="no", times=50)
+    refused = site.play("deploy_cluster", "--check")
+    lab.clear_faults()
+    assert "No image either: nobody could look for one: " in refused.output
+    assert re.search(r"volume +takes +", refused.output), refused.output
+    assert "the image at most an unknown number of USD a month" in refused.output
