@@ -17,8 +17,11 @@ from ansible_collections.petal.hpc.plugins.module_utils._report.model import sec
 from ansible_collections.petal.hpc.plugins.module_utils._seed.asked import specs
 from ansible_collections.petal.hpc.plugins.module_utils._seed.schema import TIERS
 from ansible_collections.petal.hpc.plugins.module_utils._seed.tier_rules import misfit
-from ansible_collections.petal.hpc.plugins.module_utils._tiers.choice import LATER
 
+#: Tiers that a provider's clusters do not have in this release, and why.
+_NOT_ON: Mapping[tuple[str, str], str] = {
+    ("source", "aws"): "a ParallelCluster does not build its own software in this release",
+}
 #: A build's id begins with the moment at which it began.
 _BEGAN = re.compile(r"([0-9]{8}T[0-9]{6}Z)-")
 _WIDTH = 12
@@ -70,8 +73,9 @@ def rows(plan: Mapping[str, Any], known: Known) -> list[Row]:
 
 def _row(tier: str, plan: Mapping[str, Any], known: Known) -> Row:
     unfit = misfit(tier, str(plan["provider"]), plan["seed"]["software"])
-    if unfit or tier in LATER:
-        return Row(tier, unfit.message if unfit else LATER[tier])
+    missing = _NOT_ON.get((tier, str(plan["provider"])), "")
+    if unfit or missing:
+        return Row(tier, unfit.message if unfit else missing)
     costs, build_usd, month_usd = _costs(tier, plan, known)
     return Row(tier, "", _takes(tier, plan, known), costs, tuple(_start(tier, plan)), build_usd, month_usd)
 
@@ -127,9 +131,9 @@ def _costs(tier: str, plan: Mapping[str, Any], known: Known) -> tuple[str, float
 
 def _start(tier: str, plan: Mapping[str, Any]) -> Iterator[str]:
     arguments = str(plan["seed_arguments"])
-    if tier != "source":
-        with_image = tier in ("ami", "hybrid")
-        yield f"ansible-playbook petal.hpc.{'build_ami' if with_image else 'build_volume'} {arguments}"
+    made_by = {"ami": ["build_ami"], "hybrid": ["build_ami", "build_volume"], "source": []}
+    for playbook in made_by.get(tier, ["build_volume"]):
+        yield f"ansible-playbook petal.hpc.{playbook} {arguments}"
     # Beside an image there is the snapshot that it was made of, which goes before it.
     asked = f" -e tier={tier}" if tier in ("ami", "source") and plan["seed"]["tier"] != tier else ""
     yield f"ansible-playbook petal.hpc.deploy_cluster {arguments}{asked}"

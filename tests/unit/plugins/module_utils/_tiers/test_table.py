@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from ansible_collections.petal.hpc.plugins.module_utils._tiers import table
-from ansible_collections.petal.hpc.plugins.module_utils._tiers.choice import LATER
 from ansible_collections.petal.hpc.plugins.module_utils._tiers.table import Known, lines, rows
 
 SUMS = {
@@ -112,9 +111,17 @@ def test_a_build_that_does_not_tell_how_long_it_took(former: dict[str, Any]) -> 
     assert "took 1 h 24 min" in row("volume", plan(), Known(former=(former, FORMER))).takes
 
 
-@pytest.mark.parametrize("tier", LATER)
-def test_what_comes_later_is_not_possible(tier: str) -> None:
-    assert row(tier, plan("local")).not_possible == LATER[tier]
+def test_what_a_provider_does_not_have_is_not_possible() -> None:
+    assert "does not build its own software in this release" in row("source", plan()).not_possible
+    assert row("source", plan("local")).start == (
+        "ansible-playbook petal.hpc.deploy_cluster -e seed=bio.yaml -e tier=source",
+    )
+
+
+def test_a_hybrid_is_built_in_two_steps() -> None:
+    assert [command.split()[1] for command in row("hybrid", plan(in_ami=["gcc"])).start] == [
+        *("petal.hpc.build_ami", "petal.hpc.build_volume", "petal.hpc.deploy_cluster"),
+    ]
 
 
 def test_images_of_containers_alone() -> None:
