@@ -39,6 +39,8 @@ options:
     description:
       - What counts in place of the seed's own, so that one seed serves many clusters. A mapping with C(cluster_name),
         C(os), C(region), and C(name), the name of the build, by default the cluster's. Empty texts are nothing.
+      - With C(part) V(ami) the seed is what C(petal.hpc.build_ami) makes of it, which of a hybrid seed is the
+        part in the image.
       - What is wrong about one is reported with the seed's problems, as C(extra variable os).
     type: raw
     version_added: "0.1.0"
@@ -210,6 +212,16 @@ modulefiles:
       description: What the volume's manifest says of them.
       type: list
       elements: dict
+hybrid:
+  description:
+    - Of a hybrid seed what is in the image, C(specs), C(mount_dir) of what build_ami puts there, C(ami) that the seed
+      names, and where it names none C(plan), what the roles go by for that part. Empty for any other seed.
+  returned: success
+  type: dict
+part:
+  description: V(ami) where this is the part of a hybrid seed that is in the image; empty otherwise.
+  returned: success
+  type: str
 fingerprint_input:
   description: What the fingerprint is the digest of.
   returned: success

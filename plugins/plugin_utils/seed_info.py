@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._core.names import build
 from ansible_collections.petal.hpc.plugins.module_utils._run.variables import command_line
 from ansible_collections.petal.hpc.plugins.module_utils._seed import (
     fingerprint,
+    hybrid,
     images,
     inputs,
     site,
@@ -85,48 +87,96 @@ def describe(arguments: Mapping[str, Any], playbook_dir: str, extra: Mapping[str
     here = this_host()
     host = Host.named(options.get("host_os") or here.os, options.get("host_architecture") or here.architecture)
     name, problems = site.build_name(options.get("overrides") or {})
+    part, more = site.build_part(options.get("overrides") or {})
+    problems += more
     try:
         seed = Seed.from_mapping(document.data, host, document.source, instance_types.sold)
     except SeedError as error:
         raise SeedError([*problems, *error.problems], error.source) from error
+    of_image = part == site.PART_OF_AMI and hybrid.is_one(seed)
+    if of_image and hybrid.foreign_image(seed):
+        problems.append(_FOREIGN)
     if problems:
         raise SeedError(problems, document.source.file)
     _refuse_overruled_settings(seed, extra or {})
-    files = site_files.read(seed, document.source)
-    mirror_dir = options.get("mirror_dir") or ""
-    compared, doubts = package_index.compare(document.data, seed, document.source, mirror_dir, files.packages)
-    refs = {name: commit for name, commit in (options.get("resolved_refs") or {}).items() if commit}
-    decided = inputs.resolve(options.get("inputs") or {}, seed, files.digests)
-    wanted = Host(seed.cluster.os, seed.cluster.architecture)
-    again = {name: value for name, value in (extra or {}).items() if name in (*inputs.NAMES, *PLACES)}
-    found = {
-        "name": name or seed.cluster.name,
-        "arguments": command_line({"seed": options["path"], **(options.get("overrides") or {}), **again}),
-        "seed": seed.to_dict(),
-        "fingerprint": fingerprint.fingerprint(seed, refs, decided),
-        "older_fingerprints": fingerprint.older(seed, refs, decided),
-        "fingerprint_input": fingerprint.content(seed, refs, decided),
-        "unresolved": fingerprint.unresolved(seed, refs, decided),
-        "inputs": decided.to_dict(),
-        "modulefiles": files.modulefiles(),
-        "recipes": _recipes(seed, document.source.file, files.digests, refs),
-        "containers": _containers(seed, document.source.file, decided, refs),
-        "moving_images": fingerprint.moving_images(seed),
-        "spack_settings": spack_settings.variables(seed.software.spack.config, decided.settings),
-        # A build host on AWS is made for the seed, and shows what it is when it answers.
-        "host_mismatch": mismatch(wanted, host) if seed.cluster.provider == "local" else "",
-        "compatible_os": list(compatible_os(wanted.os)),
-        "software_volume": _volume(seed.software_volume),
-        "build_timeout_s": seed.software.build.timeout_seconds,
-        # The worker that runs this is a child of the ansible-playbook process.
-        "controller": process_identity(os.getppid()),
+    compared, doubts = package_index.compare(
+        document.data,
+        seed,
+        document.source,
+        options.get("mirror_dir") or "",
+        site_files.read(seed, document.source).packages,
+    )
+    told = {
         "packages_compared": compared,
         "warnings": [
             f"{problem}; {problem.hint}" if problem.hint else str(problem)
             for problem in sorted([*seed.warnings, *doubts], key=lambda problem: problem.line or 0)
         ],
     }
-    return {**found, "plan": plan_of(found)}
+    run = _Run(options, document, host, extra or {})
+    if of_image:
+        return {**run.describe(hybrid.image_part(seed), name or hybrid.name_of_image(seed), of_image), **told}
+    found = run.describe(seed, name or seed.cluster.name)
+    if hybrid.is_one(seed):
+        image = None
+        if not hybrid.foreign_image(seed):
+            image = run.describe(hybrid.image_part(seed), hybrid.name_of_image(seed), of_image=True)
+        found["hybrid"] = {**hybrid.described(seed), "plan": image and image["plan"]}
+        found["plan"] = plan_of(found)
+    return {**found, **told}
+
+
+_FOREIGN = Problem(
+    "compute.custom_ami",
+    "the seed names the image that has the packages of software.in_ami: there is none to build",
+    hint="leave it out, and petal.hpc.build_ami makes an image with them",
+)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What a seed is described with."""
+
+    options: Mapping[str, Any]
+    document: Document
+    host: Host
+    extra: Mapping[str, Any]
+
+    def describe(self, seed: Seed, name: str, of_image: bool = False) -> dict[str, Any]:
+        """All that follows from a seed. of_image: whether it is the part of a hybrid that lives in an image."""
+        options, source = self.options, self.document.source
+        files = site_files.read(seed, source)
+        refs = {name: commit for name, commit in (options.get("resolved_refs") or {}).items() if commit}
+        decided = inputs.resolve(options.get("inputs") or {}, seed, files.digests)
+        wanted = Host(seed.cluster.os, seed.cluster.architecture)
+        again = {name: value for name, value in self.extra.items() if name in (*inputs.NAMES, *PLACES)}
+        overrides = {key: value for key, value in (options.get("overrides") or {}).items() if key != site.PART}
+        part = {site.PART: site.PART_OF_AMI} if of_image else {}
+        found = {
+            "name": name,
+            "arguments": command_line({"seed": options["path"], **overrides, **part, **again}),
+            "seed": seed.to_dict(),
+            "fingerprint": fingerprint.fingerprint(seed, refs, decided),
+            "older_fingerprints": fingerprint.older(seed, refs, decided),
+            "fingerprint_input": fingerprint.content(seed, refs, decided),
+            "unresolved": fingerprint.unresolved(seed, refs, decided),
+            "inputs": decided.to_dict(),
+            "modulefiles": files.modulefiles(),
+            "recipes": _recipes(seed, source.file, files.digests, refs),
+            "containers": _containers(seed, source.file, decided, refs),
+            "moving_images": fingerprint.moving_images(seed),
+            "spack_settings": spack_settings.variables(seed.software.spack.config, decided.settings),
+            # A build host on AWS is made for the seed, and shows what it is when it answers.
+            "host_mismatch": mismatch(wanted, self.host) if seed.cluster.provider == "local" else "",
+            "compatible_os": list(compatible_os(wanted.os)),
+            "software_volume": _volume(seed.software_volume),
+            "build_timeout_s": seed.software.build.timeout_seconds,
+            # The worker that runs this is a child of the ansible-playbook process.
+            "controller": process_identity(os.getppid()),
+            "hybrid": {},
+            "part": site.PART_OF_AMI if of_image else "",
+        }
+        return {**found, "plan": plan_of(found)}
 
 
 def _recipes(seed: Seed, file: str, digests: Mapping[str, str], refs: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -196,6 +246,8 @@ def plan_of(found: Mapping[str, Any]) -> dict[str, Any]:
         "host_mismatch",
         "compatible_os",
         "controller",
+        "hybrid",
+        "part",
     )
     return {
         **{key: found[key] for key in same},
@@ -223,7 +275,7 @@ def read_seed(options: Mapping[str, Any], playbook_dir: str) -> Document:
     """
     document = read_seed_file(find_seed(options["path"], playbook_dir))
     given = options.get("overrides") or {}
-    known = [*site.OVERRIDES, site.NAME]
+    known = [*site.OVERRIDES, site.NAME, site.PART]
     if not isinstance(given, Mapping) or set(given) - set(known):
         raise SeedError([Problem("overrides", "it is no mapping with " + ", ".join(known))], document.source.file)
     data, source = site.overridden(document.data, document.source, given)

@@ -32,6 +32,7 @@ from pcluster_samples import HOST, plain
 from playing import ROOT, Run, play
 
 from ansible_collections.petal.hpc.plugins.module_utils._image.record import described
+from ansible_collections.petal.hpc.plugins.module_utils._seed import hybrid
 from ansible_collections.petal.hpc.plugins.module_utils._seed.fingerprint import fingerprint
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
 
@@ -53,13 +54,14 @@ def lab() -> Iterator[Client]:
 class Site:
     """A controller with a seed whose software is in a snapshot of its account."""
 
-    def __init__(self, directory: Path, name: str = "quickstart") -> None:
+    def __init__(self, directory: Path, name: str = "quickstart", **software: Any) -> None:
         self.directory = directory
         self.name = name
         self.cloud = Cloud(directory)
         self.cloud.set_up()
         data = plain("quickstart.yaml")
         data["cluster"]["name"] = name
+        data["software"].update(software)
         self.seed = directory / f"{name}.yaml"
         self.seed.write_text(yaml.safe_dump(data))
         seed = Seed.from_mapping(data, HOST)
@@ -75,7 +77,8 @@ class Site:
         self.snapshot_id = self.cloud.snapshot(volume, TagSpecifications=[specification])
         zone = {"Name": "availability-zone", "Values": ["us-east-1a"]}
         self.subnet = self.cloud.ec2.describe_subnets(Filters=[zone])["Subnets"][0]["SubnetId"]
-        self.cloud.session.client("s3").create_bucket(Bucket=BUCKET)
+        if BUCKET not in str(self.cloud.session.client("s3").list_buckets()["Buckets"]):
+            self.cloud.session.client("s3").create_bucket(Bucket=BUCKET)
 
     def play(self, playbook: str, *arguments: str, **more: Any) -> Run:
         """Run a playbook with all that a site says."""
@@ -238,6 +241,7 @@ def test_from_creation_to_deletion(lab: Client, site: Site) -> None:
 def image(site: Site, cloud: Cloud, name: str, release: str) -> str:
     """An image in an account as build_ami makes one; what is in it does not matter here."""
     seed = Seed.from_mapping(yaml.safe_load(site.seed.read_text()), HOST)
+    seed = hybrid.image_part(seed) if hybrid.is_one(seed) else seed
     host = cloud.launch(InstanceType="t3.large")
     cloud.ec2.stop_instances(InstanceIds=[host["InstanceId"]])
     cloud.until(host["InstanceId"], "stopped")
@@ -349,3 +353,26 @@ def test_without_a_snapshot_it_is_the_image_and_without_both_it_is_said_what_eac
     assert "No image either: nobody could look for one: " in refused.output
     assert re.search(r"volume +takes +", refused.output), refused.output
     assert "the image at most an unknown number of USD a month" in refused.output
+
+
+def test_a_cluster_of_a_hybrid_seed_has_image_and_volume(lab: Client, tmp_path: Path) -> None:
+    lab.clear_faults()
+    site = Site(tmp_path, "hybrid", in_ami=["cmake@3.24"])
+    refused = site.play("deploy_cluster")
+    assert refused.rc != 0
+    said = " ".join(refused.output.split())
+    assert "hybrid uses packages of an image (cmake@3.24), and none with them (sha256:" in said, said[:1500]
+    assert "Build it first: ansible-playbook petal.hpc.build_ami -e seed=" in said
+    mine = image(site, site.cloud, "hybrid", "3.16.1")
+    refused = site.play("deploy_cluster", tier="volume")
+    assert refused.rc != 0
+    assert "which is the tier hybrid" in refused.output
+    done = site.play("deploy_cluster")
+    assert done.rc == 0, done.output
+    assert "Tier hybrid: the seed has packages of the nodes' image, software.in_ami" in done.output
+    config = yaml.safe_load((site.directory / "cluster.yaml").read_text())
+    assert config["Image"] == {"Os": "alinux2023", "CustomAmi": mine}
+    assert config["SharedStorage"][0]["EbsSettings"]["SnapshotId"] == site.snapshot_id
+    assert "deprecated" not in done.output
+    deleted = site.play("delete_cluster")
+    assert deleted.rc == 0, deleted.output

@@ -57,6 +57,7 @@ KNOWN: dict[str, tuple[str, int]] = {
     "module_utils/_spack/command_api.py": (f"{OURS}; {VOLUME}", 7),
     "module_utils/_spack/records_api.py": (OURS, 1),
     "module_utils/_spack/solutions_api.py": (f"{OURS}; {KERNEL}; {VOLUME}", 4),
+    "module_utils/_spack/scripts/externals.py": ("directories of a moment", 2),
     "module_utils/_spack/scripts/carry.py": (f"{OURS}; {VOLUME}", 2),
     "module_utils/_spack/scripts/grounds.py": (OURS, 1),
     "module_utils/_spack/scripts/farm_host.py": (f"{OURS}, on a file system that all nodes have", 2),

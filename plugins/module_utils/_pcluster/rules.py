@@ -511,7 +511,8 @@ def login_nodes_may_read(case: Case) -> Iterator[Finding]:
 
 
 def custom_ami_is_legacy(case: Case) -> Iterator[Finding]:
-    if get(case.config, "Image", "CustomAmi") and get(case.config, "Image", "Os") not in WITHOUT_IMAGE:
+    usual = get(case.config, "Image", "Os") in WITHOUT_IMAGE or case.seed.software.in_ami
+    if get(case.config, "Image", "CustomAmi") and not usual:
         yield Finding(
             ("Image", "CustomAmi"),
             "images with software inside are the legacy tier and deprecated",

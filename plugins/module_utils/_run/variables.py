@@ -39,6 +39,7 @@ EXTRA_VARIABLES = frozenset(
         "name",
         "build_instance",
         "on_demand",
+        "part",
         "registry",
         # on AWS
         "subnet_id",

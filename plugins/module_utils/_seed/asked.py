@@ -13,7 +13,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed import spec
 
 def specs(software: Mapping[str, Any]) -> list[str]:
     """The specs of a seed's ``software``, as Seed.to_dict has it: what must be built is installed as well, and so is
-    the MPI of a stack. Each is there once.
+    the MPI of a stack; what is in the image has its module on the volume. Each is there once.
     """
     found = specs_of(software, "")
     for stack in software.get("stacks", ()):
@@ -24,7 +24,8 @@ def specs(software: Mapping[str, Any]) -> list[str]:
 def specs_of(software: Mapping[str, Any], name: str) -> list[str]:
     """Those of one stack by its name; of none where that is empty. Raises KeyError where there is no such stack."""
     if not name:
-        return list(dict.fromkeys([*software["spack_packages"], *software["build_from_source"]]))
+        lists = (software.get("in_ami", ()), software["spack_packages"], software["build_from_source"])
+        return list(dict.fromkeys(text for one in lists for text in one))
     stack = {one["name"]: one for one in software.get("stacks", ())}[name]
     return with_mpi(stack["mpi"], stack["packages"])
 

@@ -15,6 +15,7 @@ from typing import Any
 from ansible_collections.petal.hpc.plugins.module_utils._core.fingerprint import digest
 from ansible_collections.petal.hpc.plugins.module_utils._seed import (
     grammar,
+    hybrid,
     images,
     inputs,
     modulefiles,
@@ -79,7 +80,7 @@ def unresolved(seed: Seed, resolved_refs: Mapping[str, str] | None = None, site:
 def _spack(seed: Seed, resolved_refs: Mapping[str, str], site: Inputs) -> dict[str, Any] | None:
     """What Spack puts on the volume; None where it is not used, whatever its settings are."""
     software = seed.software
-    specs = software.spack_packages or software.build_from_source or software.stacks
+    specs = software.spack_packages or software.build_from_source or software.stacks or software.in_ami
     if not specs and site.lmod_method != "spack":
         return None
     return {
@@ -88,6 +89,7 @@ def _spack(seed: Seed, resolved_refs: Mapping[str, str], site: Inputs) -> dict[s
         **_asked(
             build_from_source=sorted(software.build_from_source),
             in_ami=sorted(software.in_ami),
+            image=_image(seed, resolved_refs, site),
             stacks=_stacks(seed),
             recipes=dict(site.recipes),
             settings=site.of("spack"),
@@ -95,6 +97,13 @@ def _spack(seed: Seed, resolved_refs: Mapping[str, str], site: Inputs) -> dict[s
             repositories=_repositories(seed, resolved_refs, site),
         ),
     }
+
+
+def _image(seed: Seed, resolved_refs: Mapping[str, str], site: Inputs) -> str:
+    """The image whose packages the volume uses: by what its part of a hybrid seed is, or by its id if it is foreign."""
+    if not hybrid.is_one(seed):
+        return ""
+    return hybrid.foreign_image(seed) or fingerprint(hybrid.image_part(seed), resolved_refs, site)
 
 
 def _stacks(seed: Seed) -> list[dict[str, Any]]:

@@ -376,7 +376,11 @@ def _storage(entry: Mapping[str, Any], provider: str) -> Storage:
 
 def _software(entry: Mapping[str, Any], draft: drafts.Draft) -> Software:
     packages = _specs(entry, "spack_packages")
-    compiler = spec.canonical(entry["compiler"]) if "compiler" in entry else _first_compiler(packages)
+    compiler = (
+        spec.canonical(entry["compiler"])
+        if "compiler" in entry
+        else _first_compiler((*_specs(entry, "in_ami"), *packages))
+    )
     cache = entry.get("binary_cache")
     target = platforms.DEFAULT_TARGETS[draft.architecture]
     instance_type = platforms.DEFAULT_BUILD_INSTANCES[draft.architecture]

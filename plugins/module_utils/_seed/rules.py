@@ -29,10 +29,11 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.software_rules imp
     compiler_is_one,
     environments_once,
     hashes_are_fleeting,
+    image_is_of_aws,
     modulefiles_have_names_of_their_own,
     modulefiles_hide_packages,
     names_once,
-    not_yet,
+    one_place_for_a_package,
     own_image_is_named,
     packages_once,
     recipes_are_somewhere,
@@ -119,7 +120,9 @@ def queue_counts(seed: Draft) -> Iterator[Finding]:
 
 
 def custom_ami_is_legacy(seed: Draft) -> Iterator[Finding]:
-    if seed.get("compute", "custom_ami") and seed.os not in platforms.WITHOUT_IMAGE:
+    # Of a hybrid seed it is the image that the volume is built against.
+    hybrid = seed.get("software", "in_ami")
+    if seed.get("compute", "custom_ami") and seed.os not in platforms.WITHOUT_IMAGE and not hybrid:
         yield Finding(
             ("compute", "custom_ami"),
             "images with software inside are the legacy tier and deprecated",
@@ -180,7 +183,8 @@ RULES: tuple[tuple[str, Rule], ...] = (
     (ERROR, environments_once),
     (ERROR, modulefiles_have_names_of_their_own),
     (WARNING, modulefiles_hide_packages),
-    (ERROR, not_yet),
+    (ERROR, image_is_of_aws),
+    (ERROR, one_place_for_a_package),
     (ERROR, own_image_is_named),
     (ERROR, spack_is_of_today),
     (ERROR, recipes_are_somewhere),

@@ -32,6 +32,10 @@ OPPOSITES: Mapping[str, Mapping[Any, bool]] = {
 }
 #: The extra variable with the name of a build, which is that of the cluster otherwise.
 NAME = "name"
+#: The extra variable that says which part of a hybrid seed is meant: its volume, or what build_ami makes of it.
+PART = "part"
+PART_OF_AMI = "ami"
+_PARTS = ("volume", PART_OF_AMI)
 
 
 def overridden(data: Any, source: SourceMap, given: Mapping[str, Any]) -> tuple[Any, SourceMap]:
@@ -75,6 +79,15 @@ def build_name(given: Mapping[str, Any]) -> tuple[str | None, list[Problem]]:
         return None, []
     report = Report()
     return schema.BUILD_NAME.check(value, (f"extra variable {NAME}",), report), report.problems
+
+
+def build_part(given: Mapping[str, Any]) -> tuple[str, list[Problem]]:
+    """The part of a hybrid seed that is meant, and what is wrong about it."""
+    value = given.get(PART) or _PARTS[0]
+    if value in _PARTS:
+        return str(value), []
+    expected = "volume, or ami, which is what petal.hpc.build_ami makes of the seed"
+    return _PARTS[0], [Problem(f"extra variable {PART}", "a seed has no such part", str(value), expected)]
 
 
 def _put(data: Any, source: SourceMap, path: Path, value: Any, origin: str) -> tuple[Any, SourceMap]:

@@ -14,15 +14,10 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.drafts import Draf
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Path
 from ansible_collections.petal.hpc.plugins.module_utils._seed.versions import GitRef
 
-#: Keys that nothing acts on yet, and what they would bring. A seed that asks for it is refused: a volume without it
-#: would be a lie.
-LATER = {
-    ("software", "in_ami"): "packages inside an image",
-}
 #: Versions of Spack packages that stand for whatever is newest. Source: Spack, "infinity versions".
 MOVING_VERSIONS = frozenset({"develop", "main", "master", "head", "trunk", "stable", "nightly"})
 #: Lists of specs that are installed, and what else puts something on the volume.
-_INSTALLED = ("spack_packages", "build_from_source")
+_INSTALLED = ("spack_packages", "build_from_source", "in_ami")
 _OTHERS = ("stacks", "containers", "python_environments", "modules")
 
 
@@ -36,11 +31,28 @@ def something_to_install(seed: Draft) -> Iterator[Finding]:
         yield Finding(("software",), "there is nothing to install: the volume will be empty")
 
 
-def not_yet(seed: Draft) -> Iterator[Finding]:
-    for path, what in LATER.items():
-        if seed.get(*path):
-            come = "come in a later release; until then a seed that names them is refused"
-            yield Finding(path, f"{what} {come}", hint="leave it out")
+def image_is_of_aws(seed: Draft) -> Iterator[Finding]:
+    """Packages in the nodes' image need nodes that have one."""
+    if seed.get("software", "in_ami") and seed.provider == "local":
+        message = "an image is one of AWS, and nodes of the provider local mount a volume"
+        yield Finding(("software", "in_ami"), message, hint="name these packages in spack_packages")
+
+
+def one_place_for_a_package(seed: Draft) -> Iterator[Finding]:
+    """What is in the image is not built again, in whatever version: one package is in one place."""
+    there = {spec.parse(text).name: text for _path, text in seed.entries("software", "in_ami")}
+    lists = [entry for entries in spec_lists(seed, "spack_packages", "build_from_source") for entry in entries]
+    for path, text in lists:
+        name = spec.parse(text).name
+        if name in there:
+            hint = "leave it out here, or in in_ami: its module is on the volume either way"
+            yield Finding(path, f"{name} is in the image (software.in_ami: {there[name]})", text, hint=hint)
+    stacks = [((*path, "mpi"), stack["mpi"]) for path, stack in seed.entries("software", "stacks") if stack.get("mpi")]
+    for path, text in [*compilers(seed), *stacks]:
+        name = spec.parse(text).name
+        if name in there and spec.canonical(text) != spec.canonical(there[name]):
+            hint = "write the same spec in both places"
+            yield Finding(path, f"the image has {name} as {there[name]} (software.in_ami)", text, hint=hint)
 
 
 def own_image_is_named(seed: Draft) -> Iterator[Finding]:
@@ -85,7 +97,7 @@ def compilers(seed: Draft) -> Iterator[tuple[Path, str]]:
 
 
 def packages_once(seed: Draft) -> Iterator[Finding]:
-    for entries in spec_lists(seed, *_INSTALLED, "in_ami"):
+    for entries in spec_lists(seed, *_INSTALLED):
         seen: dict[str, Path] = {}
         for path, text in entries:
             if seen.setdefault(spec.canonical(text), path) != path:
@@ -93,14 +105,14 @@ def packages_once(seed: Draft) -> Iterator[Finding]:
 
 
 def hashes_are_fleeting(seed: Draft) -> Iterator[Finding]:
-    for path, text in [*installed_specs(seed), *seed.entries("software", "in_ami")]:
+    for path, text in installed_specs(seed):
         if spec.parse(text).hash:
             yield Finding(path, "Spack finds a /hash only where that very package is installed", text)
 
 
 def specs_fit_the_system(seed: Draft) -> Iterator[Finding]:
     """``platform=``, ``os=`` and ``target=`` of a spec, or of a dependency in it, are those of the seed."""
-    for path, text in [*installed_specs(seed), *seed.entries("software", "in_ami"), *compilers(seed)]:
+    for path, text in [*installed_specs(seed), *compilers(seed)]:
         for node in spec.parse(text).traverse():
             for word, mine in _contradictions(node, seed):
                 given = getattr(node, word)
@@ -134,7 +146,7 @@ def target_fits_the_architecture(seed: Draft) -> Iterator[Finding]:
 
 def switches_before_compilers(seed: Draft) -> Iterator[Finding]:
     """What stands behind ``%compiler`` is the compiler's since Spack 1.0; before, it was the package's."""
-    for path, text in [*installed_specs(seed), *seed.entries("software", "in_ami")]:
+    for path, text in installed_specs(seed):
         meant = spec.parse(text).with_compilers_last()
         if str(meant) != spec.canonical(text):
             yield Finding(

@@ -303,7 +303,8 @@ def _package(node: Node, place: Place, before: Brought | None) -> Package:
         name=node.name,
         version=node.version,
         hash=node.hash,
-        prefix=place.prefix,
+        # Nobody has to ask where an external is.
+        prefix=place.prefix or node.external or "",
         origin=origin,
         seconds=before.seconds if before and place.installed else None,
         started=before.started if before and place.installed else None,

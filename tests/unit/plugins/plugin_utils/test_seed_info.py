@@ -232,3 +232,34 @@ def test_what_builds_comes_in_place_of_the_seeds_own_and_decides_no_bytes(path: 
 def test_what_builds_is_checked_as_if_it_stood_in_the_seed(path: Path) -> None:
     found = problems_of(path, overrides={"build_instance": "large", "on_demand": "perhaps"})
     assert list(found) == ["extra variable build_instance", "extra variable on_demand"]
+
+
+HYBRID = """\
+cluster: {name: bio, region: us-east-1, os: ubuntu2204}
+compute: {head_node: t3.xlarge, queues: [{name: q, instance_types: [c5.large]}]}
+software: {in_ami: [cmake@3.24], spack_packages: [zlib@1.3.1]}
+"""
+
+
+def test_a_hybrid_seed_has_two_parts(path: Path) -> None:
+    path.write_text(HYBRID)
+    volume, image = describe(path), describe(path, overrides={"part": "ami"})
+    assert volume["plan"]["hybrid"]["plan"] == image["plan"]
+    assert volume["fingerprint"] != image["fingerprint"]
+    assert volume["fingerprint_input"]["spack"]["image"] == image["fingerprint"]
+    assert (image["name"], image["software_volume"]["mount_dir"]) == ("bio-image", "/shared-image")
+    assert image["seed"]["software"]["spack_packages"] == ["cmake@3.24"]
+    assert image["arguments"].endswith("-e part=ami") and "-e part" not in volume["arguments"]
+    assert image["hybrid"] == {}
+
+
+def test_a_part_that_there_is_not(path: Path) -> None:
+    assert describe(path, overrides={"part": "ami"})["fingerprint"] == describe(path)["fingerprint"]
+    assert "-e part" not in describe(path, overrides={"part": "ami"})["arguments"]
+    with pytest.raises(SeedError, match="extra variable part: a seed has no such part"):
+        describe(path, overrides={"part": "root"})
+    path.write_text(HYBRID.replace("{head_node", "{custom_ami: ami-0123456789abcdef0, head_node"))
+    named = describe(path)["plan"]["hybrid"]
+    assert (named["ami"], named["plan"]) == ("ami-0123456789abcdef0", None)
+    with pytest.raises(SeedError, match=r"compute\.custom_ami.*there is none to build"):
+        describe(path, overrides={"part": "ami"})

@@ -128,6 +128,16 @@ def test_an_image_with_the_software_takes_the_place_of_its_volume() -> None:
     assert named.configure().config["Image"]["CustomAmi"] == image["image_id"]
 
 
+def test_a_hybrid_seed_has_its_image_and_a_volume_beside_it() -> None:
+    ami = "ami-0123456789abcdef0"
+    hybrid = {"compute": {"custom_ami": ami}, "software": {"in_ami": ["cmake@3.24"]}}
+    made = Sample("x", seed=hybrid, settings={"hook_url": "s3://bucket/key"}).configure()
+    assert made.config["Image"]["CustomAmi"] == ami
+    assert "SnapshotId" in made.config["SharedStorage"][0]["EbsSettings"]
+    assert made.config["HeadNode"]["CustomActions"]["OnNodeConfigured"] == {"Script": "s3://bucket/key"}
+    assert not [warning for warning in made.warnings if "deprecated" in warning.message]
+
+
 @pytest.mark.parametrize(
     ("types", "expected"),
     [

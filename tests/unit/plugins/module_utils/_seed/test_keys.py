@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from seed_samples import LOCAL, changed, faults
 
-from ansible_collections.petal.hpc.plugins.module_utils._seed import schema, software_rules
+from ansible_collections.petal.hpc.plugins.module_utils._seed import schema
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Array, Record, Shape
 
 ROOT = Path(__file__).resolve().parents[5]
@@ -53,6 +53,7 @@ CONSUMERS = {
     "shared_storage[].ebs_settings.throughput": (RENDER, "ebs.throughput"),
     "shared_storage[].ebs_settings.encrypted": (RENDER, "ebs.encrypted"),
     "shared_storage[].ebs_settings.kms_key_id": (RENDER, "ebs.kms_key_id"),
+    "software.in_ami[]": ("roles/software_volume/tasks/build.yml", "seed.software.in_ami"),
     "software.spack_packages[]": (SPACK, "seed.software.spack_packages"),
     "software.stacks[].name": (STACKS, 'given["name"]'),
     "software.stacks[].packages[]": (STACKS, 'given["packages"]'),
@@ -129,16 +130,6 @@ def keys(shape: Shape, path: str = "") -> Iterator[str]:
         yield path
 
 
-def refused(path: str) -> bool:
-    return any(
-        path == ".".join(key) or path.startswith(".".join(key) + "[") for key in map(_texts, software_rules.LATER)
-    )
-
-
-def _texts(path: tuple[object, ...]) -> tuple[str, ...]:
-    return tuple(map(str, path))
-
-
 KEYS = [path for path in keys(schema.SEED) if path != FORM]
 
 
@@ -147,8 +138,8 @@ def test_another_form_of_the_file_is_refused() -> None:
 
 
 @pytest.mark.parametrize("path", KEYS)
-def test_every_key_is_acted_on_or_refused(path: str) -> None:
-    assert (path in CONSUMERS) != refused(path), "name its reader in CONSUMERS, or refuse it in rules.LATER"
+def test_every_key_is_acted_on(path: str) -> None:
+    assert path in CONSUMERS, "name its reader in CONSUMERS"
 
 
 def test_no_reader_of_a_key_that_there_is_not() -> None:
@@ -162,10 +153,3 @@ def test_its_reader_reads_it(path: str) -> None:
     key = path.rpartition(".")[2].removesuffix("[]")
     assert RENAMED.get(path, key) in expression
     assert expression in (ROOT / name).read_text()
-
-
-@pytest.mark.parametrize("path", software_rules.LATER, ids=".".join)
-def test_what_is_refused_is_refused_only_where_something_is_asked_for(path: tuple[str, ...]) -> None:
-    good = {"containers": [{"name": "a", "image": "a:1"}], "in_ami": ["cmake"]}[path[-1]]
-    assert list(faults(changed(LOCAL, *path, good))) == [".".join(path)]
-    assert faults(changed(LOCAL, *path, type(good)())) == {}

@@ -345,19 +345,6 @@ def test_what_is_pinned_needs_no_word(data: dict[str, Any]) -> None:
     assert seed(data).warnings == ()
 
 
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("in_ami", ["cmake@3.24"]),
-    ],
-)
-def test_what_comes_later_is_refused_until_then(key: str, value: Any) -> None:
-    found = faults(changed(LOCAL, "software", key, value))
-    assert "come in a later release; until then a seed that names them is refused" in found.pop(f"software.{key}")
-    assert not found
-    assert faults(changed(LOCAL, "software", key, type(value)())) == {}
-
-
 def test_an_image_that_is_used_is_named() -> None:
     nameless = changed(changed(FULL, "compute", "custom_ami", DELETE), "software", "use_custom_ami", True)
     assert "names no image that has the software" in faults(nameless)["software.use_custom_ami"]
