@@ -20,7 +20,7 @@ from playing import ROOT, Run, why_not_mount
 pytest.importorskip("moto.server", reason="the lab's API is moto, which is not in this environment")
 
 from aws_build import WHEELS, Site
-from aws_image import USER, images
+from aws_image import USER, images, on_node
 from ec2lab import roots
 from ec2lab.settings import Delays, Settings, shares
 from ec2lab.testing import inside, wait_for, why_not
@@ -124,23 +124,6 @@ def official(site: Site) -> str:
     return str(site.cloud.ec2.describe_images(Filters=named)["Images"][0]["ImageId"])
 
 
-def on_node(site: Site, image_id: str, snapshot_id: str, *scripts: str) -> list[str]:
-    """What scripts say, as root, on a node of an image with the volume at /shared."""
-    site.cloud.set_up()
-    host = site.cloud.launch(ImageId=image_id)
-    volume = site.cloud.volume(SnapshotId=snapshot_id, AvailabilityZone=host["Placement"]["AvailabilityZone"])
-    try:
-        device = site.cloud.attach(volume, host)
-        site.cloud.ssh(host, f"sudo mkdir -p /shared && sudo mount -o ro,noload {device} /shared", user=USER)
-        return [site.cloud.ssh(host, f"sudo bash -c {shlex.quote(script)}", user=USER) for script in scripts]
-    finally:
-        site.cloud.terminate(host["InstanceId"])
-        site.cloud.ec2.delete_volume(VolumeId=volume)
-        site.cloud.ec2.delete_security_group(GroupId=site.cloud.group)
-        site.cloud.ec2.delete_key_pair(KeyName="test")
-        site.cloud.key.unlink()
-
-
 def test_without_its_image_a_volume_is_refused_with_what_to_do(built: Built) -> None:
     assert built.refused.rc != 0
     said = " ".join(built.refused.output.split())
@@ -161,10 +144,10 @@ def test_a_program_of_the_volume_runs_against_what_is_in_the_image(site: Site, b
     ready, used, manifest = on_node(
         site,
         image["ImageId"],
-        volume["SnapshotId"],
         "/shared/bin/petal-node-setup",
         USE,
         "cat /shared/.petal/manifest.json",
+        snapshot_id=volume["SnapshotId"],
     )
     assert ready.splitlines()[-1] in ("changed", "unchanged")
     assert "/shared-image/spack/opt/lab-b1-1.0-" in used
@@ -177,7 +160,7 @@ def test_a_program_of_the_volume_runs_against_what_is_in_the_image(site: Site, b
 @pytest.mark.usefixtures("built")
 def test_a_node_of_another_image_says_what_it_lacks(site: Site) -> None:
     volume = snapshot_of(site, "hybrid-lab")["SnapshotId"]
-    (said,) = on_node(site, official(site), volume, "/shared/bin/petal-node-setup 2>&1 || echo refused")
+    (said,) = on_node(site, official(site), "/shared/bin/petal-node-setup 2>&1 || echo refused", snapshot_id=volume)
     assert said.splitlines()[-1] == "refused"
     assert "the volume uses packages of the image with sha256:" in said
 
@@ -231,8 +214,8 @@ def test_an_image_of_somebody_else_is_asked_what_it_has(site: Site) -> None:
     use = (
         "runuser -u nobody -- env -i HOME=/tmp bash -lc 'module load cmake lab-r8 && cmake --version && lab-r8-program'"
     )
-    ready, used = on_node(site, made, snapshot, "/shared/bin/petal-node-setup", use)
+    ready, used = on_node(site, made, "/shared/bin/petal-node-setup", use, snapshot_id=snapshot)
     assert ready.splitlines()[-1] in ("changed", "unchanged")
     assert "cmake version 3.24.9" in used
-    (said,) = on_node(site, official(site), snapshot, "/shared/bin/petal-node-setup 2>&1 || echo refused")
+    (said,) = on_node(site, official(site), "/shared/bin/petal-node-setup 2>&1 || echo refused", snapshot_id=snapshot)
     assert said.splitlines()[-1] == "refused" and "/opt/site/bin/cmake is missing on this node" in said

@@ -70,6 +70,8 @@ def test_an_image_is_made_once_and_a_node_of_it_has_the_software_and_nothing_of_
     assert made.planned.rc == 0, made.planned.output
     assert "An image of lab-build" in made.planned.output
     assert "from a snapshot of the software, which would be built" in made.planned.output.replace("made of", "from")
+    assert re.search(r"at most \d+\.\d\d USD for 1\.0 h, the time-out", made.planned.output), made.planned.output
+    assert "the image at most 2.55 USD a month" in made.planned.output
     assert made.run.rc == 0, made.run.output
     assert "Built: ami-" in made.run.output
     (image,) = images(made.site)
@@ -153,6 +155,48 @@ def test_images_are_listed_with_their_price_and_deleted_with_their_snapshots(lab
     policy = Policy.read(*(ROOT / "docs" / "iam" / f"{name}.json" for name in ("builder", "builder-image")))
     assert compare(policy, [call for call in lab.calls() if call["region"] == "us-west-2"]).denied == []
     assert (images(site), site.snapshots()) == ([], [])
+
+
+def an_own_parent(site: Site) -> str:
+    """An image that is ParallelCluster's by its tag, as `pcluster build-image` makes one of the official one."""
+    name = "aws-parallelcluster-3.16.1-ubuntu-2204-lts-hvm-x86_64-*"
+    wanted = [{"Name": "name", "Values": [name]}]
+    official = site.cloud.ec2.describe_images(Owners=["amazon"], Filters=wanted)["Images"][0]
+    site.cloud.set_up()
+    host = site.cloud.launch(ImageId=official["ImageId"])
+    site.cloud.ec2.stop_instances(InstanceIds=[host["InstanceId"]])
+    site.cloud.until(host["InstanceId"], "stopped")
+    made = str(site.cloud.ec2.create_image(InstanceId=host["InstanceId"], Name="mine")["ImageId"])
+    wait_for(lambda: site.cloud.ec2.describe_images(ImageIds=[made])["Images"][0]["State"] == "available")
+    site.cloud.terminate(host["InstanceId"])
+    site.cloud.ec2.delete_security_group(GroupId=site.cloud.group)
+    site.cloud.ec2.delete_key_pair(KeyName="test")
+    site.cloud.key.unlink()
+    return made
+
+
+def test_an_image_can_begin_with_one_of_the_own_account(lab: Client, made: Made) -> None:
+    site = made.site
+    forget(site)
+    own = an_own_parent(site)
+    for release, said in (("", "is none of ParallelCluster"), ("3.12.0", "is of ParallelCluster 3.12.0")):
+        if release:
+            site.cloud.ec2.create_tags(Resources=[own], Tags=[{"Key": "parallelcluster:version", "Value": release}])
+        refused = site.play("build_ami", ami_id=own)
+        assert refused.rc != 0
+        assert f"the image {own} {said}" in " ".join(refused.output.split())
+    site.cloud.ec2.create_tags(Resources=[own], Tags=[{"Key": "parallelcluster:version", "Value": "3.16.1"}])
+    lab.clear_calls()
+    built = site.play("build_ami", ami_id=own)
+    assert built.rc == 0, built.output
+    (launched,) = (one["parameters"] for one in lab.calls(action="RunInstances") if not one["error"])
+    assert launched["ImageId"] == own
+    (image,) = (one for one in images(site) if one["ImageId"] != own)
+    assert f"Built: {image['ImageId']}" in built.output
+    (parent,) = site.cloud.ec2.describe_images(ImageIds=[own])["Images"]
+    site.cloud.ec2.deregister_image(ImageId=own)
+    site.cloud.ec2.delete_snapshot(SnapshotId=parent["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"])
+    assert (left(site), look(site)) == ({}, "")
 
 
 def killed_when(site: Site, what: Callable[[], Any]) -> None:

@@ -191,6 +191,32 @@ def test_a_build_on_aws_goes_on_without_its_controller(site: Site) -> None:
     assert site.leaks() == {}
 
 
+def test_an_image_is_made_of_what_was_left_to_itself(site: Site) -> None:
+    from aws_image import forget, images, left
+
+    site.forget()
+    site.client.clear_calls()
+    begun = told(site.play)("build_ami", detach="true")
+    assert begun.rc == 0, begun.output
+    assert "runs on its own" in begun.output
+    assert "which there is not yet: the installation runs on its own" in " ".join(begun.output.split())
+    assert not site.client.calls(action="CreateImage")
+    both = site.play("build_ami", detach="true", watch="true")
+    assert both.rc != 0
+    assert "give one of them" in " ".join(both.output.split())
+    done = told(site.play)("build_ami", watch="true")
+    assert done.rc == 0, done.output
+    assert "Built: ami-" in done.output, done.output
+    # The installation was watched, and not begun again: one host for it, and one for the image.
+    assert len(site.client.calls(action="RunInstances")) == 2
+    (image,) = images(site)
+    (snapshot,) = (one for one in site.snapshots() if "petal:fingerprint" in {tag["Key"] for tag in one["Tags"]})
+    assert {tag["Key"]: tag["Value"] for tag in image["Tags"]}["petal:from"] == snapshot["SnapshotId"]
+    assert left(site) == {}
+    forget(site)
+    site.forget()
+
+
 def test_a_build_on_aws_with_spack_packages(site: Site) -> None:
     site.forget()
     done = told(site.play)("build_volume")

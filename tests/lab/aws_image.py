@@ -48,14 +48,25 @@ def left(site: Site) -> dict[str, list[dict[str, Any]]]:
     return {kind: found for kind, found in site.leaks().items() if kind != "images"}
 
 
-def on_node(site: Site, image_id: str, *scripts: str) -> list[str]:
-    """What scripts say, as root, on an instance that is launched from an image."""
+def on_node(site: Site, image_id: str, *scripts: str, snapshot_id: str = "") -> list[str]:
+    """What scripts say, as root, on an instance that is launched from an image.
+
+    snapshot_id: of a volume that is mounted at /shared there.
+    """
     site.cloud.set_up()
     host = site.cloud.launch(ImageId=image_id)
+    volume = ""
     try:
-        return [site.cloud.ssh(host, f"sudo sh -c {shlex.quote(script)}", user=USER) for script in scripts]
+        if snapshot_id:
+            zone = host["Placement"]["AvailabilityZone"]
+            volume = site.cloud.volume(SnapshotId=snapshot_id, AvailabilityZone=zone)
+            device = site.cloud.attach(volume, host)
+            site.cloud.ssh(host, f"sudo mkdir -p /shared && sudo mount -o ro,noload {device} /shared", user=USER)
+        return [site.cloud.ssh(host, f"sudo bash -c {shlex.quote(script)}", user=USER) for script in scripts]
     finally:
         site.cloud.terminate(host["InstanceId"])
+        if volume:
+            site.cloud.ec2.delete_volume(VolumeId=volume)
         site.cloud.ec2.delete_security_group(GroupId=site.cloud.group)
         site.cloud.ec2.delete_key_pair(KeyName="test")
         site.cloud.key.unlink()

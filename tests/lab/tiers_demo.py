@@ -70,7 +70,7 @@ def must(done: Run, *says: str) -> str:
 
 
 def software(**more: Any) -> dict[str, Any]:
-    """The software of every tier that Spack builds."""
+    """The software of every tier that Spack builds; ``more`` is said otherwise."""
     return {**spack_at_hand.software(), "spack_packages": SPECS, **more}
 
 
@@ -185,6 +185,7 @@ class There:
         cache = {"s3_bucket": BUCKET, "s3_prefix": "packages"}
         data = {
             "cluster": {"name": f"tiers-{tier}", "region": "us-east-1", "os": "ubuntu2204"},
+            "tier": tier,
             "compute": {"head_node": "t3.xlarge", "queues": [{"name": "compute", "instance_types": ["c5.xlarge"]}]},
             "shared_storage": [{"name": "software", "mount_dir": "/shared", "ebs_settings": {"size": 4}}],
             "software": {**given, "binary_cache": cache, "build": {"timeout": "1h"}},
@@ -236,10 +237,28 @@ def ami(there: There) -> str:
     return on_node(site, image["ImageId"], f"runuser --login ubuntu --command {shlex.quote(LOADED)}")[0].strip()
 
 
+def hybrid(there: There) -> str:
+    """One program in the root of an image, the other on a volume beside it, both by the modules of the volume."""
+    first, second = SPECS
+    site = there.site("hybrid", software(in_ami=[first], spack_packages=[second]))
+    before = {image["ImageId"] for image in images(site)}
+    must(site.play("build_ami"), "Built: ami-")
+    must(site.build(), "Built: snap-")
+    (image,) = (one for one in images(site) if one["ImageId"] not in before)
+    (volume,) = (one for one in site.snapshots() if tag_of(one, "petal:name") == site.name)
+    script = f"/shared/bin/petal-node-setup >/dev/null && runuser --login ubuntu --command {shlex.quote(LOADED)}"
+    return on_node(site, image["ImageId"], script, snapshot_id=volume["SnapshotId"])[0].strip()
+
+
+def tag_of(found: dict[str, Any], name: str) -> str:
+    """The value of a tag; empty where it has none."""
+    return next((str(tag["Value"]) for tag in found.get("Tags", []) if tag["Key"] == name), "")
+
+
 # -- all of it --------------------------------------------------------------------------------------------------------
 
 HERE: tuple[Callable[[Here], str], ...] = (volume, containers, source)
-THERE: tuple[Callable[[There], str], ...] = (ami,)
+THERE: tuple[Callable[[There], str], ...] = (ami, hybrid)
 
 
 def tried(tier: Callable[..., str], place: Any) -> str:
