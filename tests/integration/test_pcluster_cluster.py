@@ -54,11 +54,12 @@ def lab() -> Iterator[Client]:
 class Site:
     """A controller with a seed whose software is in a snapshot of its account."""
 
-    def __init__(self, directory: Path, name: str = "quickstart", **software: Any) -> None:
+    def __init__(self, directory: Path, name: str = "quickstart", cloud: Cloud | None = None, **software: Any) -> None:
         self.directory = directory
         self.name = name
-        self.cloud = Cloud(directory)
-        self.cloud.set_up()
+        self.cloud = cloud or Cloud(directory)
+        if cloud is None:
+            self.cloud.set_up()
         data = plain("quickstart.yaml")
         data["cluster"]["name"] = name
         data["software"].update(software)
@@ -355,9 +356,9 @@ def test_without_a_snapshot_it_is_the_image_and_without_both_it_is_said_what_eac
     assert "the image at most an unknown number of USD a month" in refused.output
 
 
-def test_a_cluster_of_a_hybrid_seed_has_image_and_volume(lab: Client, tmp_path: Path) -> None:
+def test_a_cluster_of_a_hybrid_seed_has_image_and_volume(lab: Client, site: Site, tmp_path: Path) -> None:
     lab.clear_faults()
-    site = Site(tmp_path, "hybrid", in_ami=["cmake@3.24"])
+    site = Site(tmp_path, "hybrid", site.cloud, in_ami=["cmake@3.24"])
     refused = site.play("deploy_cluster")
     assert refused.rc != 0
     said = " ".join(refused.output.split())
