@@ -78,9 +78,10 @@ def choose(plan: Mapping[str, Any], asked: Asked) -> Choice:
 
 def _meant(seed: Mapping[str, Any], asked: Asked) -> tuple[str, str]:
     """What this run asks for, else the seed; auto where neither does."""
-    on_volume = asked.tier if asked.tier in ("volume", "containers", "hybrid") else "volume"
+    hybrid = _is_hybrid(seed, asked)
+    on_volume = "hybrid" if hybrid else asked.tier if asked.tier in ("volume", "containers") else "volume"
     if asked.image_id:
-        return ("hybrid" if asked.tier == "hybrid" else "ami"), f"-e ami={asked.image_id} names the image"
+        return ("hybrid" if hybrid else "ami"), f"-e ami={asked.image_id} names the image"
     if asked.snapshot_id:
         return on_volume, f"-e snapshot_id={asked.snapshot_id} names the snapshot"
     if asked.rollback:
@@ -94,6 +95,11 @@ def _meant(seed: Mapping[str, Any], asked: Asked) -> tuple[str, str]:
     if seed["software"]["use_custom_ami"]:
         return "ami", "the seed names an image with its software, software.use_custom_ami"
     return "auto", ""
+
+
+def _is_hybrid(seed: Mapping[str, Any], asked: Asked) -> bool:
+    """Whether what is named of a seed is one of the two parts of a hybrid, with which the other one goes."""
+    return asked.tier == "hybrid" or (asked.tier in ("", "auto") and bool(seed["software"]["in_ami"]))
 
 
 def _what_is_there(plan: Mapping[str, Any]) -> tuple[str, str]:
@@ -127,7 +133,8 @@ def _contradictions(plan: Mapping[str, Any], asked: Asked) -> Iterator[str]:
     if asked.tier not in ("", *TIERS):
         yield f'tier is "{asked.tier}". Expected {", ".join(TIERS[:-1])} or {TIERS[-1]}.'
     volume = f"snapshot_id={asked.snapshot_id}" if asked.snapshot_id else "rollback=true" if asked.rollback else ""
-    if asked.image_id and (asked.tier not in ("", "auto", *WITH_IMAGE) or (volume and asked.tier != "hybrid")):
+    both = volume and not _is_hybrid(plan["seed"], asked)
+    if asked.image_id and (both or asked.tier not in ("", "auto", *WITH_IMAGE)):
         yield f"ami={asked.image_id} names an image, and {volume or given} a volume: give one of them."
     if volume and asked.tier in ("ami", "source"):
         yield f"{volume} means a volume that there is, and {given} none: give one of them."

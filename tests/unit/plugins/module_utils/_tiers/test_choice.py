@@ -44,6 +44,10 @@ CHOICES: list[tuple[dict[str, Any], Asked, str, str, bool, bool]] = [
     # What the seed has.
     (plan(software={"in_ami": ["cmake"]}, image=IMAGE), Asked(), "hybrid", "software.in_ami", True, False),
     (plan(software={"in_ami": ["cmake"]}, image=IMAGE, snapshot=SNAPSHOT), Asked(), "hybrid", "in_ami", True, True),
+    (plan(software={"in_ami": ["cmake"]}), Asked(snapshot_id="snap-1"), "hybrid", "snapshot_id=snap-1", True, False),
+    (plan(tier="hybrid", software={"in_ami": ["cmake"]}), Asked(image_id="ami-1"), "hybrid", "ami=ami-1", True, False),
+    (plan(software={"in_ami": ["cmake"]}), Asked("", "ami-1", "snap-1"), "hybrid", "ami=ami-1", True, False),
+    (plan(software={"in_ami": ["cmake"]}), Asked(tier="auto", rollback=True), "hybrid", "rollback", True, False),
     (plan(software={"use_custom_ami": True}, snapshot=SNAPSHOT), Asked(), "ami", "use_custom_ami", True, False),
     # What it says.
     (plan(tier="volume"), Asked(), "volume", "the seed says so", False, False),
