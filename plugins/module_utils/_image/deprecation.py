@@ -64,3 +64,13 @@ def is_deprecated(since: str, now: datetime) -> bool:
 def same_minute(one: str, other: str) -> bool:
     """Whether two times are the same to EC2."""
     return one[:16] == other[:16]
+
+
+def is_so(before: str, at: str, named: bool) -> bool:
+    """Whether an image is deprecated as it is asked for. ``at``: as deprecate_at gives it, empty for never; where
+    nobody has named it, it is now, for which any earlier time will do: also that of a run a moment ago.
+
+    >>> is_so("2026-01-31T12:02:00.000Z", "2026-01-31T12:03:00Z", named=False)
+    True
+    """
+    return same_minute(before, at) or (not named and bool(before and at) and before[:16] <= at[:16])

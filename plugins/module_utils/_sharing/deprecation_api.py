@@ -12,11 +12,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.ec2 import EC2ImageErrorHandler
 from ansible_collections.petal.hpc.plugins.module_utils._aws.connection_api import call, ec2_client
-from ansible_collections.petal.hpc.plugins.module_utils._image.deprecation import (
-    deprecate_at,
-    is_deprecated,
-    same_minute,
-)
+from ansible_collections.petal.hpc.plugins.module_utils._image.deprecation import deprecate_at, is_so
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.image_api import own_images
 from ansible_collections.petal.hpc.plugins.module_utils._sharing.plan import PRESENT
 
@@ -33,8 +29,7 @@ def deprecate(module: Any, clock: Callable[[], datetime] = utc_now) -> dict[str,
     changes: list[dict[str, Any]] = []
     for image in own_images(module, given["image_ids"]):
         before = image.deprecated
-        # "Now" is any time that has been.
-        kept = same_minute(before, at) or (bool(at) and not given["at"] and is_deprecated(before, now))
+        kept = is_so(before, at, bool(given["at"]))
         after = before if kept else at
         changes.append({"image_id": image.snapshot_id, "before": before, "deprecated": after, "changed": not kept})
     for one in changes:

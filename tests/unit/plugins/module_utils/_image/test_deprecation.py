@@ -10,6 +10,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._image.deprecation impor
     DeprecationError,
     deprecate_at,
     is_deprecated,
+    is_so,
     same_minute,
 )
 
@@ -50,3 +51,11 @@ def test_it_counts_from_its_minute_on() -> None:
     assert not is_deprecated("2026-01-31T12:01:00.000Z", NOW)
     assert is_deprecated("2026-01-31T12:00:00.000Z", NOW)
     assert same_minute("2026-01-31T12:00:00.000Z", "2026-01-31T12:00:59Z")
+
+
+def test_what_is_so_already_is_left_alone() -> None:
+    """A second run of "now" within the minutes that AWS takes for it would put it off."""
+    first, second = deprecate_at("", NOW), deprecate_at("", NOW.replace(minute=1))
+    assert first < second and is_so(first, second, named=False) and not is_so(first, second, named=True)
+    assert not is_so("2031-01-31T00:00:00.000Z", second, named=False)
+    assert not is_so("", second, named=False) and is_so("", "", named=False) and not is_so(first, "", named=False)
