@@ -99,7 +99,8 @@ class Stranger:
         self._command = self._spack()
 
     def _spack(self) -> str:
-        _status, output, _problem = self._host.call(["sh", "-lc", "command -v spack"])
+        # Its own set-up makes a function of that name, which hides where the program is.
+        _status, output, _problem = self._host.call(["sh", "-lc", "unset -f spack; command -v spack"])
         places = [Path(line) for line in output.splitlines()[-1:] if line.startswith("/")]
         places += [home / "bin/spack" for one in _SPACKS for home in sorted(self._root.glob(one))]
         return next((str(path) for path in places if path.is_file()), "")

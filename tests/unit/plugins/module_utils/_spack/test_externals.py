@@ -193,7 +193,7 @@ def test_an_image_of_somebody_else_is_asked_by_its_own_spack_and_looked_through(
     (image / "bin").mkdir()
     (image / "bin/spack").touch()
     says = {
-        "command -v spack": f"Welcome\n{image}/bin/spack\n",
+        "unset -f spack; command -v spack": f"Welcome\n{image}/bin/spack\n",
         "openmpi@4 +cuda": f"openmpi\t4.1.4\t{image}/openmpi\n",
         "cmake": "cmake\t3.20\t/elsewhere\n",
     }
