@@ -113,14 +113,15 @@ def describe(arguments: Mapping[str, Any], playbook_dir: str, extra: Mapping[str
             for problem in sorted([*seed.warnings, *doubts], key=lambda problem: problem.line or 0)
         ],
     }
+    whole = name or seed.cluster.name
     run = _Run(options, document, host, extra or {})
     if of_image:
-        return {**run.describe(hybrid.image_part(seed), name or hybrid.name_of_image(seed), of_image), **told}
-    found = run.describe(seed, name or seed.cluster.name)
+        return {**run.describe(hybrid.image_part(seed), hybrid.name_of_image(whole), of_image), **told}
+    found = run.describe(seed, whole)
     if hybrid.is_one(seed):
         image = None
         if not hybrid.foreign_image(seed):
-            image = run.describe(hybrid.image_part(seed), hybrid.name_of_image(seed), of_image=True)
+            image = run.describe(hybrid.image_part(seed), hybrid.name_of_image(whole), of_image=True)
         found["hybrid"] = {**hybrid.described(seed), "plan": image and image["plan"]}
         found["plan"] = plan_of(found)
     return {**found, **told}

@@ -35,9 +35,9 @@ def image_dir(seed: Seed) -> str:
     return seed.software_volume.mount_dir + IMAGE
 
 
-def name_of_image(seed: Seed) -> str:
-    """What the part in the image is called."""
-    return seed.cluster.name + IMAGE
+def name_of_image(name: str) -> str:
+    """What the part in the image is called, by the name of the whole: two stacks are kept apart, each with its last."""
+    return name + IMAGE
 
 
 def image_part(seed: Seed) -> Seed:

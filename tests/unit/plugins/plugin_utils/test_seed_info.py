@@ -251,6 +251,10 @@ def test_a_hybrid_seed_has_two_parts(path: Path) -> None:
     assert image["seed"]["software"]["spack_packages"] == ["cmake@3.24"]
     assert image["arguments"].endswith("-e part=ami") and "-e part" not in volume["arguments"]
     assert image["hybrid"] == {}
+    named = {"name": "base"}
+    volume, image = describe(path, overrides=named), describe(path, overrides={**named, "part": "ami"})
+    assert (volume["name"], image["name"]) == ("base", "base-image")
+    assert volume["plan"]["hybrid"]["plan"] == image["plan"]
 
 
 def test_a_part_that_there_is_not(path: Path) -> None:
