@@ -55,6 +55,20 @@ def one_place_for_a_package(seed: Draft) -> Iterator[Finding]:
             yield Finding(path, f"the image has {name} as {there[name]} (software.in_ami)", text, hint=hint)
 
 
+def compiler_of_all_is_in_the_image(seed: Draft) -> Iterator[Finding]:
+    """One on the volume would build what is in the image too: both would have it, and neither the other's."""
+    there = [spec.parse(text).name for _path, text in seed.entries("software", "in_ami")]
+    if not there or seed.get("compute", "custom_ami"):
+        return
+    asked = seed.get("software", "compiler")
+    mine = (spec.parse(asked).name,) if asked else () if set(there) & set(spec.COMPILERS) else spec.COMPILERS
+    for entries in [seed.entries("software", key) for key in ("spack_packages", "build_from_source")]:
+        for path, text in entries:
+            if spec.parse(text).name in mine and spec.parse(text).name not in there:
+                message = "the compiler of all builds the packages of the image (software.in_ami), and is not there"
+                yield Finding(path, message, text, hint="name it in software.in_ami instead")
+
+
 def own_image_is_named(seed: Draft) -> Iterator[Finding]:
     """Of a cluster whose nodes have the software in their image."""
     if not seed.get("software", "use_custom_ami"):

@@ -76,5 +76,16 @@ def test_what_cannot_be_meant_is_refused() -> None:
     assert "software.compiler" not in faults(changed(other, "software", "compiler", "gcc@11.3.0"))
 
 
+@pytest.mark.parametrize("compiler", [DELETE, "gcc@12.2.0"])
+def test_the_compiler_of_all_is_in_the_image(compiler: Any) -> None:
+    """What builds the image is not on the volume alone; somebody else's image is built by whatever that was."""
+    on_volume = changed(IMAGE, "software", "spack_packages", ["hdf5@1.14", "gcc@12.2.0"])
+    mine = changed(on_volume, "software", "compiler", compiler)
+    assert "builds the packages of the image" in faults(mine)["software.spack_packages[1]"]
+    assert faults(changed(mine, "compute", "custom_ami", AMI)) == {}
+    if compiler is DELETE:
+        assert faults(changed(mine, "software", "in_ami", ["llvm@16"])) == {}
+
+
 def test_the_image_of_a_hybrid_is_no_legacy() -> None:
     assert not [one for one in seed(FOREIGN).warnings if one.path == "compute.custom_ami"]
