@@ -138,6 +138,9 @@ def _contradictions(plan: Mapping[str, Any], asked: Asked) -> Iterator[str]:
         yield f"ami={asked.image_id} names an image, and {volume or given} a volume: give one of them."
     if volume and asked.tier in ("ami", "source"):
         yield f"{volume} means a volume that there is, and {given} none: give one of them."
+    if plan.get("part"):
+        meant = f"part={plan['part']} means what of {plan['name']} lives in the nodes' image"
+        yield f"{meant}, and a cluster has all of the seed: leave part out."
     tier, _why = _meant(plan["seed"], asked)
     found = misfit(tier, str(plan["provider"]), plan["seed"]["software"])
     if found:

@@ -92,6 +92,7 @@ REFUSED: list[tuple[dict[str, Any], Asked, str]] = [
     (plan("local"), Asked(tier="ami"), "bio cannot be deployed with tier=ami: an image is one of AWS"),
     (plan("local"), Asked(image_id="ami-1"), "bio cannot be deployed with ami=ami-1: an image is one of AWS"),
     (plan(), Asked(tier="containers"), "the seed has no images in software.containers. Name them there, or leave it"),
+    (plan(part="ami", snapshot=SNAPSHOT), Asked(), "part=ami means what of bio lives in the nodes' image"),
     (plan(software={"in_ami": ["cmake"]}), Asked(tier="volume"), "which is the tier hybrid"),
 ]
 
