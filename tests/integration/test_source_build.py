@@ -131,11 +131,18 @@ def test_what_contradicts_it_is_refused_before_anything_is_made(store: Path, see
     hosts.write_text(HEAD)
     script.arguments = ("-i", str(hosts))
     script.play("deploy_cluster", seed, tier="source", build_host="localhost")
-    detached, named, misspelt, elsewhere = script.run()
+    two = seed.parent / "two.ini"
+    two.write_text(f"{HEAD}[compute]\nc1 ansible_connection=local ansible_python_interpreter=/usr/bin/python3\n")
+    said = seed.parent / "said.yaml"
+    said.write_text(f"tier: source\n{SEED}")
+    script.arguments = ("-i", str(two))
+    script.play("deploy_cluster", said, "--limit", "localhost,c1")
+    detached, named, misspelt, elsewhere, left_out = script.run()
     assert "a cluster is complete only once it has ended" in detached
     assert "means a volume that there is, and tier=source none: give one of them." in named
     assert 'tier is "sauce". Expected auto, volume' in misspelt
     assert "localhost is none of its hosts (h1). Let one of them build: -e build_host=h1" in elsewhere
+    assert "h1 builds the software of" in left_out and "is left out by --limit: nothing would be built" in left_out
     assert not (store / "volumes").exists()
 
 
