@@ -211,9 +211,7 @@ def test_an_image_of_somebody_else_is_asked_what_it_has(site: Site) -> None:
     built = site.build()
     assert built.rc == 0, built.output
     snapshot = snapshot_of(site, "foreign")["SnapshotId"]
-    use = (
-        "runuser -u nobody -- env -i HOME=/tmp bash -lc 'module load cmake lab-r8 && cmake --version && lab-r8'"
-    )
+    use = "runuser -u nobody -- env -i HOME=/tmp bash -lc 'module load cmake lab-r8 && cmake --version && lab-r8'"
     ready, used = on_node(site, made, "/shared/bin/petal-node-setup", use, snapshot_id=snapshot)
     assert ready.splitlines()[-1] in ("changed", "unchanged")
     assert "cmake version 3.24.9" in used
