@@ -13,19 +13,17 @@ import package_graph
 import pytest
 import spack_at_hand
 import yaml
-from modules import run_module
 from playing import ROOT, why_not_mount
 
 pytest.importorskip("moto.server", reason="the lab's API is moto, which is not in this environment")
 
+import aws_cache
 from aws_build import WHEELS, Site
 from ec2lab import roots
-from ec2lab.settings import ENDPOINT, Delays, Settings, shares
+from ec2lab.settings import Delays, Settings, shares
 from ec2lab.testing import inside, why_not
 
-BUCKET = ROLE = "petal-cache-lab"
-NAME = "/petal/buildcache-key"
-TRUST = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+BUCKET = "petal-cache-lab"
 #: Of the lab's graph: four packages, one after another.
 SPECS = ["lab-r5"]
 SLEEP = 15
@@ -54,9 +52,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         "spack_repositories": {package_graph.NAMESPACE: str(repository)},
         "spack_wait": 3,
         "spack_host_config": True,
-        "spack_buildcache_endpoint_url": ENDPOINT,
-        "spack_buildcache_signing_key_from": f"ssm:{NAME}",
-        "iam_instance_profile": ROLE,
+        **aws_cache.variables(BUCKET),
         **spack_at_hand.variables(),
     }
     root = roots.root()
@@ -66,20 +62,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         wheels=str(roots.wheels([*WHEELS, str(ROOT / "roles/spack/files/python.txt")], root)),
         shares=shares([str(mirror), str(directory / "graph")]),
     )
-    key = directory / "site.key"
-    run_module("spack_buildcache_keys", gnupghome=directory / "gpg", signing_key={"file": key, "create": True})
+    key = aws_cache.signing_key(directory)
     with inside(settings):
         site = Site(directory, "cache-lab", yaml.safe_dump(seed), more=more)
-        session = site.cloud.session
-        session.client("s3").create_bucket(Bucket=BUCKET)
-        session.client("ssm").put_parameter(Name=NAME, Value=key.read_text(), Type="SecureString")
-        users = session.client("iam")
-        policy = {"Version": "2012-10-17", "Statement": [TRUST]}
-        users.create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps(policy))
-        own = (ROOT / "docs" / "iam" / "host-cache.json").read_text()
-        users.put_role_policy(RoleName=ROLE, PolicyName="cache", PolicyDocument=own)
-        users.create_instance_profile(InstanceProfileName=ROLE)
-        users.add_role_to_instance_profile(InstanceProfileName=ROLE, RoleName=ROLE)
+        aws_cache.provide(site, BUCKET, key)
         yield site
 
 

@@ -29,6 +29,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import aws_cache
 import containers_check
 import image_registry
 import spack_at_hand
@@ -36,11 +37,10 @@ import yaml
 from aws_build import WHEELS, Site
 from aws_image import images, on_node
 from ec2lab import roots
-from ec2lab.settings import ENDPOINT, Delays, Settings, shares
+from ec2lab.settings import Delays, Settings, shares
 from ec2lab.testing import inside
 from ec2lab.testing import why_not as no_lab
 from minicluster.cluster import HEAD, USER, Cluster, ClusterError, reason_not_to, start
-from modules import run_module
 from playing import ROOT, Run, play
 
 #: The programs, by their modules; Debian has packages of the same releases for the image.
@@ -53,9 +53,7 @@ LOADED = "module load {modules} && module --terse list 2>&1 | grep -E '^({names}
     runs="tree --version | cut -c1-11 && trf -v 2>&1 | grep -o 'Version [0-9.]*' | head -1",
 )
 SAYS = "tree/2.1.0\ntrf/4.09.1\ntree v2.1.0\nVersion 4.09"
-BUCKET = ROLE = "petal-tiers"
-KEY_NAME = "/petal/tiers-key"
-TRUST = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+BUCKET = "petal-cache-tiers"
 
 
 class DemoError(RuntimeError):
@@ -192,9 +190,7 @@ class There:
         }
         more = {
             "spack_host_config": True,
-            "spack_buildcache_endpoint_url": ENDPOINT,
-            "spack_buildcache_signing_key_from": f"ssm:{KEY_NAME}",
-            "iam_instance_profile": ROLE,
+            **aws_cache.variables(BUCKET),
             **spack_at_hand.variables(),
         }
         place = self.directory / tier
@@ -212,20 +208,10 @@ def lab(directory: Path) -> Iterator[There]:
         wheels=str(roots.wheels([*WHEELS, str(ROOT / "roles/spack/files/python.txt")], root)),
         shares=shares([str(spack_at_hand.mirror_dir())]),
     )
-    key = directory / "site.key"
-    run_module("spack_buildcache_keys", gnupghome=directory / "gpg", signing_key={"file": key, "create": True})
+    key = aws_cache.signing_key(directory)
     with inside(settings):
         there = There(directory)
-        session = Site(directory).cloud.session
-        session.client("s3").create_bucket(Bucket=BUCKET)
-        session.client("ssm").put_parameter(Name=KEY_NAME, Value=key.read_text(), Type="SecureString")
-        users = session.client("iam")
-        policy = {"Version": "2012-10-17", "Statement": [TRUST]}
-        users.create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps(policy))
-        own = (ROOT / "docs" / "iam" / "host-cache.json").read_text().replace("petal-cache-lab", BUCKET)
-        users.put_role_policy(RoleName=ROLE, PolicyName="cache", PolicyDocument=own)
-        users.create_instance_profile(InstanceProfileName=ROLE)
-        users.add_role_to_instance_profile(InstanceProfileName=ROLE, RoleName=ROLE)
+        aws_cache.provide(Site(directory), BUCKET, key)
         yield there
 
 
