@@ -99,13 +99,9 @@ def describe(arguments: Mapping[str, Any], playbook_dir: str, extra: Mapping[str
     if problems:
         raise SeedError(problems, document.source.file)
     _refuse_overruled_settings(seed, extra or {})
-    compared, doubts = package_index.compare(
-        document.data,
-        seed,
-        document.source,
-        options.get("mirror_dir") or "",
-        site_files.read(seed, document.source).packages,
-    )
+    files = site_files.read(seed, document.source)
+    mirror_dir = options.get("mirror_dir") or ""
+    compared, doubts = package_index.compare(document.data, seed, document.source, mirror_dir, files.packages)
     told = {
         "packages_compared": compared,
         "warnings": [
@@ -116,13 +112,11 @@ def describe(arguments: Mapping[str, Any], playbook_dir: str, extra: Mapping[str
     whole = name or seed.cluster.name
     run = _Run(options, document, host, extra or {})
     if of_image:
-        return {**run.describe(hybrid.image_part(seed), hybrid.name_of_image(whole), of_image), **told}
-    found = run.describe(seed, whole)
+        return {**run.describe_image(seed, whole), **told}
+    found = run.describe(seed, whole, files)
     if hybrid.is_one(seed):
-        image = None
-        if not hybrid.foreign_image(seed):
-            image = run.describe(hybrid.image_part(seed), hybrid.name_of_image(whole), of_image=True)
-        found["hybrid"] = {**hybrid.described(seed), "plan": image and image["plan"]}
+        plan = None if hybrid.foreign_image(seed) else run.describe_image(seed, whole)["plan"]
+        found["hybrid"] = {**hybrid.described(seed), "plan": plan}
         found["plan"] = plan_of(found)
     return {**found, **told}
 
@@ -143,10 +137,15 @@ class _Run:
     host: Host
     extra: Mapping[str, Any]
 
-    def describe(self, seed: Seed, name: str, of_image: bool = False) -> dict[str, Any]:
+    def describe_image(self, seed: Seed, name: str) -> dict[str, Any]:
+        """The same of the part of a hybrid seed that lives in an image. name: of the whole."""
+        part = hybrid.image_part(seed)
+        files = site_files.read(part, self.document.source)
+        return self.describe(part, hybrid.name_of_image(name), files, of_image=True)
+
+    def describe(self, seed: Seed, name: str, files: site_files.SiteFiles, *, of_image: bool = False) -> dict[str, Any]:
         """All that follows from a seed. of_image: whether it is the part of a hybrid that lives in an image."""
         options, source = self.options, self.document.source
-        files = site_files.read(seed, source)
         refs = {name: commit for name, commit in (options.get("resolved_refs") or {}).items() if commit}
         decided = inputs.resolve(options.get("inputs") or {}, seed, files.digests)
         wanted = Host(seed.cluster.os, seed.cluster.architecture)
