@@ -122,10 +122,15 @@ options:
           - It serves one cluster, and is not deleted with it.
         type: dict
         suboptions:
+          to_build:
+            description:
+              - Whether the cluster comes first and its software is built on it then. Without C(volume_id) the volume is
+                still to be made.
+            type: bool
+            default: false
           volume_id:
             description: Its id.
             type: str
-            required: true
           availability_zone:
             description: Its zone, where known.
             type: str

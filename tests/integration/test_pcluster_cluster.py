@@ -138,15 +138,15 @@ def test_without_a_cluster(lab: Client, site: Site) -> None:
     done = site.play("deploy_cluster", rollback=True)
     assert done.rc != 0
     assert "there is nothing to go back to" in done.output
-    # What has a snapshot is deployed, whatever was to be built; what has none cannot be built there.
+    # What has a snapshot is deployed, whatever was to be built; what has none needs a way to the head.
     done = site.play("deploy_cluster", "--check", tier="source")
     assert done.rc == 0, done.output
     assert f"{site.snapshot_id} has this fingerprint already: nothing is built, and it is deployed" in done.output
     assert "the cluster would be created." in done.output
     done = site.play("deploy_cluster", tier="source", os="ubuntu2404")
     assert done.rc != 0
-    assert "No snapshot has the fingerprint of quickstart, and tier=source builds on hosts" in done.output
-    assert "ansible-playbook petal.hpc.build_volume -e seed=" in done.output
+    assert "No snapshot has the fingerprint of quickstart, and tier=source builds it on the head node" in done.output
+    assert "-e head_node_key_file=FILE (none is named)" in " ".join(done.output.split())
     assert calls(lab, *CHANGES) == 0
 
 

@@ -174,7 +174,9 @@ def included(path: Path) -> Iterator[tuple[str, str]]:
                     yield role, target
         if "ansible.builtin.include_role" in one:
             other = one["ansible.builtin.include_role"]
-            yield other["name"].removeprefix("petal.hpc."), f"{other.get('tasks_from', 'main')}.yml"
+            # Where one of two roles does it, both have a file of the name.
+            for name in re.findall(r"'(\w+)'", other["name"]) or [other["name"].removeprefix("petal.hpc.")]:
+                yield name, f"{other.get('tasks_from', 'main')}.yml"
 
 
 def walk(found: Any) -> Iterator[dict[str, Any]]:

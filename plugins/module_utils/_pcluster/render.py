@@ -233,7 +233,7 @@ def _s3_access(seed: Seed, settings: Settings) -> list[dict[str, Any]]:
 def _volume(entry: Storage, seed: Seed, snapshot: Snapshot | None, settings: Settings) -> dict[str, Any]:
     software = entry == seed.software_volume
     place = {"Name": entry.name, "MountDir": entry.mount_dir, "StorageType": entry.storage_type}
-    if software and settings.volume is not None:
+    if software and settings.volume is not None and settings.volume.volume_id:
         return {**place, "EbsSettings": {"VolumeId": settings.volume.volume_id}}
     ebs = entry.ebs_settings
     size = max(ebs.size, rules.LEAST_GP3 if ebs.volume_type == "gp3" else 1)

@@ -219,6 +219,8 @@ def software_is_there(case: Case) -> Iterator[Finding]:
     software = case.seed.software_volume
     for path, volume in case.volumes:
         settings = get(volume, "EbsSettings") or {}
+        if case.settings.volume and case.settings.volume.to_build:
+            continue
         if volume.get("Name") == software.name and not {"SnapshotId", "VolumeId"} & set(settings):
             hint = f"build it: ansible-playbook petal.hpc.build_volume; seed {case.seed.cluster.name}"
             yield Finding(path, "there is no snapshot, so the software volume would be empty", hint=hint)

@@ -17,6 +17,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import Prob
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import (
     Array,
     Choice,
+    Flag,
     Integer,
     Key,
     Record,
@@ -77,10 +78,11 @@ LOGIN_POOL = Record(
 )
 VOLUME = Record(
     {
-        "volume_id": Key(_id("vol", "volume id"), required=True),
+        "volume_id": Key(_id("vol", "volume id")),
         "availability_zone": Key(ZONE, null=True),
         "size_gb": Key(Integer(1, 65536, "GiB"), null=True),
         "snapshot_id": Key(Text(), null=True),
+        "to_build": Key(Flag()),
     },
     "a volume that is there",
 )
@@ -132,12 +134,16 @@ SETTINGS = Record(
 
 @dataclass(frozen=True)
 class Volume:
-    """A volume that is there already. size_gb: in GiB. snapshot_id: what it was made from. None: not known."""
+    """A volume that is there already. size_gb: in GiB. snapshot_id: what it was made from. None: not known.
 
-    volume_id: str
+    to_build: the cluster comes first, and the software is built on it; without volume_id it is still to be made.
+    """
+
+    volume_id: str = ""
     availability_zone: str | None = None
     size_gb: int | None = None
     snapshot_id: str | None = None
+    to_build: bool = False
 
 
 @dataclass(frozen=True)
@@ -188,6 +194,9 @@ class Settings:
         """Settings from plain data. Raises PclusterError with everything that is wrong."""
         report = Report()
         clean = SETTINGS.check(data, (), report) or {}
+        given = clean.get("volume")
+        if given is not None and not given.get("volume_id") and not given.get("to_build"):
+            report.add(("volume", "volume_id"), "it is missing")
         if report.problems:
             raise PclusterError(report.problems, "the settings of the ParallelCluster configuration cannot be used")
         pools = tuple(LoginPool(**_tuples(pool)) for pool in clean.pop("login_nodes", ()))

@@ -18,10 +18,6 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.asked import specs
 from ansible_collections.petal.hpc.plugins.module_utils._seed.schema import TIERS
 from ansible_collections.petal.hpc.plugins.module_utils._seed.tier_rules import misfit
 
-#: Tiers that a provider's clusters do not have in this release, and why.
-_NOT_ON: Mapping[tuple[str, str], str] = {
-    ("source", "aws"): "a ParallelCluster does not build its own software in this release",
-}
 #: A build's id begins with the moment at which it began.
 _BEGAN = re.compile(r"([0-9]{8}T[0-9]{6}Z)-")
 _WIDTH = 12
@@ -73,9 +69,8 @@ def rows(plan: Mapping[str, Any], known: Known) -> list[Row]:
 
 def _row(tier: str, plan: Mapping[str, Any], known: Known) -> Row:
     unfit = misfit(tier, str(plan["provider"]), plan["seed"]["software"])
-    missing = _NOT_ON.get((tier, str(plan["provider"])), "")
-    if unfit or missing:
-        return Row(tier, unfit.message if unfit else missing)
+    if unfit:
+        return Row(tier, unfit.message)
     costs, build_usd, month_usd = _costs(tier, plan, known)
     return Row(tier, "", _takes(tier, plan, known), costs, tuple(_start(tier, plan)), build_usd, month_usd)
 
@@ -113,12 +108,13 @@ def _costs(tier: str, plan: Mapping[str, Any], known: Known) -> tuple[str, float
     """In words, and for a build and a month in US dollars."""
     if plan["provider"] == "local":
         return "none: it is built and kept on hosts of your own", 0.0, 0.0
-    if tier == "source":
-        return "what the cluster costs meanwhile, which is unknown before there is one", None, None
     if not known.estimate:
         return f"unknown: {known.unpriced or 'nobody has asked for prices'}", None, None
     sums, source = known.estimate, str(known.prices.get("source") or "an unknown source")
     kept: float | None = sums["snapshot_month_usd"]
+    if tier == "source":
+        stays = f"its snapshot at most {usd(kept)} USD a month, its volume {usd(sums['volume_month_usd'])}"
+        return f"what the cluster costs meanwhile, which is unknown before there is one; {stays}", None, kept
     words = f"{price(sums, source)}; the volume of a cluster {usd(sums['volume_month_usd'])} USD a month"
     if tier in ("ami", "hybrid"):
         gb_month = known.prices.get("snapshot_gb_month_usd")
@@ -136,6 +132,8 @@ def _start(tier: str, plan: Mapping[str, Any]) -> Iterator[str]:
         yield f"ansible-playbook petal.hpc.{playbook} {arguments}"
     # Beside an image there is the snapshot that it was made of, which goes before it.
     asked = f" -e tier={tier}" if tier in ("ami", "source") and plan["seed"]["tier"] != tier else ""
+    if tier == "source" and plan["provider"] == "aws":
+        asked += " -e head_node_key_file=FILE"
     yield f"ansible-playbook petal.hpc.deploy_cluster {arguments}{asked}"
 
 

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,39 @@ def bootstrap(volume: Path, documents: str = "") -> subprocess.CompletedProcess[
 
 def test_the_bootstrap_hands_everything_on_and_runs_no_hook_of_the_volume(volume: Path) -> None:
     assert bootstrap(volume).stdout == "<--install><--user><$(id) 'x>"
+
+
+def test_a_node_of_a_cluster_that_builds_its_own_software_is_set_up_when_there_is_some(
+    volume: Path, tmp_path: Path
+) -> None:
+    result = tmp_path / "result"
+    script = render(
+        BOOTSTRAP,
+        pcluster_config_software={"mount_dir": str(volume)},
+        pcluster_config_hook_arguments=["--user", "x"],
+        pcluster_config_hook_script=f'printf "<%s>" "$@" >{result}.new && mv {result}.new {result}\n',
+        pcluster_config_documents="",
+        pcluster_config_volume={"to_build": True},
+    )
+    (tmp_path / "node").write_text(script)
+    quick = tmp_path / "bin" / "sleep"
+    quick.parent.mkdir()
+    quick.write_text("#!/bin/sh\nexec /bin/sleep 0.1\n")
+    quick.chmod(0o755)
+    variables = {"PATH": f"{quick.parent}:{os.environ['PATH']}", "PETAL_LOG": str(tmp_path / "log")}
+    done = subprocess.run(
+        ["sh", tmp_path / "node", "revision"], env=variables, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "has no software yet; this node is set up when it is built" in done.stderr
+    (tmp_path / "node").unlink()
+    assert not result.exists()
+    (volume / ".petal" / "SHA256SUMS").touch()
+    for _ in range(100):
+        if result.exists():
+            break
+        time.sleep(0.1)
+    assert result.read_text() == "<--install><--user><x>"
 
 
 def test_the_bootstrap_compares_the_volume_with_what_is_signed(volume: Path) -> None:

@@ -97,6 +97,16 @@ def test_an_existing_volume_is_taken_as_it_is() -> None:
     assert config["SharedStorage"][0]["EbsSettings"] == {"VolumeId": "vol-0123456789abcdef0"}
 
 
+def test_a_volume_on_which_the_cluster_builds_its_software_begins_with_nothing() -> None:
+    still_to_be_made = Sample("x", settings={"volume": {"to_build": True}}, snapshot=None).configure().config
+    settings = still_to_be_made["SharedStorage"][0]["EbsSettings"]
+    assert not {"SnapshotId", "VolumeId"} & set(settings)
+    made = {"volume_id": "vol-0123456789abcdef0", "availability_zone": "us-east-1a", "to_build": True}
+    config = Sample("x", settings={"volume": made}, snapshot=None).configure().config
+    assert config["SharedStorage"][0]["EbsSettings"] == {"VolumeId": "vol-0123456789abcdef0"}
+    assert "petal:snapshot" not in [tag["Key"] for tag in config["Tags"]]
+
+
 def test_data_outlives_the_cluster_and_software_does_not() -> None:
     config = Sample("x", seed={"shared_storage": pcluster_samples.EVERYTHING_STORAGE}).configure().config
     policies = {entry["Name"]: entry["EbsSettings"]["DeletionPolicy"] for entry in config["SharedStorage"]}

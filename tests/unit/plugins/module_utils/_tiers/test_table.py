@@ -111,10 +111,15 @@ def test_a_build_that_does_not_tell_how_long_it_took(former: dict[str, Any]) -> 
     assert "took 1 h 24 min" in row("volume", plan(), Known(former=(former, FORMER))).takes
 
 
-def test_what_a_provider_does_not_have_is_not_possible() -> None:
-    assert "does not build its own software in this release" in row("source", plan()).not_possible
-    assert row("source", plan("local")).start == (
-        "ansible-playbook petal.hpc.deploy_cluster -e seed=bio.yaml -e tier=source",
+def test_a_cluster_that_builds_its_own_software_is_started_in_one_step() -> None:
+    start = "ansible-playbook petal.hpc.deploy_cluster -e seed=bio.yaml -e tier=source"
+    assert row("source", plan("local")).start == (start,)
+    on_aws = row("source", plan(), Known(PRICES, SUMS))
+    assert on_aws.start == (f"{start} -e head_node_key_file=FILE",)
+    assert (on_aws.build_usd, on_aws.month_usd) == (None, 25.0)
+    assert on_aws.costs == (
+        "what the cluster costs meanwhile, which is unknown before there is one; "
+        "its snapshot at most 25.00 USD a month, its volume 40.00"
     )
 
 
