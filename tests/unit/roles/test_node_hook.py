@@ -130,7 +130,7 @@ def test_a_node_of_a_cluster_that_builds_its_own_software_is_set_up_when_there_i
     (tmp_path / "node").unlink()
     assert not result.exists()
     (volume / ".petal" / "SHA256SUMS").touch()
-    for _ in range(100):
+    for _again in range(100):
         if result.exists():
             break
         time.sleep(0.1)

@@ -65,6 +65,18 @@ def take_over(store: Any, specs: list[Any], there: set[str], refused: set[str], 
     return found
 
 
+def enter_externals(store: Any, roots: list[Any]) -> None:
+    """Enter what was asked for and is outside of the store into the database, as an installation does.
+
+    Where all else is there already, none is started.
+    """
+    found = [spec for spec in roots if spec.external and not store.db.installed(spec)]
+    if found:
+        with store.db.write_transaction():
+            for spec in found:
+                store.db.add(spec, explicit=True)
+
+
 def in_place(store: Any, spec: Any) -> bool:
     """Whether the prefix of a package is there, and is the one of this very package."""
     try:
@@ -217,6 +229,8 @@ def main(arguments: dict[str, Any]) -> dict[str, Any]:
         given = set(arguments["base"])
         taken = take_over(store, specs, given, anew | (given - needed), roots)
     adopted = adopt(store, specs, set(arguments.get("adopt", ())), roots) if arguments.get("adopt") else []
+    if arguments.get("use"):
+        enter_externals(store, environment.concrete_roots())
     missing = [spec for spec in specs if not spec.external and not store.db.installed(spec)]
     takable = [spec for spec in missing if not any(spec.satisfies(item) for item in from_source)]
     kept = held(arguments.get("cache", ""), takable, bool(arguments.get("use")))

@@ -490,6 +490,16 @@ def test_what_is_in_place_is_taken_over_and_what_would_be_in_the_way_is_removed(
     assert left == ["hdf5", "not-of-this-environment", "zlib"], "what needs another one is built on that"
 
 
+def test_what_is_asked_for_and_outside_of_the_store_is_entered_as_an_installation_does(tmp_path: Path) -> None:
+    """Where all else comes from the volume that this one is made from, no installation is started."""
+    outside, there = Spec("cmake"), Spec("zlib")
+    outside.external = "/shared-image/cmake"
+    store = Tree(tmp_path)
+    for _again in range(2):
+        state.enter_externals(store, [outside, there])
+    assert store.known == {"cmake": True}
+
+
 # -- what feeds another cache ---------------------------------------------------------------------------------------
 
 
