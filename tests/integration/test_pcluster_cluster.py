@@ -291,6 +291,7 @@ def test_a_cluster_whose_nodes_have_the_software_in_their_image(lab: Client, sit
     refused = site.play("deploy_cluster", "--check", tier="ami", snapshot_sources=sources, ami="ami-0123456789abcdef0")
     assert refused.rc != 0
     assert "No image ami-0123456789abcdef0 with the software of quickstart" in refused.output
+    assert "ami-0123456789abcdef0 has no software of petal.hpc that is known here." in refused.output
     done = site.play("deploy_cluster", "--check", tier="ami", snapshot_sources=sources)
     assert done.rc == 0, done.output
     assert "ParallelCluster accepts the configuration" in done.output
@@ -368,6 +369,17 @@ def test_a_cluster_of_a_hybrid_seed_has_image_and_volume(lab: Client, site: Site
     refused = site.play("deploy_cluster", tier="volume")
     assert refused.rc != 0
     assert "which is the tier hybrid" in refused.output
+    other = Site(tmp_path, "other", site.cloud, in_ami=["cmake@3.26"])
+    borne = fingerprint(hybrid.image_part(Seed.from_mapping(yaml.safe_load(other.seed.read_text()), HOST)))
+    wrong = image(other, site.cloud, "other", "3.16.1")
+    refused = site.play("deploy_cluster", ami=wrong)
+    assert refused.rc != 0
+    said = " ".join(refused.output.split())
+    assert f"ami={wrong} has {borne}, and the volume of hybrid is built against an image with sha256:" in said, said
+    assert "Build it first" not in said
+    refused = site.play("deploy_cluster", ami="ami-0123456789abcdef0")
+    assert refused.rc != 0
+    assert "ami=ami-0123456789abcdef0 has no software of petal.hpc that is known here" in refused.output
     done = site.play("deploy_cluster")
     assert done.rc == 0, done.output
     assert "Tier hybrid: the seed has packages of the nodes' image, software.in_ami" in done.output
