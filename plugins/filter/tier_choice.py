@@ -19,7 +19,7 @@ options:
     type: dict
     required: true
   asked:
-    description: What the run asks for, of C(tier), C(image_id), C(snapshot_id) and C(rollback).
+    description: What the run asks for, of C(tier), C(image_id), C(snapshot_id), C(rollback) and C(force).
     type: dict
     required: true
 """
@@ -51,7 +51,8 @@ def tier_choice(plan: Any, asked: Any) -> dict[str, Any]:
 
     try:
         given = {name: str(asked.get(name) or "") for name in ("tier", "image_id", "snapshot_id")}
-        return asdict(choose(plan, Asked(**given, rollback=bool(asked.get("rollback")))))
+        rollback, force = (bool(asked.get(name)) for name in ("rollback", "force"))
+        return asdict(choose(plan, Asked(**given, rollback=rollback, force=force)))
     except (AttributeError, KeyError, TypeError) as error:
         raise AnsibleFilterError(f"petal.hpc.tier_choice takes a plan and what is asked for: {error}") from error
 

@@ -33,6 +33,7 @@ class Asked:
     image_id: str = ""
     snapshot_id: str = ""
     rollback: bool = False
+    force: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,10 +143,20 @@ def _contradictions(plan: Mapping[str, Any], asked: Asked) -> Iterator[str]:
         meant = f"part={plan['part']} means what of {plan['name']} lives in the nodes' image"
         yield f"{meant}, and a cluster has all of the seed: leave part out."
     tier, _why = _meant(plan["seed"], asked)
+    if asked.force and tier != "source":
+        yield (
+            "force=true builds anew what is there, and a cluster builds with the tier source alone. Leave it out, or "
+            f"build first: ansible-playbook petal.hpc.{_makes(tier)} {plan['seed_arguments']} -e force=true"
+        )
     found = misfit(tier, str(plan["provider"]), plan["seed"]["software"])
     if found:
         meant = f"ami={asked.image_id}" if asked.image_id else f"tier={tier}"
         yield f"{plan['name']} cannot be deployed with {meant}: {found.message}. {_sentence(found.hint)}"
+
+
+def _makes(tier: str) -> str:
+    """The playbook that builds what a tier takes; of a hybrid, what changes often."""
+    return "build_ami" if tier == "ami" else "build_volume"
 
 
 def _sentence(text: str) -> str:

@@ -23,6 +23,7 @@ def plan(
         "name": "bio",
         "provider": provider,
         "seed": {"tier": tier, "software": of_seed},
+        "seed_arguments": "-e seed=bio.yaml",
         "snapshot": None,
         "reason": "local: no snapshot matches",
         **found,
@@ -94,6 +95,10 @@ REFUSED: list[tuple[dict[str, Any], Asked, str]] = [
     (plan(), Asked(tier="containers"), "the seed has no images in software.containers. Name them there, or leave it"),
     (plan(part="ami", snapshot=SNAPSHOT), Asked(), "part=ami means what of bio lives in the nodes' image"),
     (plan(software={"in_ami": ["cmake"]}), Asked(tier="volume"), "which is the tier hybrid"),
+    (plan(snapshot=SNAPSHOT), Asked(force=True), "playbook petal.hpc.build_volume -e seed=bio.yaml -e force=true"),
+    (plan(), Asked(tier="volume", force=True), "force=true builds anew what is there, and a cluster builds with the"),
+    (plan(tier="ami"), Asked(force=True), "ansible-playbook petal.hpc.build_ami -e seed=bio.yaml -e force=true"),
+    (plan("local", "source"), Asked(rollback=True, force=True), "the tier source alone. Leave it out"),
 ]
 
 
