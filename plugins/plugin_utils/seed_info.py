@@ -94,6 +94,9 @@ def describe(arguments: Mapping[str, Any], playbook_dir: str, extra: Mapping[str
     except SeedError as error:
         raise SeedError([*problems, *error.problems], error.source) from error
     of_image = part == site.PART_OF_AMI and hybrid.is_one(seed)
+    # A playbook that is about images means by it the part of a hybrid, and of others all; who says it himself, a part.
+    if part == site.PART_OF_AMI and not of_image and (extra or {}).get(site.PART):
+        problems.append(_NO_PART)
     if of_image and hybrid.foreign_image(seed):
         problems.append(_FOREIGN)
     if problems:
@@ -125,6 +128,14 @@ _FOREIGN = Problem(
     "compute.custom_ami",
     "the seed names the image that has the packages of software.in_ami: there is none to build",
     hint="leave it out, and petal.hpc.build_ami makes an image with them",
+)
+
+
+_NO_PART = Problem(
+    f"extra variable {site.PART}",
+    "the seed has no packages in an image of their own (software.in_ami): all of it is one part",
+    site.PART_OF_AMI,
+    hint="leave it out; petal.hpc.build_ami makes an image of all of it",
 )
 
 

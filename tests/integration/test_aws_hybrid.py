@@ -174,6 +174,9 @@ def test_what_changes_on_the_volume_needs_no_other_image(site: Site) -> None:
     assert snapshot_of(site, "hybrid-lab")["SnapshotId"] != before
     found = site.play("build_ami")
     assert f"Found: {images(site)[0]['ImageId']}" in found.output
+    other_part = site.play("build_ami", part="volume")
+    assert other_part.rc != 0
+    assert "part=volume means what of hybrid-lab is on the volume" in other_part.output
     assert len(images(site)) == 1
     site.seed.write_text(seed(ON_VOLUME, in_ami=["lab-b1@1.0", "lab-b2@1.0", "lab-mpi@1.0"]))
     refused = site.build()

@@ -262,6 +262,9 @@ def test_a_part_that_there_is_not(path: Path) -> None:
     assert "-e part" not in describe(path, overrides={"part": "ami"})["arguments"]
     with pytest.raises(SeedError, match="extra variable part: a seed has no such part"):
         describe(path, overrides={"part": "root"})
+    with pytest.raises(SeedError, match=r"extra variable part: .*software\.in_ami.*all of it is one part"):
+        seed_info.describe({"path": str(path), "overrides": {"part": "ami"}}, "/", {"part": "ami"})
+    seed_info.describe({"path": str(path), "overrides": {"part": "volume"}}, "/", {"part": "volume"})
     path.write_text(HYBRID.replace("{head_node", "{custom_ami: ami-0123456789abcdef0, head_node"))
     named = describe(path)["plan"]["hybrid"]
     assert (named["ami"], named["plan"]) == ("ami-0123456789abcdef0", None)
