@@ -184,6 +184,18 @@ def test_what_changes_on_the_volume_needs_no_other_image(site: Site) -> None:
     assert "Build it first" in refused.output
 
 
+def test_what_the_image_would_not_have_is_refused_before_it_is_made(site: Site) -> None:
+    """A compiler of any version is the one of the operating system, of which no image gets a copy."""
+    before = len(images(site))
+    site.seed.write_text(seed(ON_VOLUME, in_ami=["gcc", "lab-b1@1.0"]))
+    refused = site.play("build_ami")
+    assert refused.rc != 0
+    said = " ".join(refused.output.split())
+    assert "hybrid-lab-image would not have all that software.in_ami names: gcc would be gcc@" in said
+    assert "of /usr, which no image gets: ask for another version, or leave it out. Nothing was installed." in said
+    assert len(images(site)) == before
+
+
 def test_an_image_of_somebody_else_is_asked_what_it_has(site: Site) -> None:
     """Once with what it has, which the volume then uses, and once with what it has not."""
     site.cloud.set_up()

@@ -12,12 +12,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._seed import spack_settings, spec
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed, Storage
 
 #: What stands behind the volume's mount directory, and behind its name, for the part in the image.
 IMAGE = "-image"
 #: GiB at most for the part in the image: it becomes the root of every node, and bases are small beside volumes.
 MOST_GB = 50
+#: What the operating system has of it builds the image itself, and stays known.
+OF_SYSTEM = "gcc"
 
 
 def is_one(seed: Seed) -> bool:
@@ -52,10 +55,18 @@ def image_part(seed: Seed) -> Seed:
         containers=(),
         python_environments=(),
         modules=(),
+        spack=replace(seed.software.spack, config=_settings(seed)),
     )
     volumes = tuple(_of_image(seed, one) if one == seed.software_volume else one for one in seed.shared_storage)
     compute = seed.compute and replace(seed.compute, custom_ami=None)
     return replace(seed, software=software, shared_storage=volumes, compute=compute, tier="auto")
+
+
+def _settings(seed: Seed) -> dict[str, Any]:
+    """The seed's settings of Spack, by which nothing of the operating system takes the place of what is named."""
+    names = {spec.parse(text).name for text in seed.software.in_ami} - {OF_SYSTEM}
+    built = {name: {"externals": [], "buildable": True} for name in sorted(names)}
+    return spack_settings.merged(seed.software.spack.config, {"packages": built} if built else {})
 
 
 def _of_image(seed: Seed, volume: Storage) -> Storage:

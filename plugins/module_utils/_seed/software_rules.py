@@ -55,6 +55,21 @@ def one_place_for_a_package(seed: Draft) -> Iterator[Finding]:
             yield Finding(path, f"the image has {name} as {there[name]} (software.in_ami)", text, hint=hint)
 
 
+def image_has_what_it_names(seed: Draft) -> Iterator[Finding]:
+    """What is somewhere else by the settings of Spack, or never built, is not in the image, whoever names it there."""
+    where = ("software", "spack", "config", "packages")
+    settings = seed.get(*where) or {}
+    for _path, text in seed.entries("software", "in_ami"):
+        name = spec.parse(text).name
+        given = settings.get(name) or {}
+        # Of gcc, what builds the image is known beside what is in it; in somebody else's image nothing is built.
+        elsewhere = ["externals"] if given.get("externals") and name != "gcc" else []
+        unbuilt = ["buildable"] if given.get("buildable") is False and not seed.get("compute", "custom_ami") else []
+        for key in (*elsewhere, *unbuilt):
+            message = f"{name} is in the image (software.in_ami: {text}), and by this it is not"
+            yield Finding((*where, name, key), message, hint="leave it out here, or in in_ami")
+
+
 def compiler_of_all_is_in_the_image(seed: Draft) -> Iterator[Finding]:
     """One on the volume would build what is in the image too: both would have it, and neither the other's."""
     there = [spec.parse(text).name for _path, text in seed.entries("software", "in_ami")]

@@ -16,6 +16,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._core.errors import Peta
 from ansible_collections.petal.hpc.plugins.module_utils._seed.agreement import can_be
 from ansible_collections.petal.hpc.plugins.module_utils._seed.spec import COMPILERS, parse
 from ansible_collections.petal.hpc.plugins.module_utils._spack.lockfile import parse_database, parse_lock
+from ansible_collections.petal.hpc.plugins.module_utils._spack.model import EXTERNAL
 
 #: What says nothing about an external: where its source came from, and the flags of its compilers.
 _SOURCES = ("branch", "commit", "dev_path", "namespace", "patches", "ref", "tag")
@@ -83,6 +84,25 @@ def from_documents(lock: str, database: str) -> list[Offer]:
         compiler = f"{makers[0].name}@{makers[0].version}" if makers and node.name not in COMPILERS else ""
         variants = words(raw[key].get("parameters") or {})
         found.append(Offer(node.root, node.name, node.version, variants, prefixes[key], compiler))
+    return found
+
+
+def not_of_image(packages: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What of the packages that an image is to have Spack would not install for it, each in a clause.
+
+    packages: those of an environment, as Package.to_dict has them.
+    """
+    found = []
+    for package in packages:
+        name, text, prefix = str(package["name"]), str(package["spec"]), package["prefix"]
+        label = f"{name}@{package['version']}"
+        if not package["explicit"]:
+            continue
+        if parse(text).name != name:
+            found.append(f"{text} is no package but what several provide, {label} among them: write that one")
+        elif package["origin"] == EXTERNAL:
+            advice = "ask for another version, or leave it out"
+            found.append(f"{text} would be {label} of {prefix}, which no image gets: {advice}")
     return found
 
 

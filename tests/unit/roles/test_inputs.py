@@ -26,6 +26,7 @@ HOST = "which host builds, and how it is reached and kept"
 
 #: Why a variable is not in the fingerprint.
 REASONS = {
+    "spack_for_image": "refuses to build and decides nothing; a build sets it itself",
     "spack_in_image": "in the fingerprint: software.in_ami of the seed; a build sets it itself",
     "spack_resolved_refs": "in the fingerprint: commits of the branches that the seed names",
     "spack_mirror_dir": WHERE_FROM,

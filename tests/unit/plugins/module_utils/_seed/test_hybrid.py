@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,11 +23,38 @@ def test_the_part_in_the_image_is_a_seed_of_its_own() -> None:
     assert part.software.spack_packages == ("openmpi@4.1.4", "cmake@3.24")
     assert part.software_volume.mount_dir == whole.software_volume.mount_dir + "-image"
     assert part.software_volume.ebs_settings.size <= hybrid.MOST_GB
-    assert (part.cluster, part.software.spack) == (whole.cluster, whole.software.spack)
+    spack = replace(part.software.spack, config=whole.software.spack.config)
+    assert (part.cluster, spack) == (whole.cluster, whole.software.spack)
     software = part.to_dict()["software"]
     others = ("stacks", "containers", "python_environments", "modules", "build_from_source", "in_ami")
     assert not any(software[key] for key in others)
     assert hybrid.image_part(whole) == part
+
+
+def test_nothing_of_the_operating_system_takes_the_place_of_what_is_named() -> None:
+    """By the settings of the part, so that its fingerprint says it; what the system has of gcc builds the image."""
+    named = changed(IMAGE, "software", "in_ami", ["gcc@11.3.0", "cmake", "openmpi@4.1.4"])
+    mine = changed(named, "software", "compiler", DELETE)
+    mine = changed(mine, "software", "spack", {"config": {"packages": {"openmpi": {"variants": "+pmi"}}}})
+    packages = hybrid.image_part(seed(mine)).software.spack.config["packages"]
+    built = {"externals": [], "buildable": True}
+    assert packages == {"cmake": built, "openmpi": {"variants": "+pmi", **built}}
+    alone = changed(changed(IMAGE, "software", "in_ami", ["gcc@11.3.0"]), "software", "compiler", DELETE)
+    assert hybrid.image_part(seed(alone)).software.spack.config == {}
+
+
+@pytest.mark.parametrize(
+    ("package", "given", "key"),
+    [
+        ("cmake", {"externals": [{"spec": "cmake@3.24", "prefix": "/opt/cmake"}]}, "externals"),
+        ("openmpi", {"buildable": False}, "buildable"),
+    ],
+)
+def test_what_is_elsewhere_by_the_settings_is_not_in_the_image(package: str, given: dict[str, Any], key: str) -> None:
+    mine = changed(IMAGE, "software", "spack", {"config": {"packages": {package: given}}})
+    (found,) = faults(mine).items()
+    assert found[0] == f"software.spack.config.packages.{package}.{key}"
+    assert f"{package} is in the image (software.in_ami: {package}@" in found[1]
 
 
 def test_the_first_compiler_of_the_image_builds_the_rest() -> None:

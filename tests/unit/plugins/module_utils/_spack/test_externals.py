@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.errors import AnsibleFilterError
 
+from ansible_collections.petal.hpc.plugins.filter.image_lacks import image_lacks
 from ansible_collections.petal.hpc.plugins.module_utils._spack import externals, externals_api
 from ansible_collections.petal.hpc.plugins.module_utils._spack.externals import ImageError, Offer
 
@@ -68,6 +70,40 @@ def test_what_somebody_asked_for_is_offered_with_what_made_it() -> None:
         "gcc@13.2.0",
     )
     assert (gcc.label, gcc.compiler, gcc.exact) == ("gcc@13.2.0", "", "gcc@=13.2.0")
+
+
+def chosen(spec: str, name: str, version: str, **more: Any) -> dict[str, Any]:
+    """A package of an environment."""
+    return {
+        "spec": spec,
+        "name": name,
+        "version": version,
+        "explicit": True,
+        "origin": "source",
+        "prefix": "/x",
+        **more,
+    }
+
+
+def test_an_image_gets_all_that_is_named_or_it_is_said() -> None:
+    good = [
+        chosen("cmake@3.24 %gcc@12", "cmake", "3.24.1"),
+        chosen("builtin.zlib", "zlib", "1.3"),
+        chosen("perl@5", "perl", "5.36.0", explicit=False, origin="external", prefix="/usr"),
+    ]
+    assert image_lacks(good) == []
+    bad = [
+        chosen("gcc", "gcc", "12.2.0", origin="external", prefix="/usr"),
+        chosen("mpi@3:", "openmpi", "5.0.10"),
+    ]
+    assert image_lacks([*good, *bad]) == [
+        "gcc would be gcc@12.2.0 of /usr, which no image gets: ask for another version, or leave it out",
+        "mpi@3: is no package but what several provide, openmpi@5.0.10 among them: write that one",
+    ]
+    broken: list[Any] = [[{}], [1], 1]
+    for wrong in broken:
+        with pytest.raises(AnsibleFilterError, match="takes packages of an environment"):
+            image_lacks(wrong)
 
 
 def test_settings_name_compilers_that_spack_knows_and_build_nothing() -> None:
