@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed import packages, schema, spec
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import WARNING, Problem
+from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import ERROR, WARNING, Problem
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Report, SourceMap, of_shape
 
+_IN_IMAGE = ("software", "in_ami")
 #: Directory of indexes in a mirror directory.
 MIRRORED = "package-index"
 INDEX = Path(__file__).with_name("package_index.txt")
@@ -38,7 +39,8 @@ def load(ref: str | None, mirror_dir: str = "") -> packages.Index | None:
 def compare(
     data: Mapping[str, Any], seed: Seed, source: SourceMap, mirror_dir: str = "", own: Collection[str] = ()
 ) -> tuple[str | None, list[Problem]]:
-    """What an index does not have of a valid seed's specs, as warnings: a site may have recipes of its own.
+    """What an index does not have of a valid seed's specs, as warnings: a site may have recipes of its own. In an image
+    are packages by their names, and what several provide is none: an error.
 
     mirror_dir: a mirror directory on this machine, or empty. own: packages for which the seed brings recipes.
     Returns the release of the repository that was compared,
@@ -50,6 +52,9 @@ def compare(
         return None, []
     report = Report(source)
     for path, text in found:
+        named = path[:2] == _IN_IMAGE and packages.no_package(spec.parse(text), index, own)
+        if named:
+            report.add(path, named.message, text, hint=named.hint, level=ERROR)
         for doubt in packages.doubts(spec.parse(text), index, own):
             report.add(path, doubt.message, text, hint=doubt.hint, level=WARNING)
     return index.ref, report.problems

@@ -23,7 +23,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed import (
     site,
     spack_settings,
 )
-from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import Problem, SeedError
+from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import ERROR, Problem, SeedError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed, Storage
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import Host, compatible_os, mismatch
 from ansible_collections.petal.hpc.plugins.plugin_utils import instance_types, package_index, site_files
@@ -105,6 +105,8 @@ def describe(arguments: Mapping[str, Any], playbook_dir: str, extra: Mapping[str
     files = site_files.read(seed, document.source)
     mirror_dir = options.get("mirror_dir") or ""
     compared, doubts = package_index.compare(document.data, seed, document.source, mirror_dir, files.packages)
+    if errors := [problem for problem in doubts if problem.level == ERROR]:
+        raise SeedError(errors, document.source.file)
     told = {
         "packages_compared": compared,
         "warnings": [

@@ -7,10 +7,11 @@ An index has one line for each package, and a first line that says of which rele
 
     zlib 1.3.2 1.3.1 1.3 1.2.13 | +optimize +pic +shared
     openmpi main 5.0.10 !4.0.6 | +cuda cuda_arch
-    mpi virtual
+    mpi virtual openmpi mpich cray-mpich
 
-Versions stand newest first as Spack orders them, those that the repository calls deprecated behind ``!``; variants
-that are on or off behind ``+``. Every package has ``build_system``, so that it is left out.
+Behind a name that several packages provide stand these, first those that Spack prefers. Versions stand newest first as
+Spack orders them, those that the repository calls deprecated behind ``!``; variants that are on or off behind ``+``.
+Every package has ``build_system``, so that it is left out.
 """
 
 from __future__ import annotations
@@ -34,9 +35,11 @@ SPACKS_OWN = frozenset(("branch", "build_system", "commit", "dev_path", "namespa
 _PREFIXES = ("py-", "r-", "perl-", "rust-", "lib")
 #: Difference in length beyond which no other name is near.
 _FAR = 3
-_VIRTUAL = " virtual"
+_VIRTUAL = "virtual"
 #: Most of the newest versions that a message names.
 _NEWEST = 3
+#: Most of the packages that a message names of those which provide the same.
+_PREFERRED = 2
 #: Most of the variants that a message names.
 _VARIANTS = 12
 
@@ -51,9 +54,16 @@ def is_of(first_line: str, ref: str | None) -> bool:
     return header is not None and ref in header.groups()
 
 
+def _is_virtual(line: str) -> bool:
+    return f"{line} ".partition(" ")[2].startswith(f"{_VIRTUAL} ")
+
+
 @dataclass(frozen=True)
 class Package:
-    """A package as the index has it. switches: variants that are on or off; choices: those that take a value."""
+    """A package as the index has it. switches: variants that are on or off; choices: those that take a value.
+
+    providers: of a virtual one, first those that Spack prefers; empty where the index does not say.
+    """
 
     name: str
     versions: tuple[str, ...] = ()
@@ -61,13 +71,14 @@ class Package:
     switches: frozenset[str] = frozenset()
     choices: frozenset[str] = frozenset()
     virtual: bool = False
+    providers: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, line: str) -> Package:
         """A package from its line."""
         name, _space, rest = line.partition(" ")
-        if line.endswith(_VIRTUAL):
-            return cls(name, virtual=True)
+        if _is_virtual(line):
+            return cls(name, virtual=True, providers=tuple(rest.split()[1:]))
         versions, _bar, variants = rest.partition("|")
         given = versions.split()
         return cls(
@@ -80,7 +91,7 @@ class Package:
 
     def __str__(self) -> str:
         if self.virtual:
-            return self.name + _VIRTUAL
+            return " ".join([self.name, _VIRTUAL, *self.providers])
         versions = ["!" * (version in self.deprecated) + version for version in self.versions]
         variants = [("+" * (name in self.switches)) + name for name in sorted(self.switches | self.choices)]
         return " ".join([self.name, *versions, *(["|", *variants] if variants or not versions else [])])
@@ -132,7 +143,7 @@ class Index:
     @property
     def virtuals(self) -> list[str]:
         """All such names."""
-        return [line[: -len(_VIRTUAL)] for line in self._lines if line.endswith(_VIRTUAL)]
+        return [line.partition(" ")[0] for line in self._lines if _is_virtual(line)]
 
 
 @dataclass(frozen=True)
@@ -141,6 +152,19 @@ class Doubt:
 
     message: str
     hint: str = ""
+
+
+def no_package(spec: Spec, index: Index, own: Collection[str] = ()) -> Doubt | None:
+    """Of a spec that has to name a package, and names what several provide: what to write.
+
+    own: packages with recipes of somebody's own.
+    """
+    package = index.find(spec.name) if spec.name not in own else None
+    if package is None or not package.virtual:
+        return None
+    some = " or ".join(package.providers[:_PREFERRED])
+    hint = f"write the package that is meant{f', such as {some}' if some else ''}"
+    return Doubt(f"{spec.name} is no package but what several provide, and nobody could say which one is there", hint)
 
 
 def doubts(spec: Spec, index: Index, own: Collection[str] = ()) -> Iterator[Doubt]:

@@ -22,6 +22,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.model import EXTE
 _SOURCES = ("branch", "commit", "dev_path", "namespace", "patches", "ref", "tag")
 _FLAGS = ("cflags", "cppflags", "cxxflags", "fflags", "ldflags", "ldlibs")
 _UNSAID = frozenset((*_SOURCES, *_FLAGS))
+#: Most of the packages that a message names of those which provide the same.
+_PROVIDERS = 6
 _PLAIN = re.compile(r"[A-Za-z0-9_.,:+/=-]+")
 #: Spack's release from which an external says by which compiler it was made.
 SAYS_COMPILER = (1, 1)
@@ -104,6 +106,17 @@ def not_of_image(packages: Iterable[Mapping[str, Any]]) -> list[str]:
             advice = "ask for another version, or leave it out"
             found.append(f"{text} would be {label} of {prefix}, which no image gets: {advice}")
     return found
+
+
+def no_packages(providers: Mapping[str, Sequence[str]]) -> str:
+    """What is said of names that stand for no package of their own. providers: those that provide each."""
+    meant = [
+        f"{name} ({', '.join(every[:_PROVIDERS])}{', …' if len(every) > _PROVIDERS else ''})"
+        for name, every in sorted(providers.items())
+    ]
+    return (
+        f"software.in_ami names {', '.join(meant)}: no package, but what several provide. Write the one that is meant."
+    )
 
 
 def words(parameters: Mapping[str, Any]) -> str:

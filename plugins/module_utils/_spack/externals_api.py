@@ -65,6 +65,8 @@ def ask(host: Host, spack: Spack, wanted: Wanted) -> dict[str, Any]:
         detect.append((unknown, stranger.binaries()))
     question = {"wanted": list(wanted.specs), "offered": [one.asked for one in offers], "detect": detect}
     answer = spack.inside(script, question)
+    if answer.get("providers"):
+        raise ImageError(externals.no_packages(answer["providers"]))
     # What is detected of a compiler that is known is a detail of it.
     details = [one for group in answer["found"][: len(compilers)] for one in group]
     detected = [one for group in answer["found"][len(compilers) :] for one in group]

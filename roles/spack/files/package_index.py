@@ -5,7 +5,8 @@
 
 OUTPUT is an index of them. REF and COMMIT are those of the package repository and go into the first line. Names: the
 packages of which lines are wanted; all by default. The form is told in module_utils/_seed/packages.py, which reads it.
-Variants are those that a package has for any of its versions, with those of its build systems.
+Variants are those that a package has for any of its versions, with those of its build systems. Behind what several
+packages provide stand their names, in front those that Spack's configuration prefers.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 path: Any = importlib.import_module("spack.repo").PATH
+settings: Any = importlib.import_module("spack.config").CONFIG.get("packages") or {}
 
 
 def versions(package: Any) -> list[str]:
@@ -36,9 +38,15 @@ def variants(package: Any) -> list[str]:
     return [("+" if found[name] else "") + name for name in sorted(found)]
 
 
+def providers(name: str) -> list[str]:
+    every = sorted({spec.name for spec in path.providers_for(name)})
+    preferred = [text.partition("@")[0] for text in (settings.get("all") or {}).get("providers", {}).get(name, [])]
+    return list(dict.fromkeys([one for one in preferred if one in every] + every))
+
+
 def line(name: str) -> str:
     if path.is_virtual(name):
-        return f"{name} virtual"
+        return " ".join([name, "virtual", *providers(name)])
     package = path.get_pkg_class(name)
     numbers, names = versions(package), variants(package)
     return " ".join([name, *numbers, *(["|", *names] if names or not numbers else [])])

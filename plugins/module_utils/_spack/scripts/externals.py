@@ -8,7 +8,9 @@
 
 ARGUMENTS: wanted (specs), offered (specs), detect (names of packages, and the directories in which Spack looks for
 their programs, in pairs). OUTPUT: found (for each such pair what ``spack external find`` would write), fits (for each
-of wanted the numbers of what is offered, or behind that found, and satisfies it), version (Spack's, as numbers).
+of wanted the numbers of what is offered, or behind that found, and satisfies it), version (Spack's, as numbers),
+providers (where one of wanted is no package but what several provide: these, first those that Spack prefers; nothing
+else is said then).
 
 This file travels as text and is run by Spack's own Python, so it imports nothing of the collection.
 """
@@ -42,19 +44,35 @@ def detected(names: Sequence[str], paths: Sequence[str]) -> list[dict[str, Any]]
     return found
 
 
-def main(given: str, output: str) -> None:
-    question = json.loads(Path(given).read_text(encoding="utf-8"))
+def providers(name: str) -> list[str]:
+    """What provides a virtual package; empty where it is a package itself."""
+    repository = module("repo").PATH
+    if not name or not repository.is_virtual(name):
+        return []
+    every = sorted({spec.name for spec in repository.providers_for(name)})
+    preferred = ((module("config").CONFIG.get("packages") or {}).get("all") or {}).get("providers", {}).get(name, [])
+    return list(dict.fromkeys([one for one in map(str, preferred) if one in every] + every))
+
+
+def answered(question: dict[str, Any]) -> dict[str, Any]:
     make = module("spec").Spec
+    wanted = [make(text) for text in question["wanted"]]
+    virtual = {spec.name: providers(spec.name) for spec in wanted}
+    if any(virtual.values()):
+        return {"providers": {name: every for name, every in virtual.items() if every}}
     found = [detected(names, paths) for names, paths in question["detect"]]
     offered = [make(text) for text in [*question["offered"], *(one["spec"] for group in found for one in group)]]
-    wanted = [make(text) for text in question["wanted"]]
-    answer = {
+    return {
         "found": found,
         "fits": [
             [i for i, one in enumerate(offered) if one.name == spec.name and one.satisfies(spec)] for spec in wanted
         ],
         "version": [int(number) for number in str(importlib.import_module("spack").spack_version).split(".")[:2]],
     }
+
+
+def main(given: str, output: str) -> None:
+    answer = answered(json.loads(Path(given).read_text(encoding="utf-8")))
     Path(output).write_text(json.dumps(answer), encoding="utf-8")
 
 

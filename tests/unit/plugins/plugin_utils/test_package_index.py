@@ -61,6 +61,7 @@ def test_variants_of_build_systems_are_in_it() -> None:
     assert {"mpi", "ipo"} <= hdf5.switches
     assert mpi is not None
     assert mpi.virtual
+    assert mpi.providers[:2] == ("openmpi", "mpich")
 
 
 def test_it_is_read_quickly() -> None:
@@ -95,6 +96,23 @@ def test_every_spec_of_a_seed_is_compared() -> None:
         ("software.build_from_source[0]", 7, "warning"),
     ]
     assert problems[0].hint == "did you mean samtools?"
+
+
+HYBRID = """\
+cluster: {name: a, region: us-east-1, os: ubuntu2204}
+compute: {head_node: t3.xlarge, queues: [{name: q, instance_types: [c5.large]}]}
+software:
+  in_ami: [mpi, openmpi@5]
+  spack_packages: [lapack]
+"""
+
+
+def test_what_several_packages_provide_is_in_no_image() -> None:
+    _ref, problems = compared(HYBRID)
+    ((path, level, hint),) = [(one.path, one.level, one.hint) for one in problems if one.level == "error"]
+    assert (path, level) == ("software.in_ami[0]", "error")
+    assert hint == "write the package that is meant, such as openmpi or mpich"
+    assert not [one for one in compared(HYBRID.replace("[mpi, ", "["))[1] if one.level == "error"]
 
 
 @pytest.mark.parametrize("ref", ["v2025.11.0", "develop", "b" * 40])

@@ -257,6 +257,12 @@ def test_a_hybrid_seed_has_two_parts(path: Path) -> None:
     assert volume["plan"]["hybrid"]["plan"] == image["plan"]
 
 
+def test_what_several_packages_provide_is_in_no_image(path: Path) -> None:
+    path.write_text(HYBRID.replace("[cmake@3.24]", "[mpi]"))
+    with pytest.raises(SeedError, match=r"software\.in_ami\[0\].*mpi is no package but what several provide"):
+        describe(path)
+
+
 def test_a_part_that_there_is_not(path: Path) -> None:
     assert describe(path, overrides={"part": "ami"})["fingerprint"] == describe(path)["fingerprint"]
     assert "-e part" not in describe(path, overrides={"part": "ami"})["arguments"]

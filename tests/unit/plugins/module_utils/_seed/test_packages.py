@@ -10,6 +10,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.packages import (
     PackageIndexError,
     doubts,
     is_of,
+    no_package,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._seed.spec import parse
 
@@ -19,7 +20,7 @@ LINES = [
     "hdf5 develop-2.0 2.1.0 1.14.6 1.14.4-3 1.12.3 | api build_type +hl +mpi",
     "idl |",
     "lab-only main",
-    "mpi virtual",
+    "mpi virtual openmpi mpich cray-mpich",
     "openmpi main 5.0.10 !4.0.6 | fabrics +pmi",
     "py-numpy 2.3.0",
     "samtools 1.23.1 1.21 1.17 1.16.1",
@@ -44,6 +45,26 @@ def test_a_line_is_read_and_written(line: str) -> None:
 @pytest.mark.parametrize("name", ["", "zli", "zlib-a", "zz", "aa", "#", "1.3.2"])
 def test_what_is_not_there_is_not_found(name: str) -> None:
     assert INDEX.find(name) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("mpi@3:", "write the package that is meant, such as openmpi or mpich"),
+        ("zlib-api", "write the package that is meant"),
+    ],
+)
+def test_what_several_provide_is_no_package(text: str, hint: str) -> None:
+    found = no_package(parse(text), INDEX)
+    assert found is not None
+    assert found.message.startswith(f"{parse(text).name} is no package but what several provide")
+    assert found.hint == hint
+    assert no_package(parse(text), INDEX, ["mpi", "zlib-api"]) is None
+
+
+@pytest.mark.parametrize("text", ["openmpi@5", "zlib", "a-sites-own"])
+def test_a_package_is_one(text: str) -> None:
+    assert no_package(parse(text), INDEX) is None
 
 
 @pytest.mark.parametrize("text", ["", "zlib 1.3", "# Spack's package repository v1, commit abc\nzlib 1.3"])

@@ -225,6 +225,16 @@ def test_what_the_documents_name_is_there(image: Path) -> None:
         externals_api.ask(answers, answers, wanted(image, "openmpi@4.1.4"))
 
 
+def test_a_name_that_several_provide_is_none_of_a_package(image: Path) -> None:
+    every = ["openmpi", "mpich", "cray-mpich", "hpcx-mpi", "mpt", "mvapich", "spectrum-mpi"]
+    answers: Any = Answers()
+    answers.inside = lambda *_asked: {"providers": {"mpi": every, "java": ["openjdk"]}}
+    with pytest.raises(ImageError) as caught:
+        externals_api.ask(answers, answers, wanted(image, "mpi", "java", fingerprint="", image_id="ami-1"))
+    said = "names java (openjdk), mpi (openmpi, mpich, cray-mpich, hpcx-mpi, mpt, mvapich, …): no package, but what"
+    assert said in str(caught.value)
+
+
 def test_an_image_of_somebody_else_is_asked_by_its_own_spack_and_looked_through(image: Path) -> None:
     (image / "bin").mkdir()
     (image / "bin/spack").touch()

@@ -24,6 +24,7 @@ import pytest
 from ansible_collections.petal.hpc.plugins.module_utils._spack.progress import seen
 from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import (
     carry,
+    externals,
     feed,
     grounds,
     install,
@@ -35,7 +36,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._spack.scripts import (
     state,
 )
 
-SCRIPTS = [carry, feed, grounds, install, missing_packages, modules, probe, runner, sources, state]
+SCRIPTS = [carry, externals, feed, grounds, install, missing_packages, modules, probe, runner, sources, state]
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
