@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible import constants
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
@@ -27,7 +28,9 @@ class ActionModule(ActionBase):
         extra = load_extra_vars(self._loader)
         try:
             arguments = seed_info.with_inputs(arguments, task_vars or {}, self._templar.template, extra)
-            info = seed_info.describe(arguments, self._loader.get_basedir(), extra)
+            sources = (task_vars or {}).get("ansible_inventory_sources")
+            inventories = seed_info.named_inventories(sources, constants.DEFAULT_HOST_LIST, extra)
+            info = seed_info.describe(arguments, self._loader.get_basedir(), extra, inventories)
         except SeedError as error:
             problems = [problem.to_dict() for problem in error.problems]
             return {"failed": True, "changed": False, "msg": str(error), "problems": problems}

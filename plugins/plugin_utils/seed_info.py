@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,9 @@ PLACES = (
 )
 
 
+#: Extra variables of every AWX job.
+_OF_AWX = ("awx_job_id", "tower_job_id")
+
 _SETTINGS = tuple(spack_settings.VARIABLES.items())
 
 
@@ -75,11 +78,36 @@ def with_inputs(
     return {**arguments, "inputs": {name: template(variables[name]) for name in inputs.NAMES if name in variables}}
 
 
-def describe(arguments: Mapping[str, Any], playbook_dir: str, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def named_inventories(sources: Any, usual: Any, extra: Iterable[str]) -> list[str]:
+    """The inventories that were named for this run alone, as they would be named again.
+
+    sources: those of the run. usual: those of Ansible's configuration, which the next run has by itself. extra: names
+    of the extra variables; an AWX job makes its inventory anew.
+    """
+    given = [str(one) for one in sources] if isinstance(sources, (list, tuple)) else []
+    if given == [str(one) for one in usual] or any(name in _OF_AWX for name in extra):
+        return []
+    return [one if "," in one else _from_here(one) for one in given]
+
+
+def _from_here(path: str) -> str:
+    """Ansible makes a path absolute; one below the working directory is shorter without that."""
+    with contextlib.suppress(ValueError, OSError):
+        return str(Path(path).relative_to(Path.cwd()))
+    return path
+
+
+def describe(
+    arguments: Mapping[str, Any],
+    playbook_dir: str,
+    extra: Mapping[str, Any] | None = None,
+    inventories: Sequence[str] = (),
+) -> dict[str, Any]:
     """The action's result, in plain JSON types. Raises SeedError.
 
     arguments: as ARGUMENTS describes them, of whatever types templating made of them. extra: the extra variables of
-    the run, of which the result repeats those without which the volume would be another one, or elsewhere.
+    the run, of which the result repeats those without which the volume would be another one, or elsewhere. inventories:
+    those that it repeats as well.
     """
     # Values that went through templating carry Ansible's own types: make them plain, once, here.
     options = json.loads(json.dumps(arguments))
@@ -115,7 +143,7 @@ def describe(arguments: Mapping[str, Any], playbook_dir: str, extra: Mapping[str
         ],
     }
     whole = name or seed.cluster.name
-    run = _Run(options, document, host, extra or {})
+    run = _Run(options, document, host, extra or {}, inventories)
     if of_image:
         return {**run.describe_image(seed, whole), **told}
     found = run.describe(seed, whole, files)
@@ -149,6 +177,7 @@ class _Run:
     document: Document
     host: Host
     extra: Mapping[str, Any]
+    inventories: Sequence[str]
 
     def describe_image(self, seed: Seed, name: str) -> dict[str, Any]:
         """The same of the part of a hybrid seed that lives in an image. name: of the whole."""
@@ -167,7 +196,7 @@ class _Run:
         part = {site.PART: site.PART_OF_AMI} if of_image else {}
         found = {
             "name": name,
-            "arguments": command_line({"seed": options["path"], **overrides, **part, **again}),
+            "arguments": command_line({"seed": options["path"], **overrides, **part, **again}, self.inventories),
             "seed": seed.to_dict(),
             "fingerprint": fingerprint.fingerprint(seed, refs, decided),
             "older_fingerprints": fingerprint.older(seed, refs, decided),

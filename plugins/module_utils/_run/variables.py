@@ -252,15 +252,16 @@ def missing_hosts(
     return ""
 
 
-def command_line(variables: Mapping[str, Any]) -> str:
-    """Extra variables as a command line has them; those that are empty are left out, and passwords in addresses.
+def command_line(variables: Mapping[str, Any], inventories: Iterable[str] = ()) -> str:
+    """Extra variables as a command line has them; those that are empty are left out, and passwords in addresses. Behind
+    them inventories.
 
     >>> print(command_line({"seed": "my seed.yaml", "name": "bio-v1", "os": ""}))
     -e '{"seed": "my seed.yaml"}' -e name=bio-v1
     """
     given = {name: value for name, value in variables.items() if value not in (None, "")}
-    said = (without_credentials(_extra_variable(*one)) for one in given.items())
-    return " ".join(f"-e {shlex.quote(text)}" for text in said)
+    said = [("-e", _extra_variable(*one)) for one in given.items()] + [("-i", one) for one in inventories]
+    return " ".join(f"{option} {shlex.quote(without_credentials(text))}" for option, text in said)
 
 
 def _extra_variable(name: str, value: Any) -> str:

@@ -234,6 +234,19 @@ def test_what_builds_is_checked_as_if_it_stood_in_the_seed(path: Path) -> None:
     assert list(found) == ["extra variable build_instance", "extra variable on_demand"]
 
 
+def test_an_inventory_that_was_named_is_named_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(path.parent)
+    usual = ["/etc/ansible/hosts"]
+    named = [str(path.parent / "my hosts.ini"), "/srv/site", "one,two"]
+    again = seed_info.named_inventories(named, usual, ["seed"])
+    assert again == ["my hosts.ini", "/srv/site", "one,two"]
+    said = seed_info.describe({"path": "seed.yaml"}, "/", {}, again)["plan"]["seed_arguments"]
+    assert said == "-e seed=seed.yaml -i 'my hosts.ini' -i /srv/site -i one,two"
+    assert seed_info.named_inventories(usual, usual, ["seed"]) == []
+    assert seed_info.named_inventories(named, usual, ["awx_job_id"]) == []
+    assert seed_info.named_inventories(None, usual, []) == []
+
+
 HYBRID = """\
 cluster: {name: bio, region: us-east-1, os: ubuntu2204}
 compute: {head_node: t3.xlarge, queues: [{name: q, instance_types: [c5.large]}]}
