@@ -10,7 +10,7 @@ from typing import Any
 
 import containers_check
 import pytest
-from containers_check import BUILDS, ON_NODES, Lab, Nodes, container, manifests, trusting
+from containers_check import BUILDS, ON_NODES, WITH_MPI, Lab, Nodes, container, manifests, trusting
 from minicluster.cluster import reason_not_to
 from playing import play
 
@@ -40,6 +40,13 @@ def test_what_is_built(case: Callable[[Lab, Path], None], lab: Lab, store: Path)
 
 @pytest.mark.parametrize("case", ON_NODES, ids=lambda case: case.__name__)
 def test_what_runs_on_nodes(case: Callable[[Nodes], None], nodes: Nodes) -> None:
+    case(nodes)
+
+
+@pytest.mark.parametrize("case", WITH_MPI, ids=lambda case: case.__name__)
+def test_mpi_of_an_image_runs_in_jobs(case: Callable[[Nodes], None], nodes: Nodes) -> None:
+    if nodes.without_mpi:
+        pytest.skip(nodes.without_mpi)
     case(nodes)
 
 

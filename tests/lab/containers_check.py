@@ -24,11 +24,13 @@ from pathlib import Path
 from typing import Any
 
 import image_registry
+import mpi_image
 import spack_at_hand
 import yaml
 from image_registry import PASSWORD, Registry, tools_image
 from minicluster.cluster import HEAD, USER, Cluster, reason_not_to, start
 from moto.server import ThreadedMotoServer
+from mpi_wheels import MPIS, NoWheelError
 from playing import Run, command, finished, play
 
 MOUNT_DIR = "/petal-containers-test"
@@ -270,12 +272,13 @@ BUILDS: tuple[Callable[[Lab, Path], None], ...] = (
 
 
 class Nodes:
-    """A mini cluster that mounts a volume with the tools."""
+    """A mini cluster that mounts a volume with the tools, and with programs of MPI where they can be had."""
 
-    def __init__(self, lab: Lab, cluster: Cluster, store: Path) -> None:
-        """Deploy it, which verifies each module in a job on each node."""
+    def __init__(self, lab: Lab, cluster: Cluster, store: Path, without_mpi: str, *containers: dict[str, Any]) -> None:
+        """Deploy it, which verifies each module in a job on each node. without_mpi: why there is none."""
         self.cluster = cluster
-        seed = lab.seed(container(lab.image(), env={"WHO": "a b"}))
+        self.without_mpi = without_mpi
+        seed = lab.seed(*containers)
         with trusting(lab.registry):
             self.deployed = play(
                 *("deploy_cluster", "-i", str(cluster.inventory)),
@@ -285,9 +288,9 @@ class Nodes:
                 containers_auth_from=f"file:{lab.registry.auth_file}",
             )
 
-    def job(self, line: str, given: str = "", options: str = "") -> tuple[int, str]:
-        """Run a line in a job as an ordinary user; its status and output."""
-        job = f"module load alpha beta; cd /tmp; srun --quiet --nodes=1 {options} {line}"
+    def job(self, line: str, given: str = "", options: str = "", before: str = "") -> tuple[int, str]:
+        """Run a line in a job as an ordinary user; its status and output. before: what the shell does first."""
+        job = f"module load alpha beta; cd /tmp; {before} srun --quiet --nodes=1 {options} {line}"
         words = ["runuser", "--login", USER, "--command", f"bash --login -c {shlex.quote(job)}"]
         ssh = ["ssh", "-F", str(self.cluster.settings.path / "ssh/config"), HEAD, "sudo", shlex.join(words)]
         done = subprocess.run(ssh, input=given, capture_output=True, text=True, timeout=120, check=False)
@@ -298,7 +301,9 @@ def verified(nodes: Nodes) -> None:
     """Each module runs its program in a Slurm job on each compute node."""
     assert nodes.deployed.rc == 0, nodes.deployed.output[-4000:]
     for module in ("tools/v1", "alpha/v1", "beta/0.7"):
-        assert re.search(rf"^ok +{module} +c1 ", nodes.deployed.output, re.MULTILINE), nodes.deployed.output[-2000:]
+        for node in ("c1", "c2"):
+            found = re.search(rf"^ok +{module} +{node} ", nodes.deployed.output, re.MULTILINE)
+            assert found, nodes.deployed.output[-2000:]
 
 
 def arguments(nodes: Nodes) -> None:
@@ -327,6 +332,66 @@ def several_tasks(nodes: Nodes) -> None:
     assert (status, output) == (0, "alpha 1.0\nalpha 1.0\n")
 
 
+def several_tasks_below_pmix(nodes: Nodes) -> None:
+    """Where a site's Slurm gives PMIx to all jobs: tasks that end at once, before others have begun."""
+    for _run in range(3):
+        status, output = nodes.job("alpha --version", options="--mpi=pmix --ntasks=4 --overcommit")
+        assert (status, output) == (0, "alpha 1.0\n" * 4)
+
+
+def _sums(nodes: Nodes, program: str, launcher: str, *, hosts: int, tasks: int, before: str = "") -> None:
+    """Run a program of MPI, whose tasks each print one line and nothing else."""
+    options = f"--mpi={launcher} --nodes={hosts} --ntasks={tasks} --overcommit"
+    status, output = nodes.job(program, options=options, before=f"module load mpi; {before}")
+    assert status == 0, output
+    lines = re.findall(r"^(\d+) of (\d+) on (\w+): sum (\d+), (.+)$", output, re.MULTILINE)
+    assert len(lines) == tasks == len(output.splitlines()), output
+    assert {int(line[0]) for line in lines} == set(range(tasks)), output
+    assert {line[1:2] + line[3:4] for line in lines} == {(str(tasks), str(tasks * (tasks + 1) // 2))}, output
+    assert {" ".join(line[4].split()) for line in lines} == {MPIS[program.removesuffix("-sum")][1]}, output
+    assert len({line[2] for line in lines}) == hosts, output
+
+
+def mpi_on_one_node(nodes: Nodes) -> None:
+    """Open MPI, started by srun --mpi=pmix: tasks on one node, by shared memory."""
+    _sums(nodes, "openmpi-sum", "pmix", hosts=1, tasks=3)
+
+
+def mpi_on_two_nodes(nodes: Nodes) -> None:
+    """Open MPI, started by srun --mpi=pmix, on two nodes."""
+    _sums(nodes, "openmpi-sum", "pmix", hosts=2, tasks=2)
+    _sums(nodes, "openmpi-sum", "pmix", hosts=2, tasks=4)
+
+
+def mpi_by_pmi2(nodes: Nodes) -> None:
+    """MPICH, started by srun --mpi=pmi2, on one node and on two."""
+    _sums(nodes, "mpich-sum", "pmi2", hosts=1, tasks=2)
+    _sums(nodes, "mpich-sum", "pmi2", hosts=2, tasks=2)
+
+
+def mpi_in_one_namespace(nodes: Nodes) -> None:
+    """Tasks of a node in one namespace, for who asks for it."""
+    for program, launcher in (("openmpi-sum", "pmix"), ("mpich-sum", "pmi2")):
+        _sums(nodes, program, launcher, hosts=1, tasks=2, before="export PETAL_CONTAINER_MPI=yes;")
+    mine = "module load mpi; export PETAL_CONTAINER_MPI="
+    wrapper = f"{MOUNT_DIR}/containers/bin/petal-container"
+    # The image of the module's program, with a program of the image's that says where it is.
+    image = "$(grep -oE '[0-9a-f]{64}' $(command -v mpich-sum))"
+    shown = [
+        nodes.job(
+            f"{wrapper} {image} -- sh -c 'ls -l /proc/self/ns/user; sleep 2'",
+            options="--mpi=pmix --ntasks=2 --overcommit",
+            before=f"{mine}{asked};",
+        )
+        for asked in ("yes", "no")
+    ]
+    namespaces = [set(re.findall(r"user:\[\d+\]", output)) for _status, output in shown]
+    assert [status for status, _output in shown] == [0, 0], shown
+    assert [len(found) for found in namespaces] == [1, 2], shown
+    status, output = nodes.job("alpha", before="export PETAL_CONTAINER_MPI=please;")
+    assert status == 125 and "PETAL_CONTAINER_MPI is please: it may be yes or no" in output, output
+
+
 def without_namespaces(nodes: Nodes) -> None:
     """A node that forbids user namespaces: the hook says so, and no program seems to work."""
     # In a chroot the kernel makes none (user_namespaces(7)).
@@ -350,7 +415,14 @@ ON_NODES: tuple[Callable[[Nodes], None], ...] = (
     standard_input,
     exit_status,
     several_tasks,
+    several_tasks_below_pmix,
     without_namespaces,
+)
+WITH_MPI: tuple[Callable[[Nodes], None], ...] = (
+    mpi_on_one_node,
+    mpi_on_two_nodes,
+    mpi_by_pmi2,
+    mpi_in_one_namespace,
 )
 
 
@@ -376,12 +448,18 @@ def packages() -> Path:
 def nodes(lab: Lab, directory: Path) -> Iterator[Nodes]:
     """A mini cluster with the tools, until the end of the block."""
     store = directory / "deployed"
-    asked = container(lab.image(), env={"WHO": "a b"})
-    done = lab.build(store, asked, containers_runtime="auto", containers_apptainer_directory=packages())
+    asked = [container(lab.image(), env={"WHO": "a b"})]
+    if not (without_mpi := mpi_image.why_not()):
+        try:
+            lab.registry.push(mpi_image.mpi_image(directory), "lab/mpi", "v1")
+            asked.append({"name": "mpi", "image": lab.image("lab/mpi:v1"), "modules": [f"{name}-sum" for name in MPIS]})
+        except NoWheelError as error:
+            without_mpi = str(error)
+    done = lab.build(store, *asked, containers_runtime="auto", containers_apptainer_directory=packages())
     assert done.rc == 0, done.output
-    cluster = start(directory / "cluster", compute=1)
+    cluster = start(directory / "cluster", compute=2)
     try:
-        yield Nodes(lab, cluster, store)
+        yield Nodes(lab, cluster, store, without_mpi, *asked)
     finally:
         cluster.stop()
 
@@ -403,7 +481,9 @@ def main(words: list[str]) -> int:
                 print(f"skipped  on nodes: {reason}")
             else:
                 with nodes(here, directory) as running:
-                    for check in ON_NODES:
+                    if running.without_mpi:
+                        print(f"skipped  MPI: {running.without_mpi}")
+                    for check in (*ON_NODES, *(() if running.without_mpi else WITH_MPI)):
                         cases += 1
                         right += _case(check, running)
     print(f"cases={cases} right={right}")

