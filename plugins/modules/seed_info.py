@@ -141,6 +141,17 @@ unresolved:
   returned: success
   type: list
   elements: str
+moving:
+  description:
+    - What can stand for something else tomorrow, tags of images and branches, as the seed names it, by the name that
+      O(resolved_refs) has for it.
+  returned: success
+  type: dict
+  sample: {spack: develop}
+pins:
+  description: Tags of a snapshot that say what all of RV(moving) stands for; empty where O(resolved_refs) lacks some.
+  returned: success
+  type: dict
 inputs:
   description: What the site decides of the volume, resolved; variables at their defaults are not in it.
   returned: success

@@ -20,6 +20,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed import (
     hybrid,
     images,
     inputs,
+    pins,
     site,
     spack_settings,
 )
@@ -194,6 +195,8 @@ class _Run:
         again = {name: value for name, value in self.extra.items() if name in (*inputs.NAMES, *PLACES)}
         overrides = {key: value for key, value in (options.get("overrides") or {}).items() if key != site.PART}
         part = {site.PART: site.PART_OF_AMI} if of_image else {}
+        moving = fingerprint.moving(seed, decided)
+        known = {name: refs[name] for name in moving if name in refs}
         found = {
             "name": name,
             "arguments": command_line({"seed": options["path"], **overrides, **part, **again}, self.inventories),
@@ -206,7 +209,9 @@ class _Run:
             "modulefiles": files.modulefiles(),
             "recipes": _recipes(seed, source.file, files.digests, refs),
             "containers": _containers(seed, source.file, decided, refs),
+            "moving": moving,
             "moving_images": fingerprint.moving_images(seed),
+            "pins": pins.to_tags(known) if len(known) == len(moving) else {},
             "spack_settings": spack_settings.variables(seed.software.spack.config, decided.settings),
             # A build host on AWS is made for the seed, and shows what it is when it answers.
             "host_mismatch": mismatch(wanted, self.host) if seed.cluster.provider == "local" else "",
@@ -284,6 +289,7 @@ def plan_of(found: Mapping[str, Any]) -> dict[str, Any]:
         "modulefiles",
         "recipes",
         "containers",
+        "pins",
         "spack_settings",
         "host_mismatch",
         "compatible_os",

@@ -27,6 +27,8 @@ SIGNATURE = "petal:signature"
 # By which a later build finds it as the beginning of its volume: what has to be the same, and what was asked of Spack.
 BASE = "petal:base"
 BASE_SPECS = "petal:base-specs"
+# What tags of images and branches stood for when it was built; goes on in STOOD-FOR-2, -3 …, see _seed/pins.py.
+PINS = "petal:stood-for"
 # Of a copy: REGION/ID of the snapshot that was built, however many copies are in between.
 COPIED_FROM = "petal:copied-from"
 # Of the key pair, which is the lock.

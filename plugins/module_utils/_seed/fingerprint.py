@@ -66,15 +66,24 @@ def unresolved(seed: Seed, resolved_refs: Mapping[str, str] | None = None, site:
     """What has to be looked up before there is a fingerprint: branches, a site's own recipes, files, images."""
     site = site or inputs.resolve({}, seed)
     known = resolved_refs or {}
-    files = [path for path, digest_of_it in site.files.items() if digest_of_it is None]
-    files += [image for image in moving_images(seed) if not known.get(image)]
-    if _spack(seed, {}, site) is None:
-        return files
+    images_of_it = moving_images(seed)
+    branches = [ref for name, ref in moving(seed, site).items() if name not in images_of_it and not known.get(name)]
+    recipes = site.recipes if _spack(seed, {}, site) is not None else {}
+    files = [name for name, digest_of_it in [*recipes.items(), *site.files.items()] if digest_of_it is None]
+    return branches + files + [image for image in images_of_it if not known.get(image)]
+
+
+def moving(seed: Seed, site: Inputs | None = None) -> dict[str, str]:
+    """What somebody has to be asked for, who can answer something else tomorrow: how the seed names it, by its key.
+
+    Keys are those of resolved_refs: spack, packages, the sources of recipes, the references of images.
+    """
+    tags = {image: image for image in moving_images(seed)}
+    if _spack(seed, {}, site or inputs.resolve({}, seed)) is None:
+        return tags
     refs = {"spack": seed.software.spack.version, "packages": seed.software.spack.packages}
-    branches = [ref for name, ref in refs.items() if ref and not grammar.is_pinned(ref) and not known.get(name)]
-    for one in moving_repositories(seed):
-        branches += [one.source] if not known.get(one.source) else []
-    return branches + [name for name, digest_of_it in site.recipes.items() if digest_of_it is None] + files
+    branches = {name: ref for name, ref in refs.items() if ref and not grammar.is_pinned(ref)}
+    return {**branches, **{one.source: one.source for one in moving_repositories(seed)}, **tags}
 
 
 def _spack(seed: Seed, resolved_refs: Mapping[str, str], site: Inputs) -> dict[str, Any] | None:
