@@ -823,3 +823,14 @@ def test_a_public_cache_in_one_line_with_its_key(lab: Lab, filled: Path, tmp_pat
         assert f"spack_buildcache_public names {address}/stack and no key" in unnamed.output
         filled_by_us = play("cache", "-e", json.dumps({**given, "spack_buildcache_public": line}), action="build")
         assert "No build cache is named: give -e cache=DIRECTORY" in filled_by_us.output, "it is not ours to write to"
+
+
+@pytest.mark.parametrize("action", ["status", "build"])
+def test_a_host_of_another_system_is_not_asked_what_a_cache_has_of_a_seed(action: str, tmp_path: Path) -> None:
+    seed = tmp_path / "seed.yaml"
+    cluster = {"name": "away", "region": "us-east-1", "os": "rhel9"}
+    seed.write_text(json.dumps({"cluster": cluster, "software": {"spack_packages": ["zlib"]}}))
+    done = play("cache", seed=seed, action=action, cache=tmp_path / "cache")
+    assert done.rc != 0, done.output
+    assert "is for rhel9 on x86_64, and localhost is another host: its operating system is" in done.output, done.output
+    assert "-e build_host=HOST" in done.output and not (tmp_path / "cache").exists()

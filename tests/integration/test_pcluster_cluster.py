@@ -32,7 +32,7 @@ from pcluster_samples import HOST, plain
 from playing import ROOT, Run, play
 
 from ansible_collections.petal.hpc.plugins.module_utils._image.record import described
-from ansible_collections.petal.hpc.plugins.module_utils._seed import hybrid
+from ansible_collections.petal.hpc.plugins.module_utils._seed import hybrid, pins
 from ansible_collections.petal.hpc.plugins.module_utils._seed.fingerprint import fingerprint
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed
 
@@ -54,7 +54,14 @@ def lab() -> Iterator[Client]:
 class Site:
     """A controller with a seed whose software is in a snapshot of its account."""
 
-    def __init__(self, directory: Path, name: str = "quickstart", cloud: Cloud | None = None, **software: Any) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        name: str = "quickstart",
+        cloud: Cloud | None = None,
+        refs: dict[str, str] | None = None,
+        **software: Any,
+    ) -> None:
         self.directory = directory
         self.name = name
         self.cloud = cloud or Cloud(directory)
@@ -67,7 +74,8 @@ class Site:
         self.seed.write_text(yaml.safe_dump(data))
         seed = Seed.from_mapping(data, HOST)
         tags = {
-            "petal:fingerprint": fingerprint(seed),
+            "petal:fingerprint": fingerprint(seed, refs),
+            **pins.to_tags(refs or {}),
             "petal:name": name,
             "petal:os": "alinux2023",
             "petal:architecture": "x86_64",
@@ -310,6 +318,26 @@ def test_a_cluster_whose_nodes_have_the_software_in_their_image(lab: Client, sit
     assert again.rc == 0, again.output
     deleted = site.play("delete_cluster")
     assert deleted.rc == 0, deleted.output
+
+
+def test_a_snapshot_that_is_named_needs_no_git(site: Site, tmp_path: Path) -> None:
+    """Its tags say where the branches stood when it was built; what is not there is not there, whatever Git says."""
+    commits = {"spack": "1" * 40, "packages": "2" * 40}
+    branches = {"version": "develop", "packages": "releases/v2026"}
+    named = Site(tmp_path, "named", site.cloud, commits, spack_packages=["zlib"], spack=branches)
+    nowhere = f"file://{tmp_path}/nowhere"
+    away = {"spack_git_url": nowhere, "spack_packages_git_url": nowhere}
+    try:
+        done = named.play("deploy_cluster", "--check", snapshot_id=named.snapshot_id, **away)
+        assert done.rc == 0, done.output
+        assert f"{named.snapshot_id} is compared with the seed by what it stood for" in done.output, done.output
+        assert "named: ParallelCluster accepts the configuration; the cluster would be created." in done.output
+        done = named.play("deploy_cluster", "--check", snapshot_id="snap-00000000000000000", **away)
+        assert done.rc != 0 and "no snapshot matches id snap-00000000000000000" in done.output, done.output
+        done = named.play("deploy_cluster", "--check", **away)
+        assert done.rc != 0 and "nowhere" in done.output, done.output
+    finally:
+        named.cloud.ec2.delete_snapshot(SnapshotId=named.snapshot_id)
 
 
 def test_without_a_snapshot_it_is_the_image_and_without_both_it_is_said_what_each_tier_takes(

@@ -159,5 +159,15 @@ def _cache(plan: Mapping[str, Any]) -> str:
     if not cache:
         return "Build cache: the seed names none (software.binary_cache), so that all of it is built."
     where = f"s3://{'/'.join(filter(None, (cache['s3_bucket'], cache['s3_prefix'])))}"
+    # The playbook cache refuses both: what they are is known to a build alone.
+    alone = "recipes of its own (software.spack.repos)" if software.get("spack", {}).get("repos") else ""
+    alone = alone or ("packages of an image (software.in_ami)" if software["in_ami"] else "")
+    if alone:
+        return f"Build cache {where}: how much of it is there shows when it is built, as the seed has {alone}."
     how = f"ansible-playbook petal.hpc.cache -e action=status {plan['seed_arguments']}"
-    return f"Build cache {where}: how much of it is there, and need not be built, is unknown until somebody asks: {how}"
+    # Spack chooses for the host that it runs on, which one of provider local is by itself.
+    other = (
+        f", on a host with {plan['seed']['cluster']['os']} (-e build_host=HOST)" if plan["provider"] == "aws" else ""
+    )
+    unknown = f"how much of it is there, and need not be built, is unknown until somebody asks{other}"
+    return f"Build cache {where}: {unknown}: {how}"

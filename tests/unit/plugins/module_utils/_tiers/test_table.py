@@ -41,7 +41,7 @@ def plan(provider: str = "aws", **software: Any) -> dict[str, Any]:
         "reason": "local: no snapshot matches",
         "seed_arguments": "-e seed=bio.yaml",
         "size_gb": 500,
-        "seed": {"tier": "auto", "software": of_seed},
+        "seed": {"tier": "auto", "cluster": {"os": "alinux2023"}, "software": of_seed},
     }
 
 
@@ -147,7 +147,20 @@ def test_the_table() -> None:
         *("volume", "ami", "containers", "source", "hybrid"),
     ]
     assert shown[-1].startswith("Build cache s3://lab/bio: how much of it is there, and need not be built, is unknown")
+    assert "until somebody asks, on a host with alinux2023 (-e build_host=HOST): ansible-playbook" in shown[-1]
     assert "petal.hpc.cache -e action=status -e seed=bio.yaml" in shown[-1]
     assert lines(plan(), Known())[-1] == (
         "Build cache: the seed names none (software.binary_cache), so that all of it is built."
     )
+
+
+@pytest.mark.parametrize(
+    ("software", "words"),
+    [
+        ({"spack": {"repos": [{"path": "recipes"}]}}, "recipes of its own (software.spack.repos)"),
+        ({"in_ami": ["cmake"]}, "packages of an image (software.in_ami)"),
+    ],
+)
+def test_a_command_that_would_be_refused_is_not_named(software: dict[str, Any], words: str) -> None:
+    last = lines(plan(binary_cache={"s3_bucket": "lab", "s3_prefix": ""}, **software), Known())[-1]
+    assert last == f"Build cache s3://lab: how much of it is there shows when it is built, as the seed has {words}."
