@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -148,6 +149,9 @@ def test_what_cannot_end_is_refused_before_anything_is_made(lab: Client, site: S
     assert "name the private key of its key pair with -e head_node_key_file=FILE (none is named)" in " ".join(
         done.output.split()
     )
+    done = site.play("deploy_cluster", tier="source", pcluster_config_volume={"volume_id": "vol-0123456789abcdef0"})
+    assert done.rc != 0
+    assert "leave pcluster_config_volume out" in " ".join(done.output.split())
     done = site.play("deploy_cluster", tier="source", key_name="nobodys")
     assert done.rc != 0
     assert "KeyPairValidator: The keypair" in done.output
@@ -178,12 +182,26 @@ def test_a_controller_that_dies_leaves_a_cluster_that_says_so(site: Site) -> Non
     assert done.rc == 0, done.output
     (volume,) = site.volumes()
     assert f"is not complete on its volume {volume['VolumeId']}" in " ".join(done.output.split())
+    # The one command that the head names knows of it.
+    assert "petal.hpc.cluster_status -e seed=" in site.ssh(f"cat {MARK}")
+    assert f"-e head_node_key_file={site.cloud.key}" in site.ssh(f"cat {MARK}")
+
+
+def test_a_volume_that_was_too_small_grows(site: Site) -> None:
+    if not int(re.findall(r"CapEff:\s*([0-9a-f]+)", Path("/proc/self/status").read_text())[0], 16) >> 24 & 1:
+        pytest.skip("a file system that is mounted grows with CAP_SYS_RESOURCE, which root has not on this machine")
+    site.seed.write_text(site.seed.read_text().replace("size: 2", "size: 3"))
+    done = site.play("deploy_cluster", tier="source", python_environments_cache_dir="/proc/none")
+    assert done.rc != 0
+    (volume,) = site.volumes()
+    assert volume["Size"] == 3
+    assert int(site.ssh("df --output=size -B1M /shared | tail -1")) > 2500
 
 
 def test_a_failed_build_stays_and_says_so_and_is_gone_on_with(lab: Client, site: Site) -> None:
     done = site.play("deploy_cluster", tier="source", python_environments_cache_dir="/proc/none")
     assert done.rc != 0
-    assert "stay, without complete software" in " ".join(done.output.split())
+    assert "stays, without complete software" in " ".join(done.output.split())
     assert "failed." in site.ssh(f"cat {MARK}")
     (volume,) = site.volumes()
     assert volume["State"] == "in-use"
@@ -219,6 +237,22 @@ def test_the_next_deployment_finds_it(lab: Client, site: Site) -> None:
     assert "CREATE_COMPLETE, as it was" in done.output or "UPDATE_COMPLETE, as it was" in done.output
     config = yaml.safe_load((site.directory / "cluster.yaml").read_text())
     assert config["SharedStorage"][0]["EbsSettings"] == {"VolumeId": site.volumes()[0]["VolumeId"]}
+    assert not any(call["action"] in ("CreateVolume", "UpdateStack", "CreateSnapshot") for call in lab.calls())
+
+
+def test_a_snapshot_of_something_else_is_not_said_to_be_deployed(lab: Client, site: Site) -> None:
+    """As where another one was built of the seed since, or the volume was begun anew."""
+    (volume,) = site.volumes()
+    (mine,) = (tag for tag in volume["Tags"] if tag["Key"] == "petal:source")
+    assert mine["Value"].startswith("sha256:")
+    site.cloud.ec2.create_tags(Resources=[volume["VolumeId"]], Tags=[{"Key": "petal:source", "Value": "begun"}])
+    lab.clear_calls()
+    done = site.play("deploy_cluster")
+    site.cloud.ec2.create_tags(Resources=[volume["VolumeId"]], Tags=[mine])
+    assert done.rc != 0
+    assert f"{volume['VolumeId']}, the volume of the cluster {NAME}, has not the software of snap-" in " ".join(
+        done.output.split()
+    )
     assert not any(call["action"] in ("CreateVolume", "UpdateStack", "CreateSnapshot") for call in lab.calls())
 
 

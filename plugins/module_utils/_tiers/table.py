@@ -132,7 +132,7 @@ def _start(tier: str, plan: Mapping[str, Any]) -> Iterator[str]:
         yield f"ansible-playbook petal.hpc.{playbook} {arguments}"
     # Beside an image there is the snapshot that it was made of, which goes before it.
     asked = f" -e tier={tier}" if tier in ("ami", "source") and plan["seed"]["tier"] != tier else ""
-    if tier == "source" and plan["provider"] == "aws":
+    if tier == "source" and plan["provider"] == "aws" and "head_node_key_file" not in arguments:
         asked += " -e head_node_key_file=FILE"
     yield f"ansible-playbook petal.hpc.deploy_cluster {arguments}{asked}"
 
