@@ -21,7 +21,7 @@ BECOME := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs docs-site galaxy kill bench bench-change bench-farm bench-hit bench-lookup bench-trust seeds-check package-index pcluster-check instance-types debian-sources spack-mirror spack-compiler spack-develop spack-user stacks-demo containers-check tiers-demo requirements lab lab-build lab-kill lab-faults lab-share lab-image-kill cluster-demo truth trust-check leftovers fuzz house
+.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs docs-site galaxy kill bench bench-change bench-farm bench-hit bench-lookup bench-trust seeds-check package-index pcluster-check instance-types debian-sources spack-mirror spack-compiler spack-develop spack-user stacks-demo containers-check tiers-demo requirements lab lab-build lab-kill lab-faults lab-share lab-image-kill cluster-demo truth trust-check leftovers fuzz house awx-image awx-asked awx-base
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 24
@@ -183,6 +183,16 @@ trust-check: setup-dev ## attacks on who may put bytes on a node: every case of 
 
 house: setup-dev ## the limits of the house: roles, names, expressions, files, order of packages; ends with the figures
 	@PYTHONPATH=tests/lab $(BIN)/python -B tests/lab/house.py
+
+awx-image: awx-asked setup-dev ## an execution environment for AWX, built by podman (BASE=docker.io/library/debian:13, IMAGE=petal-ee, PCLUSTER=yes, PODMAN="--volume …")
+	@PATH="$(abspath $(BIN)):$$PATH" BASE='$(BASE)' IMAGE='$(IMAGE)' PCLUSTER='$(PCLUSTER)' PODMAN='$(PODMAN)' awx/image.sh image
+
+# Before anything is installed for it.
+awx-asked:
+	@BASE='$(BASE)' PCLUSTER='$(PCLUSTER)' awx/image.sh check
+
+awx-base: ## an image to begin with where no registry is at hand, made by mmdebstrap (SUITE=trixie, MIRROR=http://…, IMAGE=petal-ee-base)
+	@IMAGE='$(IMAGE)' SUITE='$(SUITE)' MIRROR='$(MIRROR)' awx/image.sh base
 
 leftovers: setup-dev ## take away what runs of the tests that were killed have left mounted on this machine
 	@$(SUDO) env HOME="$$HOME" PYTHONPATH=tests/lab $(BIN)/python -B tests/lab/leftovers.py

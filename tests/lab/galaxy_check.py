@@ -84,12 +84,20 @@ def introspected(archive: Path, scratch: Path) -> list[str]:
         got = [line.partition("  # from collection petal.hpc")[0] for line in told[kind]]
         if got != wanted:
             found.append(f"introspect: {kind} is {json.dumps(got)}, expected {json.dumps(wanted)}")
-    (scratch / "awx" / "dist").mkdir(parents=True)
+    return [*found, *created(scratch)]
+
+
+def created(scratch: Path) -> list[str]:
+    """Whether our own definition of an image can be built with what is installed in the directory."""
+    (scratch / "awx").mkdir()
     (scratch / "awx" / "execution-environment.yml").write_bytes((ROOT / "awx/execution-environment.yml").read_bytes())
-    archive.rename(scratch / "awx" / "dist" / archive.name)
+    (scratch / "collections").rename(scratch / "awx" / "collections")
     create = ("ansible-builder", "create", "--file", "awx/execution-environment.yml", "--context", "context")
     status, output = run(*create, cwd=scratch)
-    return found if status == 0 else [*found, f"awx/execution-environment.yml: {output[-500:]}"]
+    if status != 0:
+        return [f"awx/execution-environment.yml: {output[-500:]}"]
+    given = scratch / "context/_build/collections/ansible_collections/petal/hpc/MANIFEST.json"
+    return [] if given.is_file() else ["awx/execution-environment.yml: petal.hpc does not come into the image"]
 
 
 def main() -> int:
