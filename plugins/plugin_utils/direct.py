@@ -29,7 +29,7 @@ from typing import Any, BinaryIO, NoReturn
 from ansible.module_utils import _internal, basic
 from ansible.module_utils.common.json import Direction, get_module_encoder
 from ansible.plugins.action import ActionBase
-from ansible.vars.clean import remove_internal_keys
+from ansible.vars import clean
 
 #: How the arguments and the result of a module are written, as Ansible has it for modules that name none.
 PROFILE = "legacy"
@@ -111,9 +111,16 @@ def execute(action: ActionBase, module: str, arguments: Mapping[str, Any], varia
         given["_ansible_tmpdir"] = directory
         status, output, errors = run_module(module.rpartition(".")[2], given, where)
     found = {"rc": status, "stdout": output, "stderr": errors}
-    result: dict[str, Any] = action._parse_returned_data(found, PROFILE)
-    remove_internal_keys(result)
-    return result
+    return _as_ansible_has_it(action._parse_returned_data(found, PROFILE))
+
+
+def _as_ansible_has_it(parsed: Any) -> dict[str, Any]:
+    """The result of a module as ``_execute_module`` gives it: a dictionary until ansible-core 2.19, made of an object by 2.21."""
+    if isinstance(parsed, dict):
+        clean.remove_internal_keys(parsed)
+        return parsed
+    parsed.remove_internal_keys()
+    return dict(parsed.as_result_dict(for_round_trip=True))
 
 
 def leaves_no_file(action: ActionBase, variables: Mapping[str, Any]) -> bool:

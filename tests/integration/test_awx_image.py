@@ -122,6 +122,12 @@ def test_a_playbook_runs_as_an_awx_job_does(image: str) -> None:
     assert "failed=0" in said
 
 
+def test_modules_run_without_a_way_to_a_host(image: str) -> None:
+    """As they do on the controller itself, with the image's ansible-core, which is another one than a clone's may be."""
+    said = inside(image, "ansible-playbook", "petal.hpc.list_volumes", options=("--user", "0"))
+    assert "There is no snapshot yet" in said
+
+
 def test_the_library_of_parallelcluster_is_used_where_it_was_asked_for(image: str) -> None:
     python = inside(image, "printenv", "PETAL_PCLUSTER_PYTHON").strip()
     if not python:

@@ -111,3 +111,31 @@ def test_a_namespace_that_is_not_there(tmp_path: Path) -> None:
     status, output, errors = direct.run_module("volume_layout", arguments(path="/", plan={}), str(tmp_path / "mnt"))
     assert (status, output) == (1, "")
     assert "No such file or directory" in errors
+
+
+class OfAnsible221:
+    """What ansible-core makes of a module's output since it is no dictionary any more."""
+
+    def __init__(self) -> None:
+        self.cleaned = False
+
+    def remove_internal_keys(self) -> None:
+        self.cleaned = True
+
+    def as_result_dict(self, *, for_round_trip: bool) -> dict[str, Any]:
+        assert self.cleaned
+        return {"changed": True, "whole": for_round_trip}
+
+
+@pytest.mark.parametrize(
+    ("parsed", "result"),
+    [
+        ({"changed": True, "_ansible_parsed": True, "warnings": []}, {"changed": True, "_ansible_parsed": True}),
+        (OfAnsible221(), {"changed": True, "whole": True}),
+    ],
+    ids=["dictionary", "object"],
+)
+def test_a_result_is_a_dictionary_whatever_ansible_makes_of_it(parsed: Any, result: dict[str, Any]) -> None:
+    if isinstance(parsed, dict) and not hasattr(direct.clean, "remove_internal_keys"):
+        pytest.skip("this ansible-core has no results that are dictionaries")
+    assert direct._as_ansible_has_it(parsed) == result
