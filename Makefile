@@ -21,7 +21,7 @@ BECOME := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs docs-site galaxy kill bench bench-change bench-farm bench-hit bench-lookup bench-trust seeds-check package-index pcluster-check instance-types debian-sources spack-mirror spack-compiler spack-develop spack-user stacks-demo containers-check tiers-demo requirements lab lab-build lab-kill lab-faults lab-share lab-image-kill cluster-demo truth trust-check leftovers fuzz house awx-image awx-asked awx-base
+.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs docs-site galaxy kill bench bench-change bench-farm bench-hit bench-lookup bench-trust seeds-check package-index pcluster-check instance-types debian-sources spack-mirror spack-compiler spack-develop spack-user stacks-demo containers-check tiers-demo requirements lab lab-build lab-kill lab-faults lab-share lab-image-kill cluster-demo truth trust-check leftovers fuzz house awx-image awx-asked awx-base awx-project
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 24
@@ -60,6 +60,9 @@ quickstart: setup ## build, deploy and verify the quickstart seed on this host
 clean-quickstart: setup ## take the quickstart's deployment and snapshots away again
 	$(BIN)/ansible-playbook $(BECOME) playbooks/delete_cluster.yml -e seed=seeds/quickstart.yaml
 	$(BIN)/ansible-playbook $(BECOME) playbooks/delete_volume.yml -e seed=seeds/quickstart.yaml
+
+awx-project: ## a project of playbooks, an inventory and seeds for AWX (DEST=DIRECTORY)
+	@awx/make_project.sh "$${DEST:-}"
 
 kill: setup-dev ## SIGKILL at RUNS moments of a build, each run again
 	$(SUDO) $(BIN)/python tests/lab/kill_build.py $(or $(RUNS),10)

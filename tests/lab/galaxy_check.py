@@ -19,8 +19,9 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 #: What may stand at the top of the archive.
 TOP = {
-    *("CONTRIBUTING.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md", "SECURITY.md", "changelogs", "docs"),
-    *("meta", "playbooks", "plugins", "requirements.in", "requirements.txt", "requirements.yml", "roles", "seeds"),
+    *("CONTRIBUTING.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md", "SECURITY.md", "awx", "changelogs"),
+    *("docs", "meta", "playbooks", "plugins", "requirements.in", "requirements.txt", "requirements.yml", "roles"),
+    "seeds",
 }
 
 
@@ -53,7 +54,7 @@ def archived(archive: Path) -> list[str]:
     known = of_git()
     found = [f"archive: {name} is not one of the repository's files" for name in sorted(names - known)]
     found += [f"archive: {top} does not belong into it" for top in sorted({n.partition("/")[0] for n in names} - TOP)]
-    needed = {name for name in known if name.startswith(("plugins/", "playbooks/", "meta/", "seeds/"))}
+    needed = {name for name in known if name.startswith(("plugins/", "playbooks/", "meta/", "seeds/", "awx/"))}
     return [*found, *(f"archive: {name} is missing" for name in sorted(needed - names))]
 
 
