@@ -21,6 +21,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._core.errors import Peta
 from ansible_collections.petal.hpc.plugins.module_utils._core.fingerprint import FINGERPRINT
 from ansible_collections.petal.hpc.plugins.module_utils._core.ids import ACCOUNT, SNAPSHOT_ID
 from ansible_collections.petal.hpc.plugins.module_utils._seed import grammar
+from ansible_collections.petal.hpc.plugins.module_utils._seed.addresses import redacted
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import (
     ARCHITECTURES,
     canonical_architecture,
@@ -215,7 +216,7 @@ def checked_url(url: str) -> str:
     if problem is None and {".", ".."} & set(url.lower().replace("%2e", ".").split("/")):
         problem = "'.' and '..' are no parts of it"
     if problem:
-        raise RegistryError(f"the registry's address {shown(url)} cannot be used: {problem}")
+        raise RegistryError(f"the registry's address {shown(redacted(url))} cannot be used: {problem}")
     return url.rstrip("/") + "/"
 
 

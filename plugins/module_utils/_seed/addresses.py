@@ -39,6 +39,11 @@ def redacted(text: str) -> str:
     return _ADDRESS.sub(_without_query, without_credentials(text))
 
 
+def withheld(text: str) -> str:
+    """The same where it is about what is wrong with an address: a mark stands for what was left out."""
+    return _ADDRESS.sub(_without_query, _CREDENTIALS.sub("…@", text))
+
+
 def _without_query(address: re.Match[str]) -> str:
     """What follows a question mark may be a signature: whoever has it can fetch."""
     before, mark, _query = address[0].partition("?")

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Union
 
+from ansible_collections.petal.hpc.plugins.module_utils._seed.addresses import withheld
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import ERROR, Problem
 
 #: A place in a document: ("software", "spack_packages", 3).
@@ -428,6 +429,8 @@ def shown(value: Any) -> str:
 
 
 def _short(text: str, limit: int = 72) -> str:
+    # First of all: what is cut off may be what tells a password from the rest.
+    text = withheld(text)
     text = text if len(text) <= limit else text[: limit - 1] + "…"
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
 

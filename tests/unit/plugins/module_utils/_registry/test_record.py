@@ -242,6 +242,14 @@ def test_addresses_that_are_none(url: str) -> None:
         checked_url(url)
 
 
+def test_what_is_wrong_with_an_address_is_said_without_its_token() -> None:
+    for url in ("https://petal:t0ken@registry.example.org/", "https://registry.example.org/?token=t0ken"):
+        with pytest.raises(RegistryError) as raised:
+            checked_url(url)
+        assert "registry.example.org" in str(raised.value)
+        assert "t0ken" not in str(raised.value)
+
+
 def test_addresses() -> None:
     assert checked_url("lab/petal-snapshots") == f"{RAW}/main/"
     assert checked_url("https://registry.example.org") == BASE

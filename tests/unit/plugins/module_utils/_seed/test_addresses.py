@@ -12,6 +12,7 @@ import subprocess
 
 import pytest
 
+from ansible_collections.petal.hpc.plugins.module_utils._seed import shapes
 from ansible_collections.petal.hpc.plugins.module_utils._seed.addresses import GitAccess, git_access, redacted
 
 
@@ -82,3 +83,18 @@ def test_git_reads_the_settings_for_that_repository_and_for_no_other() -> None:
     for url, expected in ((access.url, 0), ("https://example.org/other.git", 1), ("https://other.org/lab/x.git", 1)):
         asked = ["git", "config", "--get-urlmatch", "http.extraHeader", url]
         assert subprocess.run(asked, env=environment, capture_output=True, check=False).returncode == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("https://me:t0ken@example.org/a", '"https://…@example.org/a"'),
+        ("x @ https://me:t0ken@example.org/x.whl?sig=t0ken", '"x @ https://…@example.org/x.whl?…"'),
+        # What tells it from the rest of the address comes late.
+        ("https://me:" + "t0ken" * 20 + "@example.org/a", '"https://…@example.org/a"'),
+        ("docker://me:t0ken@example.org/x", '"docker://…@example.org/x"'),
+        ("me@example.org", '"me@example.org"'),
+    ],
+)
+def test_a_value_of_a_seed_is_shown_without_what_nobody_is_to_see(value: str, expected: str) -> None:
+    assert shapes.shown(value) == expected
