@@ -76,7 +76,7 @@ path:
   type: str
   sample: /home/ada/.cache/petal/reports/20261122T101500Z-1a2b3c4d.html
 html:
-  description: The page.
-  returned: success
+  description: The page, where it is not in RV(path).
+  returned: in check mode, or where it could not be kept on the controller
   type: str
 """

@@ -205,7 +205,8 @@ def _when(value: float) -> str:
 def make(arguments: Mapping[str, Any], check: bool) -> dict[str, Any]:
     """What petal.hpc.build_report returns. Raises PetalError where there can be no report.
 
-    That a report cannot be kept on the controller ends no build: a warning says so, and ``path`` is empty.
+    That a report cannot be kept on the controller ends no build: a warning says so, and ``path`` is empty. ``html`` is
+    there where no file has it.
     """
     page = render(arguments["manifest"], arguments["environment"])
     build_id = str(arguments["manifest"]["build_id"])
@@ -224,7 +225,7 @@ def make(arguments: Mapping[str, Any], check: bool) -> dict[str, Any]:
             f"the report could not be kept at {path} on the controller: {error.strerror or error}. It is on the volume."
         )
         return {"changed": False, "html": page, "path": "", "warnings": [told]}
-    return {"changed": changed, "html": page, "path": str(path)}
+    return {"changed": changed, "path": str(path), **({"html": page} if check else {})}
 
 
 def _cache() -> Path:

@@ -37,6 +37,8 @@ MODULES = "ansible_collections.petal.hpc.plugins.modules."
 #: The Python of a volume's mount namespace (_namespace/api.py), beside the namespace itself.
 WRAPPER = re.compile(r"/run/petal/[a-z0-9-]+/python")
 CLONE_NEWNS = 0x00020000
+#: From this verbosity on a result says with what arguments its module ran.
+VERBOSE = 3
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,16 @@ def execute(action: ActionBase, module: str, arguments: Mapping[str, Any], varia
 
     module: in full, as ``petal.hpc.build_lock``. arguments: its options. variables: those of the task.
     """
+    result = _executed(action, module, arguments, variables)
+    # Whole files are among them, and an event of AWX has all of a result. Ansible shows them from -vvv on as well.
+    if action._display.verbosity < VERBOSE:
+        result.pop("invocation", None)
+    return result
+
+
+def _executed(
+    action: ActionBase, module: str, arguments: Mapping[str, Any], variables: dict[str, Any]
+) -> dict[str, Any]:
     where = place(_way(action, variables), os.geteuid())
     if where is None:
         in_background = bool(action._task.async_val) and not action._connection.has_native_async
