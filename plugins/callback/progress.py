@@ -40,6 +40,7 @@ from ansible.plugins.callback.default import CallbackModule as Default
 from ansible_collections.petal.hpc.plugins.plugin_utils.failure import cause
 from ansible_collections.petal.hpc.plugins.plugin_utils.progress import Tracker
 from ansible_collections.petal.hpc.plugins.plugin_utils.running import take_all
+from ansible_collections.petal.hpc.plugins.plugin_utils.watching import Shown
 
 _INCLUDES = ("ansible.builtin.include_role", "include_role")
 
@@ -88,6 +89,7 @@ class CallbackModule(Default):
         found = [task for play in playbook.get_plays() for task in _phases(play.tasks)]
         if self._display.verbosity == 0 and any(str(t.args.get("name", "")).startswith("petal.hpc.") for t in found):
             self._tracker = Tracker([(task._uuid, task.get_name()) for task in found], time.monotonic())
+            Shown.by_callback = True
             if self._terminal:
                 threading.Thread(target=self._animate, daemon=True).start()
         for number in (signal.SIGINT, signal.SIGTERM):

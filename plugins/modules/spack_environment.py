@@ -14,7 +14,7 @@ description:
     from source where they do not.
   - The installation runs detached on the host. It survives the end of this module, of the connection and of the
     controller; the next call takes it up again, and one call waits no longer than O(wait_s). Repeat the task until
-    RV(environment.finished).
+    RV(environment.finished), or let O(until_finished) do that.
   - What was finished when an installation was killed is not built again.
   - The solver leaves out what the specs cannot come to need, which makes it several times faster. Where it finds no
     solution so, it solves again with everything.
@@ -238,6 +238,17 @@ options:
     description: Seconds that one call waits for the installation.
     type: float
     default: 15
+  until_finished:
+    description:
+      - With the states V(present) and V(finished), stay until the installation has ended, however many calls of
+        O(wait_s) that takes. Whatever the callback is, the task says how far it is where it begins, at each tenth of
+        the packages and every ten minutes.
+      - In check mode and in an async task it is one call, as without it.
+      - Where the callback P(petal.hpc.progress#callback) shows the phases of a playbook, and the task has an C(until),
+        it is one call too, and the task is repeated, so that the callback shows each package.
+    type: bool
+    default: false
+    version_added: "0.2.0"
   fail_fast:
     description: Whether the first package that fails ends the installation. Otherwise all that can be built is.
     type: bool
@@ -269,10 +280,8 @@ EXAMPLES = r"""
     spack: /opt/spack/bin/spack
     name: tools
     specs: [tree@2.1.0, "samtools@1.17 ^htslib+libcurl"]
+    until_finished: true
   register: tools
-  until: tools is failed or ansible_check_mode or tools.environment.finished
-  retries: 100000
-  delay: 0
 
 - name: Take the environment away
   petal.hpc.spack_environment:
@@ -288,10 +297,8 @@ EXAMPLES = r"""
     specs: [gcc@13.3.0, openmpi@5, samtools]
     compiler: gcc@13.3.0
     timeout: 43200
+    until_finished: true
   register: software
-  until: software is failed or software.environment.finished
-  retries: 100000
-  delay: 0
 
 - name: Install two versions of one library, and one program with each of two MPI
   petal.hpc.spack_environment:
@@ -466,6 +473,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._spack.api import (
     ABSENT,
+    FINISHED,
     PRESENT,
     STATES,
     STATUS,
@@ -522,6 +530,7 @@ def main() -> None:
             "concurrency": {"type": "int", "default": 0},
             "timeout": {"type": "int", "default": 0},
             "wait_s": {"type": "float", "default": 15},
+            "until_finished": {"type": "bool", "default": False},
             "parallel": {"type": "bool", "default": True},
             "look_for_sources": {"type": "bool", "default": True},
             "write_modules": {"type": "bool", "default": True},
@@ -535,6 +544,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     given = module.params
+    if given["until_finished"] and given["state"] not in (PRESENT, FINISHED):
+        module.fail_json(msg=f"until_finished is for state={PRESENT} and {FINISHED}, and not for {given['state']}")
     try:
         wanted = EnvironmentRequest.checked(given)
         options = Options(

@@ -406,3 +406,28 @@ def test_the_page_as_it_stands(lab: Lab, tmp_path: Path) -> None:
     assert re.search(r"(running|finished): \d+ of \d+", waited)
     assert lab.spack("env", "list").split() == ["tools"]
     assert lab.builds() == ["quick", "slow"]
+    assert "RETRYING" not in "".join(printed)
+
+
+@pytest.mark.parametrize("callback", ["ansible.builtin.default", "petal.hpc.progress"])
+def test_any_callback_shows_how_far_it_is(lab: Lab, tmp_path: Path, callback: str) -> None:
+    """Once each: a playbook of no phases is shown by petal.hpc.progress as by Ansible's own."""
+    lab.forget("shown", "petal-quick")
+    given = {**lab.arguments("shown", "petal-last"), "wait_s": 1, "until_finished": True}
+    task = {"name": "Have them", "petal.hpc.spack_environment": given}
+    book = tmp_path / "book.yml"
+    book.write_text(
+        json.dumps([{"name": "Install", "hosts": "localhost", "gather_facts": False, "tasks": [task]}], default=str)
+    )
+    done = subprocess.run(
+        [str(ANSIBLE_PLAYBOOK), str(book)],
+        env=environment(ANSIBLE_STDOUT_CALLBACK=callback),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"^Have them: \d+ of \d+ done after 0:\d\d:\d\d", done.stdout, re.MULTILINE)
+    assert done.stdout.count("TASK [Have them]") == 1
+    assert "RETRYING" not in done.stdout
