@@ -25,6 +25,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         _checked, arguments = self.validate_argument_spec(argument_spec=run_guard.ARGUMENTS)
         try:
-            return {"changed": False, **run_guard.look(arguments, load_extra_vars(self._loader), task_vars or {})}
+            extra, template = load_extra_vars(self._loader), self._templar.template
+            return {"changed": False, **run_guard.look(arguments, extra, task_vars or {}, template)}
         except PetalError as error:
             return {"failed": True, "changed": False, "msg": str(error)}

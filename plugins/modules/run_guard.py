@@ -18,6 +18,8 @@ description:
   - Fails for an extra variable whose name is near a known one, which is named; warns of others that nobody knows.
     Names that begin with C(ansible_), C(awx_), C(tower_) or C(petal_) are passed over.
   - Fails for a directory that is no absolute path.
+  - Fails for a variable of the collection's roles that is of another type than they say, or none of their choices, in
+    the place of their own checks. What cannot be told yet, as a later play brings it, is passed over.
 attributes:
   check_mode:
     description: Can run in check mode and return the same as without it.

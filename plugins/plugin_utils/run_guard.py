@@ -10,7 +10,10 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.yaml import yaml_load
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._run.variables import (
@@ -53,15 +56,49 @@ def bound_variables(bindings: Path = BINDINGS) -> dict[str, str]:
     return found
 
 
+def documented_options(roles: Path = ROLES) -> dict[str, dict[str, Any]]:
+    """What the roles say of their variables, in the form of Ansible's argument specifications."""
+    found: dict[str, dict[str, Any]] = {}
+    for path in sorted(roles.glob("*/meta/argument_specs.yml")):
+        entries = yaml_load(path.read_text(encoding="utf-8"))
+        for entry in entries["argument_specs"].values():
+            found.update(entry.get("options") or {})
+    return found
+
+
+def ill_typed(
+    values: Callable[[str], Any], names: Iterable[str], options: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    """What of these variables is of another type than the roles say, or is no choice of theirs, a line for each.
+
+    values: of a name. Raises where it cannot be told yet, as of what a later play brings.
+    """
+    wrong = []
+    for name in sorted(set(names) & set(options)):
+        try:
+            value = values(name)
+        except Exception:  # noqa: S112 - whatever keeps a template from being a value is said where it is used
+            continue
+        spec = {name: {key: part for key, part in options[name].items() if key not in ("required", "default")}}
+        wrong += [f"{name}: {said}" for said in ArgumentSpecValidator(spec).validate({name: value}).error_messages]
+    return wrong
+
+
 def looked_through(variables: Mapping[str, Any], hosts: Iterable[str]) -> set[str]:
     """Names of the variables that hosts have of the inventory and of facts, without those of a play."""
     return {name for host in hosts if host in variables["hostvars"] for name in variables["hostvars"][host]}
 
 
-def look(arguments: Mapping[str, Any], extra: Iterable[str], variables: Mapping[str, Any]) -> dict[str, Any]:
+def look(
+    arguments: Mapping[str, Any],
+    extra: Iterable[str],
+    variables: Mapping[str, Any],
+    template: Callable[[Any], Any] = lambda value: value,
+) -> dict[str, Any]:
     """The action's result. Raises PetalError with everything that is wrong with a run, before anything has happened.
 
-    arguments: as ARGUMENTS describes them. extra: names of the extra variables. variables: of the task.
+    arguments: as ARGUMENTS describes them. extra: names of the extra variables. variables: of the task. template: makes
+    a value of one of them.
     """
     hosts = [str(host) for host in variables["ansible_play_hosts_all"]]
     judgement = judge(extra, known_variables())
@@ -74,6 +111,13 @@ def look(arguments: Mapping[str, Any], extra: Iterable[str], variables: Mapping[
     some = {"localhost", *arguments["hosts"], *(members[0] for members in groups if members)}
     wrong += unread(looked_through(variables, some) - set(extra), known_variables(), bound_variables())
     wrong += unread(extra, known_variables(), {})
+    # The roles' own checks come one by one, in the middle of the work; the playbooks leave them out.
+    options = documented_options()
+    wrong += ill_typed(lambda name: template(variables[name]), variables, options)
+    for host in sorted(some & set(variables["hostvars"])):
+        told = variables["hostvars"][host]
+        others = [name for name in told if name not in variables]
+        wrong += [f"{host}: {text}" for text in ill_typed(lambda name, told=told: told[name], others, options)]  # type: ignore[misc]
     wrong += [
         f"{name} is {str(path)!r}, and must be an absolute path: what uses it does not run in your working directory."
         for name, path in arguments["paths"].items()

@@ -58,6 +58,24 @@ def test_a_variable_of_a_role_may_be_an_extra_one() -> None:
     assert look(GIVEN, extra, {**RUN, "hostvars": {"localhost": extra}})["warnings"] == []
 
 
+def test_types_are_looked_at_before_anything_happens() -> None:
+    hostvars = {"localhost": {}, "h": {"cluster_switch_poll": [1]}}
+    given = {"spack_jobs": "many", "lmod_method": "tar", "build_host_connection": "ssh", "spack_timeout": "{{ later }}"}
+
+    def template(value: Any) -> Any:
+        if "{{" in value:
+            raise ValueError(value)
+        return value
+
+    with pytest.raises(PetalError) as raised:
+        look(GIVEN, [], {**RUN, "hostvars": hostvars, **given}, template)
+    lines = str(raised.value).splitlines()
+    assert len(lines) == 3
+    assert lines[0].startswith("lmod_method: value of lmod_method must be one of: package, source, spack")
+    assert lines[1].startswith("spack_jobs: ")
+    assert lines[2].startswith("h: cluster_switch_poll: ")
+
+
 def test_what_the_playbooks_bind_is_read_from_them() -> None:
     found = bound_variables()
     assert found["cluster_switch"] == "switch"
