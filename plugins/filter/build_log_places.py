@@ -28,6 +28,10 @@ options:
     type: list
     elements: dict
     default: []
+  mark:
+    description: Of the volumes' store, as RV(petal.hpc.local_volume_info#module:mark) has it.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -66,12 +70,14 @@ from ansible_collections.petal.hpc.plugins.module_utils._build.logs import Sough
 _KEYS = ("logs_dir", "work_dir", "plan", "snapshot", "lock", "answered")
 
 
-def build_log_places(build: Any, asked: Sequence[str], volumes: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+def build_log_places(
+    build: Any, asked: Sequence[str], volumes: Sequence[Mapping[str, Any]] = (), mark: str = ""
+) -> dict[str, Any]:
     """See DOCUMENTATION; anything but a build is an error."""
     if not isinstance(build, Mapping) or set(build) != set(_KEYS):
         raise AnsibleFilterError(f"petal.hpc.build_log_places takes a mapping with {', '.join(_KEYS)}")
     known: dict[str, Any] = {key: build[key] or {} for key in _KEYS}
-    return Sought(asked=list(asked), volumes=volumes, **known).to_dict()
+    return Sought(asked=list(asked), volumes=volumes, mark=mark, **known).to_dict()
 
 
 class FilterModule:

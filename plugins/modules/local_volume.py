@@ -178,11 +178,11 @@ volume:
     namespace:
       description: Path of the mount namespace, for C(nsenter --mount); null when there is none.
       type: str
-      sample: /run/petal/build-4f1c/mnt
+      sample: /run/petal/build-4f1c-0d9a1f3e/mnt
     python:
       description: Python that runs inside the namespace; null when there is none.
       type: str
-      sample: /run/petal/build-4f1c/python
+      sample: /run/petal/build-4f1c-0d9a1f3e/python
     filesystem_uuid:
       description: UUID of the file system. Volumes from one snapshot share it, but for those with O(new_uuid).
       type: str

@@ -55,6 +55,17 @@ uses:
   returned: success
   type: dict
   sample: {snap-0123456789abcdef0: [mounted at /shared for quickstart]}
+mark:
+  description: How what belongs to the volumes of this store on its host, such as their mount namespaces, ends.
+  returned: success
+  type: str
+  sample: 0d9a1f3e
+  version_added: "0.2.0"
+there:
+  description: Whether there is such a store at all.
+  returned: success
+  type: bool
+  version_added: "0.2.0"
 untrusted:
   description:
     - Of the snapshots that RV(volumes) were made from those that O(trust) does not have now, by their ids, each with
@@ -95,7 +106,9 @@ def main() -> None:
     for warning in warnings:
         module.warn(warning)
     existing = [{**volume, "existed": True} for volume in volumes]
-    module.exit_json(changed=False, volumes=existing, uses=uses, untrusted=untrusted)
+    module.exit_json(
+        changed=False, volumes=existing, uses=uses, untrusted=untrusted, mark=store.mark, there=store.there
+    )
 
 
 if __name__ == "__main__":

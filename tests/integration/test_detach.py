@@ -114,22 +114,26 @@ def store(mirror: Path, tmp_path: Path) -> Iterator[Path]:
     assert [line for line in mounts() | loop_devices() if str(tmp_path) in line] == []
 
 
-def test_a_build_on_this_host_goes_on_without_its_controller(store: Path, tmp_path: Path) -> None:
+def variables_of(tmp_path: Path, software: dict[str, Any]) -> dict[str, Any]:
+    """How a seed with this software is built on this host."""
     seed = {
         "cluster": {"name": "detach-test", "provider": "local"},
         "shared_storage": [{"name": "software", "mount_dir": "/petal-detach-test", "ebs_settings": {"size": 4}}],
-        "software": SOFTWARE,
+        "software": software,
     }
     (tmp_path / "seed.yaml").write_text(yaml.safe_dump(seed))
-    variables: dict[str, Any] = {
+    return {
         "seed": str(tmp_path / "seed.yaml"),
-        "store": str(store),
         "spack_repositories": {package_graph.NAMESPACE: str(package_graph.write(tmp_path / "graph", sleep=SLEEP))},
         "spack_wait": 3,
         "software_volume_own_cache": str(tmp_path / "own"),
         "logs_dir": str(tmp_path / "logs"),
         **spack_at_hand.variables(),
     }
+
+
+def test_a_build_on_this_host_goes_on_without_its_controller(store: Path, tmp_path: Path) -> None:
+    variables = {**variables_of(tmp_path, SOFTWARE), "store": str(store)}
 
     def run(playbook: str, **more: str) -> Run:
         return play(playbook, "-e", json.dumps({**variables, **more}))
@@ -140,6 +144,34 @@ def test_a_build_on_this_host_goes_on_without_its_controller(store: Path, tmp_pa
     left_to_itself_anew(told(run))
     assert len(list(store.glob("snapshots/snap-*"))) == 2
     assert leftovers(store) == []
+
+
+def test_two_stores_of_one_host_build_the_same_at_once(store: Path, tmp_path: Path) -> None:
+    """What the one has begun goes on below the other, is asked apart from it, and both are whole."""
+    variables = variables_of(tmp_path, {"spack_packages": ["lab-r6"]})
+    stores = [store, tmp_path / "another"]
+
+    def run(playbook: str, **more: str) -> Run:
+        return play(playbook, "-e", json.dumps({**variables, **more}))
+
+    begun = []
+    for one in stores:
+        left = told(run)("build_volume", store=str(one), detach="true")
+        assert left.rc == 0, left.output
+        found = re.search(r"runs on its own \((\S+)\)", left.output)
+        assert found is not None, left.output
+        begun.append(found[1])
+    for one, build_id in zip(stores, begun, strict=True):
+        asked = run("build_status", store=str(one)).output
+        assert f"  build     {build_id}" in asked, (begun, asked)
+        assert re.search(r"packages  \d+ of \d+", asked), asked
+    for one in stores:
+        # Whoever asks after the end has finished it.
+        built = told(run)("build_status", store=str(one), watch="true")
+        assert built.rc == 0, built.output
+        assert re.search(r"Built: snap-|built, snap-", built.output)
+        assert len(list(one.glob("snapshots/snap-*"))) == 1
+        assert leftovers(one) == []
 
 
 @pytest.fixture(scope="module")

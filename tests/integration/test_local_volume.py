@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -16,8 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from leftovers import run_command
 from modules import fail_module, result_of, run_module, start_module
 from playing import ROOT, environment
+
+from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
+from ansible_collections.petal.hpc.plugins.module_utils._namespace.api import RUNTIME, MountNamespace, mark_of
 
 EXT4_IOC_SHUTDOWN = 0x8004587D
 
@@ -151,7 +156,8 @@ def test_modules_of_ansible_work_inside_and_the_host_sees_nothing(
 ) -> None:
     asked: dict[str, Any] = {"store": store, "name": name, "size_gb": 1, "mount_dir": mount_dir, "namespace": True}
     volume = run_module("local_volume", state="mounted", **asked)["volume"]
-    assert volume["namespace"] == f"/run/petal/{name}/mnt"
+    directory = Path(volume["namespace"]).parent
+    assert re.fullmatch(rf"/run/petal/{name}-[0-9a-f]{{8}}", str(directory))
     (tmp_path / "text.j2").write_text("for {{ who }}")
     playbook = tmp_path / "inside.yml"
     playbook.write_text(PLAYBOOK.format(python=volume["python"], target=mount_dir))
@@ -185,7 +191,7 @@ def test_modules_of_ansible_work_inside_and_the_host_sees_nothing(
     grown = run_module("local_volume", **{**asked, "size_gb": 2})["volume"]
     assert (grown["size_gb"], grown["mounted"]) == (2, True)
     run_module("local_volume", store=store, name=name, state="detached")
-    assert not Path(f"/run/petal/{name}").exists()
+    assert not directory.exists()
 
 
 def test_two_volumes_at_one_mount_directory(store: Path, name: str, mount_dir: Path) -> None:
@@ -204,6 +210,62 @@ def test_two_volumes_at_one_mount_directory(store: Path, name: str, mount_dir: P
     finally:
         for leftover in (other, f"{name}-3"):
             run_module("local_volume", store=store, name=leftover, state="absent")
+
+
+def test_two_stores_of_a_host_have_volumes_of_one_name(store: Path, name: str, mount_dir: Path, tmp_path: Path) -> None:
+    """As two builds of one seed into two stores: neither sees, ends or removes anything of the other."""
+    asked: dict[str, Any] = {"name": name, "size_gb": 1, "mount_dir": mount_dir, "namespace": True, "evict": True}
+    other = tmp_path / "another store"
+    one = run_module("local_volume", store=store, state="mounted", **asked)["volume"]
+    inside(one, f"open({str(mount_dir / 'one')!r}, 'w')")
+    busy = subprocess.Popen([one["python"], "-c", "import time; time.sleep(1234)"])
+    try:
+        two = run_module("local_volume", store=other, state="mounted", **asked)
+        assert (two["evicted"], busy.poll()) == ([], None)
+        assert two["volume"]["namespace"] != one["namespace"]
+        assert "one" not in inside(two["volume"], f"import os; print(os.listdir({str(mount_dir)!r}))")
+        # By another path it is the same store.
+        (tmp_path / "link").symlink_to(other)
+        assert not run_module("local_volume", store=tmp_path / "link", state="mounted", **asked)["changed"]
+        run_module("local_volume", store=other, name=name, state="absent", evict=True)
+        assert "one" in inside(one, f"import os; print(os.listdir({str(mount_dir)!r}))")
+        assert busy.poll() is None
+    finally:
+        busy.kill()
+        busy.wait()
+        run_module("local_volume", store=other, name=name, state="absent", evict=True)
+
+
+def test_what_an_earlier_release_left_is_used_and_taken_away(
+    store: Path, name: str, mount_dir: Path, tmp_path: Path
+) -> None:
+    """It named the directory by the volume alone; that of another store is left alone."""
+    asked: dict[str, Any] = {
+        "name": name, "size_gb": 1, "state": "mounted", "mount_dir": mount_dir, "namespace": True, "evict": True,
+    }  # fmt: skip
+    image = Path(run_module("local_volume", store=store, name=name, size_gb=1)["volume"]["image"])
+    host, former = Host(run_command), MountNamespace(Host(run_command), name, image)
+    former._directory = RUNTIME / name
+    former.create([])
+    mount_dir.mkdir()
+    host.run(former.enter(["mount", "-o", "loop", str(image), str(mount_dir)]), "mounting")
+    busy = subprocess.Popen([former.wrapper, "-c", "import time; time.sleep(1234)"])
+    other = tmp_path / "other"
+    try:
+        volume = run_module("local_volume", store=other, **asked)["volume"]
+        assert busy.poll() is None
+        run_module("local_volume", store=other, name=name, state="absent", evict=True)
+        assert former.directory.is_mount()
+        found = run_module("local_volume", store=store, **asked)
+        assert found["volume"]["python"] == str(RUNTIME / name / "python") != volume["python"]
+        assert [process["pid"] for process in found["evicted"]] == [busy.pid]
+    finally:
+        busy.kill()
+        busy.wait()
+    run_module("local_volume", store=store, name=name, state="detached")
+    assert not (RUNTIME / name).exists()
+    now = run_module("local_volume", store=store, **asked)["volume"]
+    assert Path(now["python"]).parent.name == f"{name}-{mark_of(store / 'volumes')}"
 
 
 def test_foreign_file_systems_are_left_alone(store: Path, name: str, mount_dir: Path) -> None:
@@ -343,8 +405,9 @@ def test_after_a_reboot_only_the_files_are_left(store: Path, name: str, mount_di
     }  # fmt: skip
     volume = run_module("local_volume", **asked)["volume"]
     inside(volume, f"open({str(mount_dir / 'file')!r}, 'w').write('kept')")
-    subprocess.run(["umount", f"/run/petal/{name}/mnt"], check=True)
-    subprocess.run(["umount", f"/run/petal/{name}"], check=True)
+    namespace = Path(volume["namespace"])
+    subprocess.run(["umount", namespace], check=True)
+    subprocess.run(["umount", namespace.parent], check=True)
     for _attempt in range(100):
         if not subprocess.run(["losetup", "-j", volume["image"]], capture_output=True, check=True).stdout:
             break

@@ -205,7 +205,7 @@ def _tried(root: Path, step: Iterator[str], problems: list[str]) -> Iterator[str
 
 
 def _owners() -> dict[str, str]:
-    """The images of the volumes that have a mount namespace, by the volumes' names."""
+    """The images of the volumes that have a mount namespace, by their directories' names."""
     found = {}
     for note in RUNTIME.glob("*/owner"):
         # Others come and go.
@@ -259,8 +259,10 @@ def _detach(host: Host, image: Path) -> Iterator[str]:
     for action in VolumeStore(host, str(image.parents[1])).apply(wanted)["actions"]:
         yield f"volume {image.stem}: {action}"
     # Where only the half of it was left.
-    if MountNamespace(host, image.stem, image).destroy():
-        yield f"volume {image.stem}: remove {RUNTIME / image.stem}"
+    namespace = MountNamespace(host, image.stem, image)
+    directory = namespace.directory
+    if namespace.destroy():
+        yield f"volume {image.stem}: remove {directory}"
 
 
 def _unmount(host: Host, root: Path) -> Iterator[str]:
@@ -295,8 +297,8 @@ def _remove_directories(host: Host, root: Path, places: list[str]) -> Iterator[s
     """Remove mount directories that nobody needs. rmdir(2) would unmount what another one has mounted there."""
     needed = {place for other in _roots(host) - {root} for place in _seeds(other)} | _mounted_anywhere(host)
     try:
-        for name, image in _owners().items():
-            needed |= {mount.target for mount in MountNamespace(host, name, Path(image)).mounts()}
+        for image in _owners().values():
+            needed |= {mount.target for mount in MountNamespace(host, Path(image).stem, Path(image)).mounts()}
     except PetalError:
         # What cannot be looked into may need any.
         return

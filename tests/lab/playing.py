@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -111,6 +112,8 @@ def leftovers(store: Path) -> list[str]:
     found += [str(path.relative_to(store)) for path in store.glob("snapshots/.*")]
     found += [line for line in loop_devices() if str(store) in line]
     # A fingerprint's lock file stays; its first digits name the build's volume and mount namespace.
-    built = [f"/run/petal/build-{path.stem.removeprefix('build-')[:20]}" for path in store.glob("locks/build-*.json")]
+    mark = hashlib.sha256(str((store / "volumes").resolve()).encode()).hexdigest()[:8]
+    built = [path.stem.removeprefix("build-")[:20] for path in store.glob("locks/build-*.json")]
+    built = [f"/run/petal/build-{digits}-{mark}" for digits in built]
     found += [line for line in mounts() if any(mark in line for mark in [str(store), *built])]
     return found

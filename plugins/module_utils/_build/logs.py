@@ -27,7 +27,7 @@ class Sought:
     """A build whose log is asked for, as the roles know it.
 
     asked: the hosts that can be asked for it. logs_dir: where on the controller logs come to. work_dir: of Spack on the
-    host. plan: what is built. snapshot, lock: what there is of it, empty where there is none. answered: what its install
+    host. plan: what is built. mark: of the store's volumes on the host. snapshot, lock: what there is of it, empty where there is none. answered: what its install
     said. volumes: of the host, each with name, tags, snapshot_id and mount_dir.
     """
 
@@ -40,6 +40,7 @@ class Sought:
     answered: Mapping[str, Any]
 
     volumes: Sequence[Mapping[str, Any]] = ()
+    mark: str = ""
 
     @property
     def build_id(self) -> str:
@@ -57,13 +58,16 @@ class Sought:
         """
         if not self.asked:
             return [f"{self.logs_dir}/{self.build_id}"]
-        install = f"{self.work_dir}/envs/{self.plan['volume']}/install.log"
+        volume = str(self.plan["volume"])
+        # As an earlier release called it, whatever the store was.
+        names = [f"{volume}-{self.mark}", volume] if self.mark else [volume]
+        installs = [f"{self.work_dir}/envs/{name}/install.log" for name in names]
         if self.snapshot:
             mine = self.snapshot.get("snapshot_id")
             mounted = [one["mount_dir"] for one in self.volumes if one["mount_dir"] and one["snapshot_id"] == mine]
-            return [*(f"{where}/{ON_VOLUME}" for where in mounted), install]
+            return [*(f"{where}/{ON_VOLUME}" for where in mounted), *installs]
         packages = (self.answered.get("environment") or {}).get("failed") or ()
-        return [*(str(one["log"]) for one in packages if one.get("log")), install, f"{self.work_dir}/stage"]
+        return [*(str(one["log"]) for one in packages if one.get("log")), *installs, f"{self.work_dir}/stage"]
 
     def to_dict(self) -> dict[str, Any]:
         """What finds its logs, and says where they are."""

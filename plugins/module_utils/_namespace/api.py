@@ -11,6 +11,7 @@ private because unshare(1) cannot bind a mount namespace below a shared mount. A
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import shlex
@@ -44,47 +45,68 @@ exec nsenter --mount={file} -- /bin/sh -c 'cd "$0" 2>/dev/null; exec "$@"' "$PWD
 """
 
 
+def mark_of(place: Path) -> str:
+    """What tells volumes of one name on one host apart: eight digits of the directory that they really are in."""
+    return hashlib.sha256(os.path.realpath(place).encode(errors="surrogateescape")).hexdigest()[:8]
+
+
 class MountNamespace:
     """The mount namespace of one volume.
 
     :param name: name of the volume.
-    :param owner: path of its image; two stores may not use one name at once.
+    :param owner: path of its image; other stores of the host may have a volume of that name.
     """
 
     def __init__(self, host: Host, name: str, owner: Path, runtime: Path = RUNTIME) -> None:
         self._host = host
         self.name = name
-        self._owner = str(owner)
-        self.directory = runtime / name
-        self.file = self.directory / "mnt"
-        self.wrapper = self.directory / "python"
-        self._note = self.directory / "owner"
+        self._owner = str(Path(os.path.realpath(owner.parent), owner.name))
+        self._ours = (self._owner, str(owner))
+        self._directory = runtime / f"{name}-{mark_of(owner.parent)}"
+        # As an earlier release called it, whatever the store was.
+        self._former = runtime / name
+
+    @property
+    def directory(self) -> Path:
+        """Where it is kept; where one of an earlier release lives, that one."""
+        former = self._former
+        if former.is_dir() and top_mount(self._host.mounts(), str(former)) is not None:
+            return former if self._read_note(former)[0] in self._ours else self._directory
+        return self._directory
+
+    @property
+    def file(self) -> Path:
+        """What nsenter(1) enters."""
+        return self.directory / "mnt"
+
+    @property
+    def wrapper(self) -> Path:
+        """The Python that runs inside."""
+        return self.directory / "python"
 
     def number(self) -> int | None:
         """Inode number of the living namespace; None when there is none.
 
         Raises PetalError when it belongs to another store, or when this process is inside it.
         """
-        mounts = self._host.mounts()
-        if top_mount(mounts, str(self.directory)) is None:
+        mounts, directory = self._host.mounts(), self.directory
+        if top_mount(mounts, str(directory)) is None:
             return None
-        owner, inside = self._read_note()
-        if owner and owner != self._owner:
-            raise PetalError(
-                f"{self.directory} belongs to the volume {owner}. Detach that one first, or use another name."
-            )
+        owner, inside = self._read_note(directory)
+        if owner and owner not in self._ours:
+            raise PetalError(f"{directory} belongs to the volume {owner}. Detach that one first, or use another name.")
         if inside and inside == self._host.mount_namespace("self"):
             raise PetalError(
                 f"this task runs inside the mount namespace of the volume {self.name}. "
                 "Run it with the host's own ansible_python_interpreter."
             )
-        mount = top_mount(mounts, str(self.file))
+        mount = top_mount(mounts, str(directory / "mnt"))
         match = re.fullmatch(r"mnt:\[([0-9]+)\]", mount.root) if mount and mount.fstype == "nsfs" else None
         return int(match.group(1)) if match else None
 
-    def _read_note(self) -> tuple[str, int]:
+    def _read_note(self, directory: Path) -> tuple[str, int]:
         try:
-            owner, number = self._note.read_text(encoding="utf-8").splitlines()
+            owner, number = (directory / "owner").read_text(encoding="utf-8").splitlines()
             return owner, int(number)
         except (OSError, ValueError):
             return "", 0
@@ -110,16 +132,17 @@ class MountNamespace:
         """
         doing = f"making the mount namespace of the volume {self.name}"
         self.destroy()
-        self._host.make_directory(self.directory)
-        tmpfs = ["mount", "-t", "tmpfs", "-o", "mode=0755,size=1m,nosuid,nodev", "petal", str(self.directory)]
+        directory = self.directory
+        self._host.make_directory(directory)
+        tmpfs = ["mount", "-t", "tmpfs", "-o", "mode=0755,size=1m,nosuid,nodev", "petal", str(directory)]
         self._host.run(tmpfs, doing)
-        self._host.run(["mount", "--make-private", str(self.directory)], doing)
+        self._host.run(["mount", "--make-private", str(directory)], doing)
         self.file.touch()
         self._unshare(doing)
         number = self.number()
         if number is None:
             raise PetalError(f"{doing}: the kernel did not keep it at {self.file}. Look into the kernel's log (dmesg).")
-        self._note.write_text(f"{self._owner}\n{number}\n", encoding="utf-8")
+        (directory / "owner").write_text(f"{self._owner}\n{number}\n", encoding="utf-8")
         for target in drop:
             self.run(["umount", "--lazy", target], doing)
         wrapper = WRAPPER.format(
@@ -149,14 +172,15 @@ class MountNamespace:
         self.number()
         gone = False
         doing = f"removing the mount namespace of the volume {self.name}"
-        for path in (self.file, self.directory):
+        directory = self.directory
+        for path in (directory / "mnt", directory):
             while top_mount(self._host.mounts(), str(path)) is not None:
                 self._host.run(["umount", str(path)], doing)
                 gone = True
         with contextlib.suppress(OSError):
             # Without a tmpfs below /run a reboot may leave the plain files.
-            self.file.unlink(missing_ok=True)
-            self.directory.rmdir()
+            (directory / "mnt").unlink(missing_ok=True)
+            directory.rmdir()
         return gone
 
     def inhabitants(self, devices: Sequence[str]) -> list[int]:

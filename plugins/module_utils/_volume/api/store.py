@@ -26,6 +26,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._host.api import (
     explained,
     store_directory,
 )
+from ansible_collections.petal.hpc.plugins.module_utils._namespace.api import mark_of
 from ansible_collections.petal.hpc.plugins.module_utils._snapshot.api import VolumeAtRest
 from ansible_collections.petal.hpc.plugins.module_utils._trust.policy import (
     ONLY_OWN,
@@ -79,6 +80,16 @@ class VolumeStore:
                 if wanted.state == ABSENT:
                     self._lock_file(wanted.name).unlink(missing_ok=True)
                 return result
+
+    @property
+    def there(self) -> bool:
+        """Whether there is such a directory."""
+        return self._store.is_dir()
+
+    @property
+    def mark(self) -> str:
+        """How what belongs to these volumes on the host ends, where another store may have one of the same name."""
+        return mark_of(self._root)
 
     def volumes(self, tags: dict[str, str] | None = None) -> tuple[list[dict[str, Any]], list[str]]:
         """All volumes by name, as ``apply`` describes one, and warnings about those that cannot be read.

@@ -34,6 +34,11 @@ def sought(**given: Any) -> Sought:
         ),
         # Of what is done: where it is deployed, and no stage, which is a later build's.
         ({"snapshot": SNAPSHOT}, ["/shared/.petal/logs", "/w/envs/build-1/install.log"]),
+        # Another store of the host may build the same; an earlier release did not tell them apart.
+        (
+            {"mark": "0d9a1f3e"},
+            ["/w/envs/build-1-0d9a1f3e/install.log", "/w/envs/build-1/install.log", "/w/stage"],
+        ),
         ({"snapshot": SNAPSHOT, "asked": []}, ["/logs/20261130T050000Z-97d6be18"]),
     ],
 )
