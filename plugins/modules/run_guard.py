@@ -20,6 +20,8 @@ description:
   - Fails for a directory that is no absolute path.
   - Fails for a variable of the collection's roles that is of another type than they say, or none of their choices, in
     the place of their own checks. What cannot be told yet, as a later play brings it, is passed over.
+  - Fails for a job of AWX (extra variable C(awx_job_id) or C(tower_job_id)) that works on a store of the provider
+    local, has none in its container, and says of no host that it keeps one.
 attributes:
   check_mode:
     description: Can run in check mode and return the same as without it.
@@ -42,6 +44,41 @@ options:
     description: Names of variables, and the directories that they hold.
     type: dict
     default: {}
+  own_store:
+    description: What the playbook needs of the store of the provider local.
+    type: dict
+    default: {}
+    suboptions:
+      need:
+        description: Nothing, the own store, or V(any) where one of O(own_store.others) will do.
+        type: str
+        choices: ["", own, any]
+        default: ""
+      path:
+        description: Directory of the own store.
+        type: str
+        default: /var/lib/petal
+      named:
+        description: Whether somebody says which host keeps it.
+        type: bool
+        default: false
+      provider:
+        description: What the run is about where there is no O(own_store.seed), which says it itself.
+        type: str
+        default: local
+      region:
+        description: In place of the seed's own.
+        type: str
+        default: ""
+      seed:
+        description: The seed's file.
+        type: str
+        default: ""
+      others:
+        description: Stores of others; empty ones do not count.
+        type: list
+        elements: raw
+        default: []
 """
 
 EXAMPLES = r"""

@@ -16,6 +16,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.yaml import yaml_load
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._run import job
 from ansible_collections.petal.hpc.plugins.module_utils._run.variables import (
     EXTRA_VARIABLES,
     judge,
@@ -23,12 +24,27 @@ from ansible_collections.petal.hpc.plugins.module_utils._run.variables import (
     misspelt,
     unread,
 )
+from ansible_collections.petal.hpc.plugins.plugin_utils.seed_file import read_seed_file
+from ansible_collections.petal.hpc.plugins.plugin_utils.seed_info import find_seed
 
 #: Options of the action, in the form of Ansible's argument specifications.
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "groups": {"type": "list", "elements": "str", "default": []},
     "hosts": {"type": "list", "elements": "str", "default": []},
     "paths": {"type": "dict", "default": {}},
+    "own_store": {
+        "type": "dict",
+        "default": {},
+        "options": {
+            "need": {"type": "str", "choices": list(job.NEEDS), "default": job.NOTHING},
+            "path": {"type": "str", "default": "/var/lib/petal"},
+            "named": {"type": "bool", "default": False},
+            "provider": {"type": "str", "default": "local"},
+            "region": {"type": "str", "default": ""},
+            "seed": {"type": "str", "default": ""},
+            "others": {"type": "list", "elements": "raw", "default": []},
+        },
+    },
 }
 ROLES = Path(__file__).parents[2] / "roles"
 #: Where the playbooks bind extra variables to those of the roles.
@@ -89,6 +105,24 @@ def looked_through(variables: Mapping[str, Any], hosts: Iterable[str]) -> set[st
     return {name for host in hosts if host in variables["hostvars"] for name in variables["hostvars"][host]}
 
 
+def missing_store(asked: Mapping[str, Any], extra: Iterable[str], variables: Mapping[str, Any]) -> str:
+    """Why a job of AWX has no store to work on, one sentence; empty where it has one, or needs none."""
+    # Another container than the job's, or a host that is called so.
+    elsewhere = "localhost" in variables["hostvars"] and variables["hostvars"]["localhost"].get("ansible_connection")
+    if not job.is_job(extra) or elsewhere not in (False, None, "local"):
+        return ""
+    try:
+        seed = asked["seed"]
+        data = read_seed_file(find_seed(seed, variables.get("playbook_dir", ""))).data if seed else None
+    except PetalError:
+        return ""  # Whoever reads it says what is wrong with it.
+    provider = job.provider_of(data, asked["region"]) if seed else asked["provider"]
+    there = Path(os.path.expandvars(asked["path"])).expanduser().is_dir()
+    return job.no_store(
+        job.Store(asked["need"], asked["path"], there, asked["named"], provider, others=any(asked["others"]))
+    )
+
+
 def look(
     arguments: Mapping[str, Any],
     extra: Iterable[str],
@@ -124,6 +158,8 @@ def look(
         if not os.path.expandvars(str(path)).startswith(("/", "~"))
     ]
     if missing := missing_hosts(variables["groups"], arguments["groups"], arguments["hosts"], hosts):
+        wrong.append(missing)
+    if arguments.get("own_store") and (missing := missing_store(arguments["own_store"], extra, variables)):
         wrong.append(missing)
     if wrong:
         raise PetalError("\n".join(wrong))

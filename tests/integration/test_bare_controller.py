@@ -90,7 +90,7 @@ def test_the_documentation_can_be_read(controller: Controller) -> None:
 def test_volumes_are_listed(controller: Controller, tmp_path: Path) -> None:
     listed = controller.play("list_volumes", store=tmp_path / "store")
     assert listed.endswith("status 0"), listed
-    assert "There is no snapshot yet" in listed
+    assert "There is no store at" in listed
 
 
 @pytest.mark.parametrize("name", ["list_volumes", "cleanup"])

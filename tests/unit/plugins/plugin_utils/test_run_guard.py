@@ -21,10 +21,18 @@ RUN: dict[str, Any] = {"ansible_play_hosts_all": ["localhost", "h"], "groups": {
 GIVEN: dict[str, Any] = {"groups": ["head"], "hosts": ["localhost"], "paths": {"store": "/srv/petal"}}
 
 
+def arguments_of(options: dict[str, Any]) -> dict[str, Any]:
+    """What documented options are as arguments."""
+    keys = ("type", "required", "elements", "choices", "default")
+    found = {name: {key: option[key] for key in keys if key in option} for name, option in options.items()}
+    for name, option in options.items():
+        if "suboptions" in option:
+            found[name]["options"] = arguments_of(option["suboptions"])
+    return found
+
+
 def test_documentation_and_arguments_agree() -> None:
-    options = yaml.safe_load(documentation.DOCUMENTATION)["options"]
-    keys = ("type", "required", "elements", "default")
-    assert {name: {key: o[key] for key in keys if key in o} for name, o in options.items()} == ARGUMENTS
+    assert arguments_of(yaml.safe_load(documentation.DOCUMENTATION)["options"]) == ARGUMENTS
 
 
 def test_a_good_run_passes_and_its_hosts_are_returned() -> None:
@@ -97,3 +105,60 @@ def test_variables_are_read_from_the_roles(tmp_path: Path) -> None:
     (tmp_path / "r" / "defaults" / "main.yml").write_text("---\n# no: comment\nr_one: 1\nr_two:\n  inner: 2\n")
     assert {"r_one", "r_two", "seed"} <= known_variables(tmp_path)
     assert not {"no", "inner"} & known_variables(tmp_path)
+
+
+JOB = ["awx_job_id", "awx_job_template_name"]
+NO_STORE: dict[str, Any] = {
+    "need": "own", "path": "/nowhere", "named": False, "provider": "local", "region": "", "seed": "", "others": [],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("need", ["own", "any"])
+@pytest.mark.parametrize("extra", [JOB, ["tower_job_id"]])
+@pytest.mark.parametrize("hostvars", [{}, {"localhost": {"ansible_connection": "local"}}])
+def test_the_container_of_a_job_is_no_build_host(need: str, extra: list[str], hostvars: dict[str, Any]) -> None:
+    with pytest.raises(PetalError) as raised:
+        look({**GIVEN, "own_store": {**NO_STORE, "need": need}}, extra, {**RUN, "hostvars": hostvars})
+    assert "There is no store at /nowhere on localhost, which is the container of this AWX job" in str(raised.value)
+    assert "-e build_host=HOST" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("asked", "extra", "hostvars"),
+    [
+        ({}, ["seed"], {}),
+        ({"need": ""}, JOB, {}),
+        ({"named": True}, JOB, {}),
+        ({"path": "/usr"}, JOB, {}),
+        ({"provider": "aws"}, JOB, {}),
+        ({"need": "any", "others": ["s3://bucket/prefix"]}, JOB, {}),
+        ({}, JOB, {"localhost": {"ansible_connection": "ssh"}}),
+    ],
+)
+def test_a_job_with_a_store_or_without_need_of_one_passes(
+    asked: dict[str, Any], extra: list[str], hostvars: dict[str, Any]
+) -> None:
+    look({**GIVEN, "own_store": {**NO_STORE, **asked}}, extra, {**RUN, "hostvars": hostvars})
+
+
+@pytest.mark.parametrize(
+    ("seed", "region", "passes"),
+    [
+        ("cluster: {name: a, provider: local}", "", False),
+        ("cluster: {name: a}", "", False),
+        ("cluster: {name: a, region: us-east-1}", "", True),
+        ("cluster: {name: a}", "us-east-1", True),
+        ("cluster: {name: a, provider: aws}", "", True),
+        # Whoever reads it says so.
+        ("cluster: [", "", True),
+        ("[]", "", False),
+    ],
+)
+def test_a_seed_says_for_which_provider_it_is(tmp_path: Path, seed: str, region: str, passes: bool) -> None:
+    (tmp_path / "seed.yaml").write_text(seed)
+    asked = {**NO_STORE, "seed": str(tmp_path / "seed.yaml"), "region": region}
+    if passes:
+        look({**GIVEN, "own_store": asked}, JOB, RUN)
+    else:
+        with pytest.raises(PetalError, match="There is no store at /nowhere"):
+            look({**GIVEN, "own_store": asked}, JOB, RUN)
