@@ -20,6 +20,7 @@ description:
   - Fails for a directory that is no absolute path.
   - Fails for a variable of the collection's roles that is of another type than they say, or none of their choices, in
     the place of their own checks. What cannot be told yet, as a later play brings it, is passed over.
+  - Fails for a cluster of the provider local whose inventory has no head, or its groups and no host in them.
   - Fails for a job of AWX (extra variable C(awx_job_id) or C(tower_job_id)) that works on a store of the provider
     local, has none in its container, and says of no host that it keeps one.
 attributes:
@@ -58,10 +59,10 @@ options:
         description: Directory of the own store.
         type: str
         default: /var/lib/petal
-      named:
-        description: Whether somebody says which host keeps it.
-        type: bool
-        default: false
+      build_host:
+        description: The host that is said to keep it.
+        type: str
+        default: ""
       provider:
         description: What the run is about where there is no O(own_store.seed), which says it itself.
         type: str

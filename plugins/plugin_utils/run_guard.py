@@ -38,7 +38,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "options": {
             "need": {"type": "str", "choices": list(job.NEEDS), "default": job.NOTHING},
             "path": {"type": "str", "default": "/var/lib/petal"},
-            "named": {"type": "bool", "default": False},
+            "build_host": {"type": "str", "default": ""},
             "provider": {"type": "str", "default": "local"},
             "region": {"type": "str", "default": ""},
             "seed": {"type": "str", "default": ""},
@@ -105,22 +105,34 @@ def looked_through(variables: Mapping[str, Any], hosts: Iterable[str]) -> set[st
     return {name for host in hosts if host in variables["hostvars"] for name in variables["hostvars"][host]}
 
 
-def missing_store(asked: Mapping[str, Any], extra: Iterable[str], variables: Mapping[str, Any]) -> str:
-    """Why a job of AWX has no store to work on, one sentence; empty where it has one, or needs none."""
-    # Another container than the job's, or a host that is called so.
-    elsewhere = "localhost" in variables["hostvars"] and variables["hostvars"]["localhost"].get("ansible_connection")
-    if not job.is_job(extra) or elsewhere not in (False, None, "local"):
-        return ""
+def meant_provider(asked: Mapping[str, Any], variables: Mapping[str, Any]) -> str:
+    """What a run is about: as its seed has it, where there is one. Empty where that cannot be read."""
+    if not asked["seed"]:
+        return str(asked["provider"])
     try:
-        seed = asked["seed"]
-        data = read_seed_file(find_seed(seed, variables.get("playbook_dir", ""))).data if seed else None
+        data = read_seed_file(find_seed(asked["seed"], variables.get("playbook_dir", ""))).data
     except PetalError:
         return ""  # Whoever reads it says what is wrong with it.
-    provider = job.provider_of(data, asked["region"]) if seed else asked["provider"]
-    there = Path(os.path.expandvars(asked["path"])).expanduser().is_dir()
-    return job.no_store(
-        job.Store(asked["need"], asked["path"], there, asked["named"], provider, others=any(asked["others"]))
-    )
+    return job.provider_of(data, asked["region"])
+
+
+def unmeant_places(arguments: Mapping[str, Any], extra: Iterable[str], variables: Mapping[str, Any]) -> list[str]:
+    """Where a run of the provider local would work although nobody means that, a sentence each."""
+    asked = arguments.get("own_store")
+    if not asked or meant_provider(asked, variables) != "local":
+        return []
+    # localhost may be another host that is called so.
+    localhost = variables["hostvars"].get("localhost", {})
+    ends = job.is_job(extra) and localhost.get("ansible_connection", "local") == "local"
+    found = [job.no_head(variables["groups"], arguments["groups"], ends and asked["build_host"] != "localhost")]
+    if ends:
+        there = Path(os.path.expandvars(asked["path"])).expanduser().is_dir()
+        found.append(
+            job.no_store(
+                job.Store(asked["need"], asked["path"], there, bool(asked["build_host"]), others=any(asked["others"]))
+            )
+        )
+    return [said for said in found if said]
 
 
 def look(
@@ -159,8 +171,7 @@ def look(
     ]
     if missing := missing_hosts(variables["groups"], arguments["groups"], arguments["hosts"], hosts):
         wrong.append(missing)
-    if arguments.get("own_store") and (missing := missing_store(arguments["own_store"], extra, variables)):
-        wrong.append(missing)
+    wrong += unmeant_places(arguments, extra, variables)
     if wrong:
         raise PetalError("\n".join(wrong))
     return {"hosts": hosts, "warnings": list(judgement.warnings)}

@@ -55,3 +55,21 @@ def test_the_build_host_of_the_inventory_is_the_one(playbook: str, more: dict[st
     done = play(playbook, "-i", str(inventory), spack_mirror_dir=tmp_path / "mirror", **more)
     assert done.rc != 0, done.output
     assert re.search(r"on builder\b", done.output), done.output
+
+
+@pytest.mark.parametrize("playbook", ["deploy_cluster", "cluster_status", "verify_cluster", "delete_cluster"])
+@pytest.mark.parametrize(
+    ("inventory", "more", "said"),
+    [
+        ("[head]\n[compute]\nc1\n", {}, "The inventory's group head has 0 hosts. A cluster has one"),
+        ("[head]\n[compute]\n[login]\n", {}, "no host in its groups head, compute, login: put the hosts"),
+        ("other\n", {"awx_job_id": 7}, "localhost is the container of this AWX job: put the hosts of the cluster"),
+    ],
+)
+def test_a_cluster_without_a_head_is_none(
+    playbook: str, inventory: str, more: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "inventory").write_text(inventory)
+    done = play(playbook, "-i", str(tmp_path / "inventory"), seed=SEED, store=tmp_path / "store", **more)
+    assert done.rc != 0, done.output
+    assert said in done.output

@@ -109,7 +109,7 @@ def test_variables_are_read_from_the_roles(tmp_path: Path) -> None:
 
 JOB = ["awx_job_id", "awx_job_template_name"]
 NO_STORE: dict[str, Any] = {
-    "need": "own", "path": "/nowhere", "named": False, "provider": "local", "region": "", "seed": "", "others": [],
+    "need": "own", "path": "/nowhere", "build_host": "", "provider": "local", "region": "", "seed": "", "others": [],
 }  # fmt: skip
 
 
@@ -128,7 +128,7 @@ def test_the_container_of_a_job_is_no_build_host(need: str, extra: list[str], ho
     [
         ({}, ["seed"], {}),
         ({"need": ""}, JOB, {}),
-        ({"named": True}, JOB, {}),
+        ({"build_host": "builder"}, JOB, {}),
         ({"path": "/usr"}, JOB, {}),
         ({"provider": "aws"}, JOB, {}),
         ({"need": "any", "others": ["s3://bucket/prefix"]}, JOB, {}),
@@ -162,3 +162,17 @@ def test_a_seed_says_for_which_provider_it_is(tmp_path: Path, seed: str, region:
     else:
         with pytest.raises(PetalError, match="There is no store at /nowhere"):
             look({**GIVEN, "own_store": asked}, JOB, RUN)
+
+
+def test_an_inventory_without_a_head_is_refused_for_a_local_cluster_alone() -> None:
+    run = {**RUN, "groups": {"head": [], "compute": ["h"]}}
+    with pytest.raises(PetalError, match="group head has 0 hosts"):
+        look({**GIVEN, "own_store": NO_STORE}, [], run)
+    look({**GIVEN, "own_store": {**NO_STORE, "provider": "aws"}}, [], run)
+    # A cluster that is one host, and nobody says which.
+    alone = {**RUN, "groups": {}, "ansible_play_hosts_all": ["localhost"]}
+    nothing = {**NO_STORE, "need": ""}
+    look({**GIVEN, "own_store": nothing}, [], alone)
+    look({**GIVEN, "own_store": {**nothing, "build_host": "localhost"}}, JOB, alone)
+    with pytest.raises(PetalError, match="container of this AWX job"):
+        look({**GIVEN, "own_store": nothing}, JOB, alone)

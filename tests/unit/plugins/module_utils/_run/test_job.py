@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.petal.hpc.plugins.module_utils._run.job import Store, is_job, no_store, provider_of
+from ansible_collections.petal.hpc.plugins.module_utils._run.job import Store, is_job, no_head, no_store, provider_of
 
-STORE = Store("own", "/var/lib/petal", there=False, named=False, provider="local")
+STORE = Store("own", "/var/lib/petal", there=False, named=False)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,6 @@ def test_the_sentence_says_what_to_name() -> None:
         replace(STORE, need=""),
         replace(STORE, there=True),
         replace(STORE, named=True),
-        replace(STORE, provider="aws"),
         replace(STORE, need="any", others=True),
     ],
 )
@@ -53,3 +52,25 @@ def test_nothing_is_refused_where_nothing_would_be_lost(store: Store) -> None:
 )
 def test_a_seed_is_for_a_provider(seed: Any, region: str, provider: str) -> None:
     assert provider_of(seed, region) == provider
+
+
+ALL = ["head", "compute", "login"]
+
+
+@pytest.mark.parametrize(
+    ("groups", "job", "said"),
+    [
+        ({"head": [], "compute": ["c1"]}, False, "group head has 0 hosts"),
+        ({"login": ["l1"]}, True, "group head has 0 hosts"),
+        ({"head": [], "compute": []}, False, "no host in its groups head, compute: put"),
+        ({"head": []}, True, "localhost is the container of this AWX job"),
+        ({}, True, "localhost is the container of this AWX job"),
+        ({}, False, ""),
+        ({"head": ["h"], "compute": []}, True, ""),
+        ({"others": ["o"]}, False, ""),
+    ],
+)
+def test_a_cluster_has_a_head(groups: dict[str, list[str]], job: bool, said: str) -> None:
+    found = no_head(groups, ALL, job)
+    assert said in found and bool(said) == bool(found)
+    assert no_head(groups, [], job) == ""
