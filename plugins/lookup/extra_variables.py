@@ -13,6 +13,8 @@ author:
 description:
   - Variables called C(os), C(region) or C(name) stand in many an inventory and mean something else there. This lookup
     gives those alone that were given on the command line, or by the job template of AWX.
+  - What is empty, an empty text or null, was not given. A job template of AWX passes an empty text for each question
+    that nobody has answered.
 options:
   _terms:
     description: Names of variables.
@@ -47,4 +49,5 @@ class LookupModule(LookupBase):
     def run(self, terms: list[str], variables: dict[str, Any] | None = None, **_options: Any) -> list[dict[str, Any]]:
         given = load_extra_vars(self._loader)
         known = variables or {}
-        return [{name: self._templar.template(known.get(name, given[name])) for name in terms if name in given}]
+        found = {name: self._templar.template(known.get(name, given[name])) for name in terms if name in given}
+        return [{name: value for name, value in found.items() if value not in (None, "")}]

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playing import ROOT, environment
@@ -31,10 +32,12 @@ PLAY = """\
             ["-e", '{"name": "bio-v1", "region": "{{ home }}", "home": "eu-west-1"}'],
             {"region": "eu-west-1", "name": "bio-v1"},
         ),
+        (["-e", '{"name": "", "region": "{{ none_of_these }}", "os": null, "none_of_these": ""}'], {}),
+        (["-e", '{"name": false, "region": [], "os": 0}'], {"name": False, "region": [], "os": 0}),
     ],
-    ids=["none", "one", "a template"],
+    ids=["none", "one", "a template", "questions without an answer", "answers that are little"],
 )
-def test_those_that_were_given(arguments: list[str], expected: dict[str, str], tmp_path: Path) -> None:
+def test_those_that_were_given(arguments: list[str], expected: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "play.yml").write_text(PLAY)
     (tmp_path / "group_vars").mkdir()
     (tmp_path / "group_vars" / "all.yml").write_text("{os: plan9, region: mars, name: host}\n")
