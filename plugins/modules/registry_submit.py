@@ -45,8 +45,8 @@ options:
     choices: [present, validated]
     default: present
   seed:
-    description: File of the seed, required for O(state=present).
-    type: str
+    description: File of the seed, or its own text, required for O(state=present).
+    type: raw
   resolved_refs:
     description: Commits at which the branches of Spack stood that the seed names, as C(resolved_refs) of the build.
     type: dict

@@ -12,7 +12,7 @@ version_added: "0.1.0"
 author:
   - petal.hpc contributors (@petal-hpc)
 description:
-  - Reads a seed from a YAML file on the controller, checks all of it, fills in every default and computes the
+  - Reads a seed, a YAML file on the controller or a text, checks all of it, fills in every default and computes the
     fingerprint under which its software volume is found again.
   - All problems of a seed are reported together, each with its place, its value, what was expected and, for a
     misspelt key, the nearest known one.
@@ -22,7 +22,10 @@ options:
     description:
       - The seed's file. A relative path counts from the directory in which the playbook was started, then from
         the directory of the playbook.
-    type: str
+      - Or the seed's own text, all of its YAML. It has several lines, or stands in braces. What it names beside it is
+        looked for in the directory in which the playbook was started.
+      - In a variable that may be a text use P(petal.hpc.seed#lookup), which takes no text for a template.
+    type: raw
     required: true
   host_os:
     description:
@@ -117,9 +120,16 @@ arguments:
   description:
     - What names this seed on a command line, with O(overrides), and with those extra variables of the run without which
       the volume would be another one, or elsewhere. Passwords in addresses are left out.
+    - For a text it names a copy in the user's cache directory, which nobody else can read. The files of an AWX job go
+      with it, and there it says that the text is to be given again.
   returned: success
   type: str
   sample: -e seed=bio.yaml -e cluster_name=research-1
+seed_file:
+  description: The seed's file as O(path) has it; empty where that is a text, which then is kept for RV(arguments).
+  returned: success
+  type: str
+  sample: bio.yaml
 seed:
   description: The seed with every default filled in. Spack specs are in canonical form.
   returned: success

@@ -38,7 +38,7 @@ Parsed = TypeVar("Parsed")
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "path": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["present", "validated"], "default": "present"},
-    "seed": {"type": "str"},
+    "seed": {"type": "raw"},
     "resolved_refs": {"type": "dict"},
     "snapshots": {"type": "list", "elements": "dict", "default": []},
     # As seed_info has them.

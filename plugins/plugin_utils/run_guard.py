@@ -24,8 +24,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._run.variables import (
     misspelt,
     unread,
 )
-from ansible_collections.petal.hpc.plugins.plugin_utils.seed_file import read_seed_file
-from ansible_collections.petal.hpc.plugins.plugin_utils.seed_info import find_seed
+from ansible_collections.petal.hpc.plugins.module_utils._seed.given import refusal
+from ansible_collections.petal.hpc.plugins.plugin_utils.seed_info import given_seed
 
 #: Options of the action, in the form of Ansible's argument specifications.
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -51,7 +51,11 @@ ROLES = Path(__file__).parents[2] / "roles"
 BINDINGS = ROLES.parent / "playbooks" / "vars" / "extra_variables.json"
 _ENTRY = re.compile(r"^([a-z][a-z0-9_]*):", re.MULTILINE)
 #: What the bindings make of several extra variables.
-_MADE = {"petal_provider": "-e provider=…", "petal_overrides": "-e cluster_name=…, os, region or name"}
+_MADE = {
+    "petal_seed": "seed",
+    "petal_provider": "-e provider=…",
+    "petal_overrides": "-e cluster_name=…, os, region or name",
+}
 _BOUND = re.compile(r"\{\{ \[?([a-z_]+)(?:\.([a-z_]+))?\b")
 
 
@@ -110,7 +114,7 @@ def meant_provider(asked: Mapping[str, Any], variables: Mapping[str, Any]) -> st
     if not asked["seed"]:
         return str(asked["provider"])
     try:
-        data = read_seed_file(find_seed(asked["seed"], variables.get("playbook_dir", ""))).data
+        data = given_seed(asked["seed"], variables.get("playbook_dir", "")).data
     except PetalError:
         return ""  # Whoever reads it says what is wrong with it.
     return job.provider_of(data, asked["region"])
@@ -151,6 +155,8 @@ def look(
     wrong = [*judgement.errors]
     if judgement.errors:
         wrong.append("A variable of your own stands in the inventory, or has a name that is less like one of these.")
+    if "seed" in extra and (no_seed := refusal(variables.get("seed"))):
+        wrong.append(f"seed: {no_seed}")
     wrong += misspelt(variables)
     # One of each group, for what stands in group_vars; a site of a thousand nodes is not gone through.
     groups = (variables["groups"].get(group) for group in arguments["groups"])

@@ -18,6 +18,8 @@ from typing import Any
 import yaml
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import Problem, SeedError
+from ansible_collections.petal.hpc.plugins.module_utils._seed.given import is_text
+from ansible_collections.petal.hpc.plugins.plugin_utils import seed_text
 from ansible_collections.petal.hpc.plugins.plugin_utils.seed_file import parse_seed, read_seed_file
 from ansible_collections.petal.hpc.plugins.plugin_utils.seed_info import find_seed
 
@@ -30,7 +32,8 @@ def save_image(path: str, playbook_dir: str, image_id: str, check: bool = False)
 
     check: say what would be written.
     """
-    file = Path(find_seed(path, playbook_dir)).resolve()
+    file = Path("" if is_text(path) else find_seed(path, playbook_dir)).resolve()
+    seed_text.refuse(path, str(file), "the image")
     # Bounded and checked, before anything else reads it.
     read_seed_file(file)
     before = file.read_bytes().decode()

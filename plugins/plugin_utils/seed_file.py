@@ -24,6 +24,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import Prob
 from ansible_collections.petal.hpc.plugins.module_utils._seed.shapes import Path, SourceMap, Unquoted, path_text, shown
 
 SIZE_LIMIT = 1024 * 1024
+_TOO_LARGE = f"it is larger than {SIZE_LIMIT // 1024} KiB"
 DEPTH_LIMIT = 50
 #: Most values in a file, those that aliases repeat included. A large real seed has a few hundred.
 NODE_LIMIT = 20_000
@@ -80,7 +81,7 @@ def _read(name: str) -> bytes:
     finally:
         os.close(descriptor)
     if len(content) > SIZE_LIMIT:
-        raise _failure(name, f"it is larger than {SIZE_LIMIT // 1024} KiB")
+        raise _failure(name, _TOO_LARGE)
     return content
 
 
@@ -96,6 +97,14 @@ def _failure(name: str, message: str, hint: str = "", mark: Any = None) -> SeedE
     line = None if mark is None else mark.line + 1
     column = None if mark is None else mark.column + 1
     return SeedError([Problem("", message, hint=hint, line=line, column=column)], name)
+
+
+def parse_text(text: str, name: str) -> Document:
+    """Read a seed that is no file; name is for messages. Raises SeedError."""
+    content = text.encode("utf-8", "surrogatepass")
+    if len(content) > SIZE_LIMIT:
+        raise _failure(name, _TOO_LARGE)
+    return parse_seed(content, name)
 
 
 def parse_seed(content: bytes, name: str = "") -> Document:

@@ -1,15 +1,16 @@
 # Copyright (c) 2026, petal.hpc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What petal.hpc.seed_info does: from a path to a validated seed and its fingerprint, on the controller."""
+"""What petal.hpc.seed_info does: from a path, or a text, to a validated seed and its fingerprint, on the controller."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +26,17 @@ from ansible_collections.petal.hpc.plugins.module_utils._seed import (
     spack_settings,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import ERROR, Problem, SeedError
+from ansible_collections.petal.hpc.plugins.module_utils._seed.given import TEXT, is_text, refusal
 from ansible_collections.petal.hpc.plugins.module_utils._seed.model import Seed, Storage
 from ansible_collections.petal.hpc.plugins.module_utils._seed.platforms import Host, compatible_os, mismatch
-from ansible_collections.petal.hpc.plugins.plugin_utils import instance_types, package_index, site_files
+from ansible_collections.petal.hpc.plugins.plugin_utils import instance_types, package_index, seed_text, site_files
 from ansible_collections.petal.hpc.plugins.plugin_utils.controller import process_identity, this_host
-from ansible_collections.petal.hpc.plugins.plugin_utils.seed_file import Document, read_seed_file
+from ansible_collections.petal.hpc.plugins.plugin_utils.seed_file import Document, parse_text, read_seed_file
 
-#: Options of the action, in the form of Ansible's argument specifications. The path is a plain text: type path
-#: would put environment variables in.
+#: Options of the action, in the form of Ansible's argument specifications. The path is as it was given: type path would
+#: put environment variables in, and type str would make a text of a mapping.
 ARGUMENTS: dict[str, dict[str, Any]] = {
-    "path": {"type": "str", "required": True},
+    "path": {"type": "raw", "required": True},
     "host_os": {"type": "str"},
     "host_architecture": {"type": "str"},
     # Whatever they are: the seed's own shapes look at them, and name the place.
@@ -56,6 +58,8 @@ PLACES = (
 
 #: Extra variables of every AWX job.
 _OF_AWX = ("awx_job_id", "tower_job_id")
+#: In commands, for a text that no file has when they are read.
+_SAME = "<the same text>"
 
 _SETTINGS = tuple(spack_settings.VARIABLES.items())
 
@@ -105,6 +109,8 @@ def describe(
     inventories: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The action's result, in plain JSON types. Raises SeedError.
+
+    A seed that was given as a text is kept, for the commands that name it.
 
     arguments: as ARGUMENTS describes them, of whatever types templating made of them. extra: the extra variables of
     the run, of which the result repeats those without which the volume would be another one, or elsewhere. inventories:
@@ -186,12 +192,22 @@ class _Run:
         files = site_files.read(part, self.document.source)
         return self.describe(part, hybrid.name_of_image(name), files, of_image=True)
 
+    def again(self, seed: Seed) -> str:
+        """What names the seed on a command line. The container of an AWX job is gone when its output is read."""
+        given = str(self.options["path"])
+        if not is_text(given):
+            return given
+        lasts = not any(name in _OF_AWX for name in self.extra)
+        return (seed_text.keep(given, seed.cluster.name) if lasts else "") or _SAME
+
     def describe(self, seed: Seed, name: str, files: site_files.SiteFiles, *, of_image: bool = False) -> dict[str, Any]:
         """All that follows from a seed. of_image: whether it is the part of a hybrid that lives in an image."""
         options, source = self.options, self.document.source
         refs = {name: commit for name, commit in (options.get("resolved_refs") or {}).items() if commit}
         decided = inputs.resolve(options.get("inputs") or {}, seed, files.digests)
         wanted = Host(seed.cluster.os, seed.cluster.architecture)
+        given = options["path"]
+        file = "" if is_text(given) or seed_text.is_kept(source.file) else given
         again = {name: value for name, value in self.extra.items() if name in (*inputs.NAMES, *PLACES)}
         overrides = {key: value for key, value in (options.get("overrides") or {}).items() if key != site.PART}
         part = {site.PART: site.PART_OF_AMI} if of_image else {}
@@ -199,7 +215,8 @@ class _Run:
         known = {name: refs[name] for name in moving if name in refs}
         found = {
             "name": name,
-            "arguments": command_line({"seed": options["path"], **overrides, **part, **again}, self.inventories),
+            "arguments": command_line({"seed": self.again(seed), **overrides, **part, **again}, self.inventories),
+            "seed_file": file,
             "seed": seed.to_dict(),
             "fingerprint": fingerprint.fingerprint(seed, refs, decided),
             "older_fingerprints": fingerprint.older(seed, refs, decided),
@@ -207,8 +224,8 @@ class _Run:
             "unresolved": fingerprint.unresolved(seed, refs, decided),
             "inputs": decided.to_dict(),
             "modulefiles": files.modulefiles(),
-            "recipes": _recipes(seed, source.file, files.digests, refs),
-            "containers": _containers(seed, source.file, decided, refs),
+            "recipes": _recipes(seed, site_files.beside(source), files.digests, refs),
+            "containers": _containers(seed, site_files.beside(source), decided, refs),
             "moving": moving,
             "moving_images": fingerprint.moving_images(seed),
             "pins": pins.to_tags(known) if len(known) == len(moving) else {},
@@ -226,7 +243,7 @@ class _Run:
         return {**found, "plan": plan_of(found)}
 
 
-def _recipes(seed: Seed, file: str, digests: Mapping[str, str], refs: Mapping[str, str]) -> list[dict[str, Any]]:
+def _recipes(seed: Seed, beside: Path, digests: Mapping[str, str], refs: Mapping[str, str]) -> list[dict[str, Any]]:
     """Where the seed's repositories of recipes come from, in its order, with the commits that are known of them."""
     moving = fingerprint.moving_repositories(seed)
     commits = [refs.get(one.source, "") if one in moving else one.ref or "" for one in seed.software.spack.repos]
@@ -235,7 +252,7 @@ def _recipes(seed: Seed, file: str, digests: Mapping[str, str], refs: Mapping[st
             # By what it holds, so that what lies under that name is never another one.
             "name": commit or digests.get(one.path or "", "").partition(":")[2],
             "source": one.source if one.git else one.path,
-            "directory": str(Path(file).parent.absolute() / one.path) if one.path else "",
+            "directory": str(beside.absolute() / one.path) if one.path else "",
             "digest": digests.get(one.path or "", ""),
             "url": one.git or "",
             "ref": one.ref or "",
@@ -247,13 +264,13 @@ def _recipes(seed: Seed, file: str, digests: Mapping[str, str], refs: Mapping[st
     ]
 
 
-def _containers(seed: Seed, file: str, decided: inputs.Inputs, refs: Mapping[str, str]) -> list[dict[str, Any]]:
+def _containers(seed: Seed, beside: Path, decided: inputs.Inputs, refs: Mapping[str, str]) -> list[dict[str, Any]]:
     """The seed's containers, each with the digest of its image, where that is known, and where its archive lies."""
     return [
         {
             **entry,
             "digest": fingerprint.image_digest(one.image, refs, decided.files) or "",
-            "archive": str(Path(file).parent.absolute() / path) if (path := images.parse(one.image).path) else "",
+            "archive": str(beside.absolute() / path) if (path := images.parse(one.image).path) else "",
         }
         for one, entry in zip(seed.software.containers, seed.to_dict()["software"]["containers"])
     ]
@@ -285,6 +302,7 @@ def plan_of(found: Mapping[str, Any]) -> dict[str, Any]:
     seed, volume = found["seed"], found["software_volume"]
     same = (
         "seed",
+        "seed_file",
         "inputs",
         "modulefiles",
         "recipes",
@@ -321,7 +339,7 @@ def read_seed(options: Mapping[str, Any], playbook_dir: str) -> Document:
 
     options: path, and overrides, snapshot_sources and registry where they are given.
     """
-    document = read_seed_file(find_seed(options["path"], playbook_dir))
+    document = given_seed(options["path"], playbook_dir)
     given = options.get("overrides") or {}
     known = [*site.OVERRIDES, site.NAME, site.PART]
     if not isinstance(given, Mapping) or set(given) - set(known):
@@ -329,6 +347,23 @@ def read_seed(options: Mapping[str, Any], playbook_dir: str) -> Document:
     data, source = site.overridden(document.data, document.source, given)
     of_site = [_from_command_line(options.get(key)) for key in ("snapshot_sources", "registry")]
     return Document(*site.with_site(data, source, *of_site))
+
+
+def given_seed(given: Any, playbook_dir: str) -> Document:
+    """The seed as it was given, file or text. Raises SeedError.
+
+    What a text names lies where the playbook was started: in AWX, the project.
+    """
+    if wrong := refusal(given):
+        raise SeedError([Problem("", wrong)], "seed")
+    if is_text(given or ""):
+        document = parse_text(given, TEXT)
+    else:
+        file = find_seed(given or "", playbook_dir)
+        document = read_seed_file(file)
+        if not seed_text.is_kept(file):
+            return document
+    return replace(document, source=replace(document.source, directory=str(Path.cwd())))
 
 
 def _from_command_line(value: Any) -> Any:
@@ -339,6 +374,11 @@ def _from_command_line(value: Any) -> Any:
     return value
 
 
+#: What Ansible makes of -e seed="$(cat FILE)": the first word.
+_LINE = re.compile(r"(---|[a-z_]+:)(\s|$)")
+_AS_TEXT = "-e seed=… takes no text of several lines: give the seed's file, or -e @FILE with seed: | in it"
+
+
 def find_seed(path: str, playbook_dir: str) -> str:
     """The seed's file: relative paths count from the working directory, then from the playbook.
 
@@ -346,6 +386,8 @@ def find_seed(path: str, playbook_dir: str) -> str:
     """
     if not path.strip():
         raise SeedError([Problem("", "no seed is named", hint="name its file: -e seed=FILE")])
+    if _LINE.match(path) and not os.path.lexists(path):
+        raise SeedError([Problem("", "this is a line of a seed, and no file has such a name", path, hint=_AS_TEXT)])
     given = Path(path)
     with contextlib.suppress(RuntimeError):  # ~NAME of an unknown user is a file's name
         given = given.expanduser()

@@ -65,11 +65,16 @@ class SiteFiles:
         }
 
 
+def beside(source: SourceMap) -> Path:
+    """Where the files are that a seed names: in its directory, or for a text where the playbook was started."""
+    return Path(source.directory) if source.directory else Path(source.file).parent
+
+
 def read(seed: Seed, source: SourceMap) -> SiteFiles:
     """All that a seed names. Raises SeedError with everything that is wrong."""
     found = SiteFiles()
     report = Report(source)
-    directory = Path(source.file).parent
+    directory = beside(source)
     for index, path in enumerate(seed.software.modules):
         place = ("software", "modules", index)
         name = modulefiles.named(path)

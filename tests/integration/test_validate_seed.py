@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from playing import ROOT, command, environment, play
+from playing import ROOT, command, environment, finished, play
 
 SEED = "cluster: {name: bio, provider: local, os: rocky9, architecture: x86_64}\nsoftware: {spack_packages: [zlib]}\n"
 DIGEST = "sha256:"
@@ -52,6 +52,22 @@ def test_relative_paths_count_from_the_working_directory(seed: Path) -> None:
     assert run.rc == 0, run.output
 
 
+def test_a_text_in_a_file_of_variables(seed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(seed.parent / "cache"))
+    of_file = play("validate_seed", seed=seed)
+    form = seed.parent / "form.yml"
+    form.write_text("seed: |\n" + "".join(f"  {line}\n" for line in SEED.splitlines()))
+    done = finished([*command("validate_seed"), "-e", f"@{form}"])
+    assert done.rc == 0, done.output
+    assert said_of(done.output) == said_of(of_file.output)
+    assert [path.read_text() for path in (seed.parent / "cache" / "petal" / "seeds").iterdir()] == [SEED]
+
+
+def said_of(output: str) -> list[str]:
+    """Without how long it took."""
+    return [line for line in output.splitlines() if not line.startswith("[")]
+
+
 def test_every_seed_that_is_shipped() -> None:
     for path in sorted((ROOT / "seeds").glob("*.y*ml")):
         run = play("validate_seed", seed=path)
@@ -76,6 +92,7 @@ BAD = {
     "no regular file": Path("/dev/zero"),
     "it is a directory": Path("/"),
     "there is no such file": Path("/nonexistent/seed.yaml"),
+    "this is a line of a seed, and no file has such a name": Path("cluster: {name: x}"),
     "it is not UTF-8 text": b"\xff\xfe",
     "tags are not allowed": "a: !!python/object/apply:os.system ['id']",
     "more than 20000 values": "a0: &a0 [x, x]\n"

@@ -64,12 +64,14 @@ class SourceMap:
 
     file: its name, for messages. lines: line of each path, from 1. texts: unquoted scalars as written.
     origins: what does not stand in the file, by its path, with what people call it: ``extra variable os``.
+    directory: where the files are that it names; of a document that is no file.
     """
 
     file: str = ""
     lines: Mapping[Path, int] = field(default_factory=dict)
     texts: Mapping[Path, str] = field(default_factory=dict)
     origins: Mapping[Path, str] = field(default_factory=dict)
+    directory: str = ""
 
     def origin(self, path: Path) -> tuple[str, Path] | None:
         """Where a path comes from that is not the file, and the rest of the path; None for what is of the file."""

@@ -48,6 +48,14 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
         assert text in str(raised.value)
 
 
+def test_a_seed_that_can_be_none_is_refused() -> None:
+    with pytest.raises(PetalError, match=r"^seed: it is a mapping\. Expected one text"):
+        look(GIVEN, ["seed"], {**RUN, "seed": {"cluster": {"name": "a"}}})
+    assert look(GIVEN, ["seed"], {**RUN, "seed": "cluster:\n  name: a\n"})["warnings"] == []
+    # Of an inventory, where it is another thing, and of a playbook that takes none.
+    assert look(GIVEN, [], {**RUN, "seed": {}})["warnings"] == []
+
+
 def test_variables_of_roles_that_would_do_nothing_are_refused() -> None:
     """A site says ``switch``, which the playbooks bind; and names of before 0.2 have another prefix now."""
     old = "software_volume_lock_ttl"
@@ -87,6 +95,7 @@ def test_types_are_looked_at_before_anything_happens() -> None:
 def test_what_the_playbooks_bind_is_read_from_them() -> None:
     found = bound_variables()
     assert found["cluster_switch"] == "switch"
+    assert found["snapshots_seed_path"] == "seed"
     assert found["snapshots_share_public"] == "-e public=…"
     assert found["snapshots_provider"] == "-e provider=…"
     assert found["build_host_subnet_ids"] == "subnet_ids"

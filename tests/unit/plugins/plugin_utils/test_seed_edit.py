@@ -8,6 +8,7 @@ import pytest
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import SeedError
 from ansible_collections.petal.hpc.plugins.plugin_utils.seed_edit import edited, save_image
+from ansible_collections.petal.hpc.plugins.plugin_utils.seed_text import keep
 
 AMI = "ami-0123456789abcdef0"
 VALUES = {("compute", "custom_ami"): AMI, ("software", "use_custom_ami"): True}
@@ -94,3 +95,13 @@ def test_the_file_is_written_in_one_step_with_its_mode(tmp_path: Path) -> None:
     assert (file.stat().st_mode & 0o777, link.is_symlink()) == (0o640, True)
     assert not save_image(str(link), "/", AMI)["changed"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link.yaml", "seed.yaml"]
+
+
+def test_a_text_is_no_file_to_write_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    kept = keep(SEED, "bio")
+    for given in (SEED, kept):
+        with pytest.raises(SeedError, match="the image cannot be written into a text: it is no file of yours"):
+            save_image(given, "/", AMI)
+    assert Path(kept).read_text() == SEED

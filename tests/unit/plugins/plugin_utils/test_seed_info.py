@@ -234,6 +234,74 @@ def test_what_builds_is_checked_as_if_it_stood_in_the_seed(path: Path) -> None:
     assert list(found) == ["extra variable build_instance", "extra variable on_demand"]
 
 
+def test_a_text_is_the_seed_that_its_file_would_be(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(path.parent / "my cache"))
+    of_file = describe(path)
+    given = seed_info.describe({"path": SEED}, "/", {"store": "/srv"})
+    assert (given["fingerprint"], given["seed"]) == (of_file["fingerprint"], of_file["seed"])
+    assert (given["plan"]["seed_file"], of_file["plan"]["seed_file"]) == ("", str(path))
+    (kept,) = (path.parent / "my cache" / "petal" / "seeds").iterdir()
+    assert kept.read_text() == SEED
+    assert given["arguments"] == f"""-e '{{"seed": "{kept}"}}' -e store=/srv"""
+    # As the command says it.
+    again = seed_info.describe({"path": str(kept)}, "/", {"store": "/srv"})
+    assert (again["fingerprint"], again["seed_file"]) == (of_file["fingerprint"], "")
+    assert again["arguments"] == given["arguments"]
+
+
+@pytest.mark.parametrize("job", ["awx_job_id", "tower_job_id"])
+def test_what_a_job_leaves_is_no_file(path: Path, job: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(path.parent))
+    found = seed_info.describe({"path": SEED, "overrides": {"name": "b"}}, "/", {job: 7})
+    assert found["arguments"] == """-e '{"seed": "<the same text>"}' -e name=b"""
+    assert not (path.parent / "petal").exists()
+    (path.parent / "petal").write_text("in the way")
+    assert "<the same text>" in seed_info.describe({"path": SEED}, "/")["arguments"]
+
+
+def test_what_is_wrong_with_a_text_has_its_place(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(path.parent))
+
+    def said(text: Any) -> str:
+        with pytest.raises(SeedError) as caught:
+            seed_info.describe({"path": text}, "/")
+        return str(caught.value)
+
+    label = "seed (the text that was given): "
+    assert said("cluster: {name: x}\nsoftwear: {}\n").startswith(f"{label}softwear (line 2): this key is unknown")
+    assert said("cluster: {name: x}\ncluster: [\n").startswith(f"{label}line 3, column 1: this is no valid YAML")
+    assert said("a: b\nc: \ud800\n").startswith(f"{label}line 2: it is not UTF-8 text")
+    assert said("# nothing\n# at all\n").startswith(f"{label}it is empty")
+    assert said("# x\n" * 1024 * 1024).startswith(f"{label}it is larger than 1024 KiB")
+    assert "this is no name of a cluster" in said("cluster:\n  name: \"{{ lookup('env', 'HOME') }}\"\n")
+    assert "this is a line of a seed" in said("cluster: {name: x}")
+    assert "-e @FILE with seed: |" in said("cluster:")
+    assert said({"cluster": {"name": "x"}}).startswith("seed: it is a mapping. Expected one text")
+    assert said(["x"]).startswith("seed: it is a list.")
+    assert "no seed is named" in said(" \n ")
+    assert "no seed is named" in said(None)
+    assert not (path.parent / "petal").exists()
+
+
+def test_what_a_text_names_lies_where_the_playbook_was_started(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = path.parent / "project"
+    (project / "site").mkdir(parents=True)
+    (project / "site" / "tool-1.0.lua").write_text("help([[tool]])\n")
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(path.parent))
+    text = SEED.replace("software:", "software:\n  modules: [site/tool-1.0.lua]")
+    (project / "seed.yaml").write_text(text)
+    own = seed_info.describe({"path": "seed.yaml"}, "/")
+    given = seed_info.describe({"path": text}, "/")
+    (kept,) = (path.parent / "petal" / "seeds").iterdir()
+    assert own["fingerprint"] == given["fingerprint"] == seed_info.describe({"path": str(kept)}, "/")["fingerprint"]
+    with pytest.raises(SeedError, match="files of a seed lie beside it or below"):
+        seed_info.describe({"path": text.replace("site/", "../site/")}, "/")
+    (project / "site" / "tool-2.lua").symlink_to("/etc/passwd")
+    with pytest.raises(SeedError, match=rf"it is looked for in {project}"):
+        seed_info.describe({"path": text.replace("1.0", "2")}, "/")
+
+
 def test_an_inventory_that_was_named_is_named_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(path.parent)
     usual = ["/etc/ansible/hosts"]

@@ -50,7 +50,7 @@ def test_whatever_enters_a_role_without_its_prefix_is_known() -> None:
     assert set(re.findall(r"petal_given\.([a-z_]+)", text)) == given
     roles = tuple(f"{path.name}_" for path in (ROOT / "roles").iterdir())
     read = {name for name in re.findall(r"(?<![.\w])([a-z_]+) \| default\(", text) if not name.startswith(roles)}
-    assert {"seed", "store", "subnet_ids"} <= read
+    assert {"store", "subnet_ids"} <= read
     assert (read | given | overrides) - EXTRA_VARIABLES - SITE_VARIABLES == set()
     assert read & given == set()
 
