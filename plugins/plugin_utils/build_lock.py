@@ -19,6 +19,8 @@ Run = Callable[[Mapping[str, Any]], dict[str, Any]]
 FIRST_WORD, WORDS = 3, 60
 #: For how long a lock is taken that nobody can keep renewed.
 UNRENEWED_TTL = 3600
+#: For how long it counts once its holder was told to end: what that has begun on the host comes to an end.
+LEFT_TTL = 10
 
 
 def act(
@@ -71,7 +73,10 @@ def keep(run: Run, note: Note, arguments: Mapping[str, Any]) -> dict[str, Any]:
         result = run(arguments)
         return str(result.get("msg")) if result.get("failed") else str(result["lock"]["reason"])
 
-    problem = keeper.start(note, process(arguments), beat, float(arguments.get("interval", 30)))
+    def give_up() -> None:
+        run({**arguments, "state": "present", "timeout": 0, "ttl": LEFT_TTL})
+
+    problem = keeper.start(note, process(arguments), beat, float(arguments.get("interval", 30)), give_up)
     if not problem:
         return {"changed": False, "lock": {"reason": ""}}
     ttl = max(UNRENEWED_TTL, int(arguments.get("ttl", 0)))

@@ -29,12 +29,19 @@ FIRST_BEAT = 60.0
 FINE = "."
 
 
-def start(note: Note, holder: tuple[int, str], beat: Callable[[], str] | None = None, interval: float = 30.0) -> str:
+def start(
+    note: Note,
+    holder: tuple[int, str],
+    beat: Callable[[], str] | None = None,
+    interval: float = 30.0,
+    give_up: Callable[[], object] | None = None,
+) -> str:
     """Start it; empty, or why the first beat did not get through.
 
     :param note: of the build; its end is that of the note.
     :param holder: pid and start time of the playbook's process.
     :param beat: renews the lock, and gives why there is no more to renew, or nothing. Raises what it likes.
+    :param give_up: what is done where the playbook is told to end (running.leave): it waits for that.
     """
     reader, writer = os.pipe()
     child = os.fork()
@@ -44,7 +51,7 @@ def start(note: Note, holder: tuple[int, str], beat: Callable[[], str] | None = 
             os.setsid()
             # The one in between ends at once, so that nobody has to wait for the other.
             if os.fork() == 0:
-                _run(note, holder, beat, interval, writer)
+                _run(note, holder, beat, interval, writer, give_up)
             status = 0
         os._exit(status)
     os.close(writer)
@@ -57,7 +64,14 @@ def start(note: Note, holder: tuple[int, str], beat: Callable[[], str] | None = 
     return "" if said == FINE else said or "the process that renews it has ended"
 
 
-def _run(note: Note, holder: tuple[int, str], beat: Callable[[], str] | None, interval: float, writer: int) -> None:
+def _run(
+    note: Note,
+    holder: tuple[int, str],
+    beat: Callable[[], str] | None,
+    interval: float,
+    writer: int,
+    give_up: Callable[[], object] | None,
+) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     output = _output_of(holder[0])
@@ -75,6 +89,12 @@ def _run(note: Note, holder: tuple[int, str], beat: Callable[[], str] | None, in
     following = time.monotonic() + interval
     while not first and lives(*holder):
         if noted and not note.there():
+            if note.leaving.exists():
+                if give_up:
+                    # Where that does not get through, the lock ends by itself, later.
+                    with contextlib.suppress(Exception):
+                        give_up()
+                note.leaving.unlink(missing_ok=True)
             return
         if beat and time.monotonic() >= following:
             # As long as the build lives the next one may get through; the build says what is wrong.

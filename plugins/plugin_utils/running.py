@@ -11,13 +11,17 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Mapping
+import signal
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.plugin_utils.controller import start_time
 
 PROC = Path("/proc")
+#: Seconds for which a run that is ended waits until its locks are given up: less than the ten that AWX gives it.
+PATIENCE = 6.0
 
 
 def directory() -> Path:
@@ -56,9 +60,18 @@ class Note:
         """Whether the build is not over."""
         return self.path.exists()
 
+    @property
+    def leaving(self) -> Path:
+        """Stands there, in place of the note, from the moment when a run is told to end until its lock is given up."""
+        return _leaving(self.path)
+
     def take(self) -> str:
         """What was to be told, for the one who asks first; empty for everybody else."""
         return _take(self.path)
+
+
+def _leaving(path: Path) -> Path:
+    return path.with_name(f".{path.name}-leaving")
 
 
 def _take(path: Path) -> str:
@@ -71,7 +84,51 @@ def _take(path: Path) -> str:
     return ""
 
 
+def _notes(pid: int) -> list[Path]:
+    started = start_time((PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace"))
+    return sorted(directory().glob(f"{pid}-{started}-*"))
+
+
 def take_all(pid: int) -> list[str]:
     """The same of all builds of a process."""
-    started = start_time((PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace"))
-    return [text for path in sorted(directory().glob(f"{pid}-{started}-*")) if (text := _take(path))]
+    return [text for path in _notes(pid) if (text := _take(path))]
+
+
+def leave(pid: int, patience: float = PATIENCE) -> list[str]:
+    """The same of a process that ends now; waits until those who keep the locks of its builds have given them up."""
+    texts, signs = [], []
+    for path in _notes(pid):
+        sign = _leaving(path)
+        with contextlib.suppress(OSError):
+            texts.append(path.read_text(encoding="utf-8", errors="replace"))
+            path.rename(sign)
+            signs.append(sign)
+    end = time.monotonic() + patience
+    while any(sign.exists() for sign in signs) and time.monotonic() < end:
+        time.sleep(0.1)
+    for sign in signs:
+        sign.unlink(missing_ok=True)
+    return texts
+
+
+def leave_at_signals(say: Callable[[str], object]) -> None:
+    """From now on, where this process is told to end: say what stays of its builds, give their locks up, then end."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        _leave_at(number, say)
+
+
+def _leave_at(number: int, say: Callable[[str], object]) -> None:
+    before, mine = signal.getsignal(number), os.getpid()
+
+    def heard(signum: int, frame: Any) -> None:
+        # What was forked from it has no builds.
+        for text in leave(mine) if os.getpid() == mine else []:
+            say(text)
+        if callable(before):
+            before(signum, frame)
+            return
+        signal.signal(signum, signal.SIG_DFL)
+        os.kill(os.getpid(), signum)
+
+    if before != signal.SIG_IGN:
+        signal.signal(number, heard)

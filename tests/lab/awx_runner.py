@@ -7,6 +7,7 @@ The last line is ``runner_jobs=N ok=N secrets_seen=N``.
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 import time
@@ -155,6 +156,8 @@ def _cancel(course: Course) -> Ended:
         time.sleep(0.2)
     ended = course.site.look(job.cancel())
     expect(ended, ended.status != "successful", "it was not cancelled")
+    said = re.search(r"The build \S+ was interrupted: .* The same command goes on with it", ended.stdout)
+    expect(ended, said is not None, "it does not say what stays")
     return ended
 
 
@@ -162,7 +165,9 @@ def _again(course: Course) -> Ended:
     course.of("cancel")
     ended = course.green("build after the cancelled one", "build_volume", seed=course.site.seed("other", PACKAGES[1]))
     expect(ended, ended.artifacts["petal_hit"] is False, "it built nothing")
-    # Longer than a build, and shorter than a lock lasts of which nobody knows whether its holder lives.
+    # Who waits says so every minute, and first after three seconds.
+    waits = re.findall(r"Waited (\S+ \S+) so far", ended.stdout)
+    expect(ended, len(waits) <= 1, f"it waited for the lock: {waits}")
     return ended
 
 

@@ -395,6 +395,10 @@ def _key(directory: Path, name: str) -> str:
     return path.read_text()
 
 
+def _children() -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+
+
 def inside(directory: Path, ident: str, playbook: str) -> int:
     """The first process of a job's namespaces: be its container, and have ansible-runner run it."""
     import ansible_runner
@@ -402,8 +406,8 @@ def inside(directory: Path, ident: str, playbook: str) -> int:
     socket.sethostname(f"awx-{ident}-{os.urandom(3).hex()}")
     release = str(Path("/etc/os-release").resolve())
     subprocess.run(["mount", "--bind", directory / "etc-os-release", release], check=True)
-    # As the first process of a container does: what runs in it hears what the container is told.
-    signal.signal(signal.SIGINT, lambda _number, _frame: os.kill(-1, signal.SIGINT))
+    # As the first process of a container does: its first child, and what that has in its group, hears what it is told.
+    signal.signal(signal.SIGINT, lambda _number, _frame: os.killpg(min(_children()), signal.SIGINT))
     os.chdir(directory)
     ended = ansible_runner.run(
         private_data_dir=str(directory), playbook=playbook, ident=ident, quiet=True, cancel_callback=lambda: False

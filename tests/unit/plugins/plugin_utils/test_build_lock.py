@@ -91,6 +91,18 @@ def test_a_lock_that_cannot_be_renewed_is_taken_for_long(mine: dict[str, Any], m
     assert (call["state"], call["ttl"], call["timeout"]) == ("present", build_lock.UNRENEWED_TTL, 0)
 
 
+def test_a_run_that_is_told_to_end_leaves_its_lock_to_the_next_one(
+    mine: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(*arguments: Any) -> str:
+        arguments[-1]()
+        return ""
+
+    monkeypatch.setattr(keeper, "start", start)
+    [call] = act({**mine, "ttl": 300}, [{"changed": True}])
+    assert (call["state"], call["ttl"], call["timeout"]) == ("present", build_lock.LEFT_TTL, 0)
+
+
 def test_what_stays_is_told_once(mine: dict[str, Any]) -> None:
     note = running.Note(mine["holder"], "x")
     assert note.write("it stays")

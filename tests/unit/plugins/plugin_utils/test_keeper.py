@@ -36,7 +36,12 @@ def until(happens: Callable[[], object], seconds: float = 15) -> bool:
 
 
 def start(
-    playbook: subprocess.Popen[bytes], beats: Path, *, fails_at: int = 1000, says: str = ""
+    playbook: subprocess.Popen[bytes],
+    beats: Path,
+    *,
+    fails_at: int = 1000,
+    says: str = "",
+    given_up: Path | None = None,
 ) -> tuple[running.Note, str]:
     """Start it with a beat that leaves a line; each beat is one more."""
     holder = process_identity(playbook.pid)
@@ -50,7 +55,13 @@ def start(
             raise RuntimeError("no way there")
         return says
 
-    return note, keeper.start(note, (playbook.pid, str(holder["start_time"])), beat, interval=1)
+    return note, keeper.start(
+        note,
+        (playbook.pid, str(holder["start_time"])),
+        beat,
+        interval=1,
+        give_up=given_up.touch if given_up else None,
+    )
 
 
 def ended(beats: Path) -> bool:
@@ -114,3 +125,57 @@ print(repr(keeper.start(running.Note(me, "x"), (os.getpid(), str(me["start_time"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.strip() == "''", done.stderr
     assert time.monotonic() - began < 20
+
+
+def test_who_is_told_to_end_waits_until_the_lock_is_given_up(playbook: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    beats, given_up = tmp_path / "beats", tmp_path / "given up"
+    note, problem = start(playbook, beats, given_up=given_up)
+    assert problem == ""
+    assert running.leave(playbook.pid) == ["The build b1 was interrupted: it stays."]
+    # Although it still runs.
+    assert given_up.exists()
+    assert until(lambda: ended(beats))
+    assert list(note.path.parent.iterdir()) == []
+    # Said once, by whoever comes first.
+    assert running.leave(playbook.pid) == running.take_all(playbook.pid) == []
+    assert (tmp_path / "output").read_bytes() == b""
+
+
+def test_where_nobody_keeps_the_lock_it_ends_all_the_same(playbook: subprocess.Popen[bytes]) -> None:
+    note = running.Note(process_identity(playbook.pid), "test")
+    note.write("It stays.")
+    assert running.leave(playbook.pid, patience=0.2) == ["It stays."]
+    assert list(note.path.parent.iterdir()) == []
+
+
+TOLD = """
+import os, signal, sys, time
+from ansible_collections.petal.hpc.plugins.plugin_utils import running
+from ansible_collections.petal.hpc.plugins.plugin_utils.controller import process_identity
+
+running.PATIENCE = 0.2
+running.leave_at_signals(print)
+running.Note(process_identity(os.getpid()), "test").write("It stays.")
+child = os.fork()
+os.write(1, b"there\\n")
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, -signal.SIGTERM)])
+def test_a_process_that_is_told_to_end_says_it_once_and_ends_so(number: int, status: int, tmp_path: Path) -> None:
+    """With what it has forked, to which the same is told."""
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-c", TOLD],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert [process.stdout.readline() for _process in range(2)] == ["there\n"] * 2
+    os.killpg(process.pid, number)
+    assert process.stdout.read() == "It stays.\n"
+    assert process.wait(15) == status
