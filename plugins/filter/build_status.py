@@ -15,8 +15,8 @@ description:
 options:
   _input:
     description:
-      - V(building) where a run looks after it, V(left) where something of a build is there and nobody does, else
-        V(none).
+      - V(building) where a run looks after it, V(left) where something of a build is there and nobody does,
+        V(elsewhere) where that may install on a host to which this controller has no way, else V(none).
     type: str
     required: true
   hit:
@@ -49,7 +49,7 @@ _value:
   contains:
     state:
       description:
-        - V(built), V(none), V(building), V(left), V(unreachable), or what the install says.
+        - V(built), V(none), V(building), V(left), V(elsewhere), V(unreachable), or what the install says.
       type: str
     go_on:
       description: Whether to go on with it, as the install has ended or somebody watches.

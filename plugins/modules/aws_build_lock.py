@@ -68,6 +68,28 @@ options:
   key_file:
     description: Where the private key is kept. By default C(petal/keys/) and O(name) in C(XDG_CACHE_HOME), C(~/.cache).
     type: path
+  key_store:
+    description: How the private key is kept for other controllers.
+    type: dict
+    suboptions:
+      kind:
+        description:
+          - V(ssm) seals it as a parameter of Systems Manager's Parameter Store, C(/petal/build-keys/) and the id of the
+            build, when it is made; a controller that takes the lock over and lacks the key fetches it from there.
+          - Empty keeps it in O(key_file) only.
+          - With O(state=absent) it is removed there, whoever has put it there.
+        type: str
+        choices: ["", ssm]
+        default: ""
+      kms_key_id:
+        description: The key in KMS that seals it, by id, ARN or alias; by default AWS's own, C(alias/aws/ssm).
+        type: str
+      needed:
+        description:
+          - Whether the hosts of the build are reached with the key. With V(false) a take-over without the private key
+            keeps RV(lock.key_pair_id), and with it the host.
+        type: bool
+        default: true
   timeout:
     description: Seconds to wait for the lock.
     type: int
@@ -187,6 +209,9 @@ lock:
     key_file:
       description: Where the private key is.
       type: str
+    key_store:
+      description: Where it is kept for other controllers too, V(ssm); empty where it is not.
+      type: str
     key_kept:
       description: Whether it is the key that the build had before, so that its host can still be reached.
       type: bool
@@ -224,8 +249,15 @@ from ansible_collections.petal.hpc.plugins.module_utils._core.errors import Peta
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._lock.key_pair import KeyHeldError
 from ansible_collections.petal.hpc.plugins.module_utils._lock.key_pair_api import KeyLocks, request_of
+from ansible_collections.petal.hpc.plugins.module_utils._lock.key_store import STORES
+from ansible_collections.petal.hpc.plugins.module_utils._lock.key_store_api import SealedKeys, ssm_client
 
 STATES = ["present", "absent", "renewing", "detached", "kept"]
+KEY_STORE = {
+    "kind": {"type": "str", "choices": list(STORES), "default": ""},
+    "kms_key_id": {"type": "str", "no_log": False},
+    "needed": {"type": "bool", "default": True},
+}
 
 
 def main() -> None:
@@ -238,6 +270,7 @@ def main() -> None:
             "holder": {"type": "dict"},
             "state": {"type": "str", "choices": STATES, "default": "present"},
             "key_file": {"type": "path", "no_log": False},
+            "key_store": {"type": "dict", "options": KEY_STORE, "no_log": False},
             "timeout": {"type": "int", "default": 3600},
             "ttl": {"type": "int", "default": 300},
             "build_timeout": {"type": "int", "default": 43200},
@@ -251,7 +284,8 @@ def main() -> None:
         required_if=[("state", "present", ["holder", "build_id"]), ("state", "renewing", ["holder"])],
         supports_check_mode=True,
     )
-    locks = KeyLocks(ec2_client(module), Host(module.run_command))
+    host = Host(module.run_command)
+    locks = KeyLocks(ec2_client(module), host, SealedKeys(lambda: ssm_client(module), host))
     try:
         result = locks.run(module.params["state"], request_of(module.params), module.check_mode)
     except KeyHeldError as error:

@@ -52,6 +52,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 PLACES = (
     *("store", "snapshot_sources", "registry", "spack_mirror_dir", "build_host"),
     *("subnet_id", "subnet_ids", "controller_cidr", "private_address", "build_connection", "ssm_bucket"),
+    *("build_key_store", "build_key_kms_key_id"),
     *("ami_id", "iam_instance_profile", "ssh_key_dir", "key_name", "head_node_key_file", "hook_bucket"),
 )
 

@@ -27,6 +27,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._core.tags import (
     build_tags,
     stamp,
     tag_specifications,
+    to_aws,
 )
 from ansible_collections.petal.hpc.plugins.module_utils._lock.key_pair import DETACHED, KEPT, holder_tag
 from ansible_collections.petal.hpc.plugins.module_utils._lock.model import Holder
@@ -43,9 +44,9 @@ def lab() -> Iterator[Client]:
         yield client
 
 
-def clean_up(site: Site, **variables: str) -> Run:
-    """Run cleanup to its end, with what the builder's policy allows."""
-    with allowed_by(site.client, "builder"):
+def clean_up(site: Site, *documents: str, **variables: str) -> Run:
+    """Run cleanup to its end, with what the builder's policy allows, and other documents."""
+    with allowed_by(site.client, "builder", *documents):
         done = site.play("cleanup", region=site.region, **variables)
     assert done.rc == 0, done.output
     return done
@@ -157,6 +158,24 @@ def test_what_a_dead_controller_finished_is_spared_without_its_host(lab: Client,
         build = f"20260131T120000Z-{digit * 8}"
         assert f"{build}: removed" in clean_up(site, kept="true", build_id=build).output
     site.cloud.ec2.delete_snapshot(SnapshotId=snapshot)
+    assert lab.leaks() == {}
+
+
+def test_a_private_key_whose_build_is_gone_is_found_where_it_is_looked_for(lab: Client, tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    fingerprint, build_id = f"sha256:{'a' * 64}", "20260131T120000Z-aaaaaaaa"
+    left = f"/petal/build-keys/{build_id}"
+    tags = to_aws(build_tags(fingerprint, build_id, "left"))
+    ssm = site.cloud.session.client("ssm")
+    ssm.put_parameter(Name=left, Value="x", Type="SecureString", Tags=tags)
+    # What is no build's is somebody else's.
+    ssm.put_parameter(Name="/petal/build-keys/foreign", Value="x", Type="SecureString")
+    clean_up(site)
+    assert {one["id"] for one in lab.leaks()["build_keys"]} == {left, "/petal/build-keys/foreign"}
+    done = clean_up(site, "builder-keys", build_key_store="ssm")
+    assert f"{build_id}: removed" in done.output
+    assert [one["id"] for one in lab.leaks()["build_keys"]] == ["/petal/build-keys/foreign"]
+    ssm.delete_parameter(Name="/petal/build-keys/foreign")
     assert lab.leaks() == {}
 
 

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -21,6 +21,7 @@ from ec2lab import roots
 from ec2lab.client import Client
 from ec2lab.settings import Delays, Settings
 from ec2lab.testing import Cloud, inside, wait_for, why_not
+from iam_policy import Policy, compare
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.tags import stamp
 from ansible_collections.petal.hpc.plugins.plugin_utils.controller import process_identity
@@ -157,6 +158,110 @@ def key_pairs(cloud: Cloud) -> list[dict[str, Any]]:
 def actions(lab: Client) -> Counter[str]:
     """How often each action was called."""
     return Counter(call["action"] for call in lab.calls())
+
+
+class TestKeysForOtherControllers:
+    """What each job of AWX is: another controller, whose directories are empty."""
+
+    KEPT: ClassVar = {"key_store": {"kind": "ssm"}}
+    PARAMETER = "/petal/build-keys/b1"
+
+    @staticmethod
+    def parameters(cloud: Cloud) -> list[dict[str, Any]]:
+        """The parameters of builds, decrypted."""
+        ssm = cloud.session.client("ssm")
+        found: list[dict[str, Any]] = ssm.get_parameters_by_path(Path="/petal/build-keys", WithDecryption=True)[
+            "Parameters"
+        ]
+        return found
+
+    def test_the_next_one_has_the_key_and_takes_it_away(self, lab: Client, cloud: Cloud, controllers: Make) -> None:
+        lab.clear_calls()
+        dead = controllers()
+        first = dead.lock(**self.KEPT)["lock"]
+        assert first["key_store"] == "ssm"
+        (kept,) = self.parameters(cloud)
+        assert (kept["Name"], kept["Type"], kept["Value"]) == (
+            self.PARAMETER,
+            "SecureString",
+            dead.key_file.read_text(),
+        )
+        tags = cloud.session.client("ssm").list_tags_for_resource(ResourceType="Parameter", ResourceId=self.PARAMETER)[
+            "TagList"
+        ]
+        assert {tag["Key"]: tag["Value"] for tag in tags} == TAGS
+        dead.die()
+        heir = controllers("b2")
+        answer = heir.lock(**self.KEPT)
+        got = answer["lock"]
+        assert got.items() >= {"taken_over": True, "key_kept": True, "build_id": "b1", "key_store": "ssm"}.items()
+        assert got["key_pair_id"] == first["key_pair_id"]
+        assert heir.key_file.read_text() == kept["Value"]
+        assert stat.S_IMODE(heir.key_file.stat().st_mode) == 0o600
+        assert "PRIVATE" not in json.dumps(answer)
+        # Whoever gives it back need not know that it was kept.
+        assert heir.lock(state="absent", build_id="b1")["changed"]
+        # What the test itself has asked stands aside.
+        calls = [one for one in lab.calls() if one["action"] not in ("GetParametersByPath", "ListTagsForResource")]
+        policy = Policy.read(*(ROOT / "docs" / "iam" / f"{name}.json" for name in ("builder", "builder-keys")))
+        assert compare(policy, calls).denied == []
+        assert self.parameters(cloud) == []
+
+    def test_who_does_not_look_there_makes_another_one(self, cloud: Cloud, controllers: Make) -> None:
+        dead = controllers()
+        dead.lock(**self.KEPT)
+        dead.die()
+        second = controllers("b2")
+        got = second.lock()["lock"]
+        assert got.items() >= {"key_kept": False, "key_store": "ssm"}.items()
+        second.die()
+        # What is kept is not the key of the host any more, and is replaced.
+        third = controllers("b3")
+        assert not third.lock(**self.KEPT)["lock"]["key_kept"]
+        assert [one["Value"] for one in self.parameters(cloud)] == [third.key_file.read_text()]
+        third.lock(state="absent", build_id="b1")
+        assert self.parameters(cloud) == []
+
+    def test_what_aws_refuses_leaves_no_lock(self, lab: Client, cloud: Cloud, controllers: Make) -> None:
+        refused = {"code": "AccessDeniedException", "status": 400, "message": "not authorized"}
+        lab.fault("error", action="PutParameter", times=50, **refused)
+        ours = controllers()
+        failed = ours.lock(**self.KEPT)
+        assert failed["failed"]
+        assert (
+            "sealing the private key of the build b1 in the Parameter Store: AccessDeniedException: " in failed["msg"]
+        )
+        assert "Give the credentials ssm:PutParameter and ssm:AddTagsToResource" in failed["msg"]
+        assert "leave build_key_store=ssm out" in failed["msg"]
+        assert key_pairs(cloud) == []
+        assert not ours.key_file.exists()
+        lab.clear_faults()
+        ours.lock()
+        ours.die()
+        # Where there is something of a build, it is left to whoever comes next.
+        lab.fault("error", action="PutParameter", times=50, **refused)
+        assert controllers("b2").lock(**self.KEPT)["failed"]
+        lab.clear_faults()
+        last = controllers("b3")
+        assert last.lock()["lock"].items() >= {"taken_over": True, "build_id": "b1"}.items()
+        last.lock(state="absent", build_id="b1")
+
+    def test_through_session_manager_another_key_is_as_good(self, cloud: Cloud, controllers: Make) -> None:
+        unneeded = {"key_store": {"needed": False}}
+        dead = controllers()
+        first = dead.lock(**unneeded)["lock"]
+        dead.die()
+        heir = controllers("b2")
+        got = heir.lock(**unneeded)["lock"]
+        assert got.items() >= {"key_kept": False, "key_pair_id": first["key_pair_id"]}.items()
+        heir.die()
+        # But not when its time is over: its host knows the time that it had.
+        (pair,) = key_pairs(cloud)
+        past = [{"Key": "petal:deadline", "Value": stamp(time.time() - 10)}]
+        cloud.ec2.create_tags(Resources=[pair["KeyPairId"]], Tags=past)
+        third = controllers("b3")
+        assert third.lock(**unneeded)["lock"]["key_pair_id"] != first["key_pair_id"]
+        third.lock(state="absent", build_id="b1")
 
 
 class TestLock:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +16,7 @@ import package_graph
 import pytest
 import spack_at_hand
 import yaml
-from playing import ROOT, Run, leftovers, loop_devices, mounts, play, why_not_mount
+from playing import ROOT, Run, command, environment, leftovers, loop_devices, mounts, play, why_not_mount
 
 if TYPE_CHECKING:
     from aws_build import Site
@@ -221,6 +224,142 @@ def test_a_build_on_aws_goes_on_without_its_controller(site: Site) -> None:
     left_to_itself(run)
     assert site.look() == ""
     assert site.leaks() == {}
+
+
+class Controllers:
+    """As many controllers as are asked for, each with an empty home of its own; all of them build one seed."""
+
+    def __init__(self, site: Site, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.site = site
+        self.directory = directory
+        self.monkeypatch = monkeypatch
+        self.made = 0
+        self.output = ""
+
+    def another(self) -> Site:
+        """One that has never seen a build; what runs from here on runs there."""
+        self.made += 1
+        home = self.directory / f"home{self.made}"
+        home.mkdir()
+        self.monkeypatch.setenv("HOME", str(home))
+        self.monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+        return type(self.site)(home, self.site.name, self.site.seed_text, LOOK, self.site.more)
+
+    def play(self, playbook: str, **more: str) -> Run:
+        """Run a playbook on a new controller."""
+        done = told(lambda name, **rest: self.another().play(name, **rest))(playbook, **more)
+        self.output += done.output
+        return done
+
+    def launched(self) -> int:
+        """Hosts that were asked for."""
+        return len(self.site.client.calls(action="RunInstances"))
+
+
+@pytest.fixture
+def controllers(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Controllers:
+    """Each run is another controller, as a job of AWX is."""
+    site.forget()
+    site.client.clear_calls()
+    return Controllers(site, tmp_path, monkeypatch)
+
+
+def test_another_controller_finishes_a_build_with_the_key_that_is_kept(controllers: Controllers) -> None:
+    from aws_build import allowed_by
+
+    site, kept = controllers.site, {"build_key_store": "ssm"}
+    with allowed_by(site.client, "builder", "builder-keys"):
+        left = controllers.play("build_volume", detach="true", **kept)
+        assert left.rc == 0
+        (parameter,) = site.leaks()["build_keys"]
+        asked = controllers.play("build_status", **kept)
+        assert asked.rc == 0
+        assert "the install runs on its own" in asked.output
+        assert re.search(r"packages  \d+ of \d+", asked.output), asked.output
+        # Whoever does not look there is told where it is, and takes the host away from nothing.
+        blind = controllers.play("build_status")
+        assert blind.rc == 0
+        assert "a build was begun and may install, on a host whose private key is on another controller" in blind.output
+        assert "give -e build_key_store=ssm, where its key is kept" in blind.output
+        watched = controllers.play("build_status", watch="true")
+        assert watched.rc != 0
+        assert "is not on this controller, so it was left alone" in " ".join(watched.output.split())
+        finished = controllers.play("build_status", watch="true", **kept)
+        assert finished.rc == 0
+        assert "Built: snap-" in finished.output
+        assert controllers.launched() == 1
+    assert site.look() == ""
+    assert site.leaks() == {}
+    assert parameter["id"].startswith("/petal/build-keys/")
+    assert "PRIVATE KEY" not in controllers.output
+
+
+def test_another_controller_goes_on_with_what_a_killed_one_has_begun(controllers: Controllers, tmp_path: Path) -> None:
+    from ec2lab.testing import wait_for
+
+    site = controllers.site
+    first = controllers.another()
+    log = tmp_path / "killed.log"
+    variables = {**first.more, **first.variables(build_key_store="ssm")}
+    with log.open("w") as stream:
+        argv = [*command("build_volume"), "-e", json.dumps(variables)]
+        killed = subprocess.Popen(
+            argv, cwd=ROOT, env=environment(), stdout=stream, stderr=stream, start_new_session=True
+        )
+        # Some packages are there.
+        wait_for(lambda: re.search(r"[1-9]\d* of \d+", log.read_text()) or killed.poll() is not None, 400)
+        os.killpg(killed.pid, signal.SIGKILL)
+        assert killed.wait() == -signal.SIGKILL, log.read_text()
+    done = controllers.play("build_volume", build_key_store="ssm")
+    assert done.rc == 0
+    assert "Built: snap-" in done.output
+    assert controllers.launched() == 1
+    assert site.look() == ""
+    assert site.leaks() == {}
+
+
+def test_without_its_key_a_build_is_taken_from_its_host_by_who_says_so_alone(controllers: Controllers) -> None:
+    site = controllers.site
+    left = controllers.play("build_volume", detach="true")
+    assert left.rc == 0
+    watched = controllers.play("build_status", watch="true")
+    assert watched.rc != 0
+    refused = " ".join(watched.output.split())
+    assert "run build_status on the controller that began it, or with its ssh_key_dir" in refused
+    assert "which loses what is half done: ansible-playbook petal.hpc.build_volume -e seed=" in refused
+    assert controllers.launched() == 1
+    done = controllers.play("build_volume")
+    assert done.rc == 0
+    assert "was ended: its private key is not here." in " ".join(done.output.split())
+    assert controllers.launched() == 2
+    assert site.look() == ""
+    assert site.leaks() == {}
+
+
+def test_another_controller_finishes_a_build_through_session_manager(controllers: Controllers) -> None:
+    import boto3
+
+    site, name = controllers.site, "petal-ssm-detach"
+    iam = boto3.client("iam")
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")
+    iam.create_instance_profile(InstanceProfileName=name)
+    iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
+    boto3.client("s3").create_bucket(Bucket=name)
+    ssm = {"build_connection": "ssm", "ssm_bucket": name, "iam_instance_profile": name}
+    left = controllers.play("build_volume", detach="true", **ssm)
+    assert left.rc == 0
+    asked = controllers.play("build_status", **ssm)
+    assert re.search(r"packages  \d+ of \d+", asked.output), asked.output[-3000:]
+    finished = controllers.play("build_status", watch="true", **ssm)
+    assert finished.rc == 0
+    assert "Built: snap-" in finished.output
+    assert controllers.launched() == 1
+    assert site.look() == ""
+    assert {kind for kind in site.leaks() if kind not in ("roles", "buckets")} == set()
+    boto3.client("s3").delete_bucket(Bucket=name)
+    iam.remove_role_from_instance_profile(InstanceProfileName=name, RoleName=name)
+    iam.delete_instance_profile(InstanceProfileName=name)
+    iam.delete_role(RoleName=name)
 
 
 def test_an_image_is_made_of_what_was_left_to_itself(site: Site) -> None:

@@ -175,8 +175,11 @@ def needs_of(call: Call) -> Iterator[Need]:
     region = {"aws:RequestedRegion": [str(call["region"])], "ec2:Region": [str(call["region"])]}
     parameters: Mapping[str, str] = call["parameters"]
     if call["service"] != "ec2":
+        given = _direct_tags(parameters)
         for resource in _others(call):
-            yield Need(PERMISSIONS.get(action, action), resource, region)
+            yield Need(PERMISSIONS.get(action, action), resource, {**region, **_request_tags(given)})
+            if action == "ssm:PutParameter" and given:
+                yield Need("ssm:AddTagsToResource", resource, {**region, **_request_tags(given)})
         return
     tags = dict(_tag_specifications(parameters))
     for kind in _resources(str(call["action"]), parameters):
@@ -209,6 +212,8 @@ def _others(call: Call) -> Sequence[str]:
     if call["action"] == "StartSession":
         document = parameters.get("DocumentName", "SSM-SessionManagerRunShell")
         return [f"arn:aws:ec2:{place}:instance/{parameters['Target']}", f"arn:aws:ssm:{place}:document/{document}"]
+    if call["service"] == "ssm" and (name := parameters.get("Name") or parameters.get("ResourceId")):
+        return [f"arn:aws:ssm:{place}:parameter/{name.lstrip('/')}"]
     if call["action"] == "TerminateSession":
         return [f"arn:aws:ssm:{place}:session/{parameters['SessionId']}"]
     return ["*"]

@@ -39,6 +39,7 @@ KNOWN: dict[str, tuple[str, int]] = {
     "module_utils/_host/ext4_api.py": ("images of our own, and devices", 1),
     "module_utils/_host/api.py": (f"{KERNEL}; {OURS}", 14),
     "module_utils/_host/kept_api.py": (OURS, 1),
+    "module_utils/_lock/key_store_api.py": (OURS, 2),
     "module_utils/_namespace/api.py": (OURS, 3),
     "module_utils/_objects/api/bucket.py": ("directories of a moment", 3),
     "module_utils/_objects/scripts/s3.py": ("directories of a moment", 2),

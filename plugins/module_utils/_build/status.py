@@ -11,11 +11,13 @@ from enum import Enum
 
 
 class Seen(Enum):
-    """What the provider shows. LEFT: there is something of a build, and nobody looks after it."""
+    """What the provider shows. LEFT: there is something of a build, and nobody looks after it. ELSEWHERE: the same, and it
+    may install, on a host that only another controller can ask."""
 
     NONE = "none"
     BUILDING = "building"
     LEFT = "left"
+    ELSEWHERE = "elsewhere"
 
 
 BUILT = "built"
@@ -48,6 +50,6 @@ class Status:
 
     def goes_on(self, *, watched: bool) -> bool:
         """Whether this run goes on with it: where the install has ended, or somebody stays until it has."""
-        if self.hit:
+        if self.hit or self.seen is Seen.ELSEWHERE:
             return False
         return self.state in ENDED or (watched and self.seen is not Seen.NONE)

@@ -37,6 +37,8 @@ RENEWED = "petal:renewed"
 STARTED = "petal:started"
 DEADLINE = "petal:deadline"
 KEEP_UNTIL = "petal:keep-until"
+# Of the key pair: where its private key is kept for the controllers that come next.
+KEY_STORE = "petal:key-store"
 # Of the volume: that its snapshot was asked for, and which it is.
 SNAPSHOT = "petal:snapshot"
 # Of the instance: the key pair that it was launched with.

@@ -21,6 +21,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._core.tags import (
     HOLDER,
     KEEP_UNTIL,
     KEY_PAIR_ID,
+    KEY_STORE,
     RENEWED,
     STARTED,
     build_tags,
@@ -71,7 +72,8 @@ class KeyLock:
     first imported, so that it names the key. holder: None when the build was left to itself (detached), or what a
     failed one made was kept; kept: which of them. keep_until: a stamp until which a clean-up spares what was finished;
     empty where there is no such thing. renewed: seconds since 1970. started, deadline: stamps in UTC.
-    public_key: as EC2 gives it.
+    public_key: as EC2 gives it. key_store: where the private key is kept beside the controller that made it; empty for
+    nowhere.
     """
 
     lock_id: str
@@ -85,6 +87,7 @@ class KeyLock:
     public_key: str = ""
     kept: bool = False
     keep_until: str = ""
+    key_store: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """For people and playbooks."""
@@ -180,6 +183,7 @@ def parse_lock(key_pair: Mapping[str, Any], fingerprint: str) -> KeyLock:
         public_key=str(key_pair.get("PublicKey") or ""),
         kept=tags.get(HOLDER) == KEPT,
         keep_until=tags.get(KEEP_UNTIL, ""),
+        key_store=tags.get(KEY_STORE, ""),
     )
 
 

@@ -26,6 +26,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.ec2 import (
 )
 from ansible_collections.petal.hpc.plugins.module_utils._aws.connection_api import aws, call
 from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import AwsError
+from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._core.ids import BUILD_ID as BUILD_ID_PATTERN
 from ansible_collections.petal.hpc.plugins.module_utils._core.ids import check_build_id
 from ansible_collections.petal.hpc.plugins.module_utils._core.names import resource_name
@@ -35,7 +36,9 @@ from ansible_collections.petal.hpc.plugins.module_utils._core.tags import (
     HOLDER,
     KEEP_UNTIL,
     KEY_PAIR_ID,
+    KEY_STORE,
     RENEWED,
+    build_tags,
     from_aws,
     moment,
     stamp,
@@ -56,6 +59,8 @@ from ansible_collections.petal.hpc.plugins.module_utils._lock.key_pair import (
     portable_host,
     same_key,
 )
+from ansible_collections.petal.hpc.plugins.module_utils._lock.key_store import NOWHERE, KeyStore, key_store_of
+from ansible_collections.petal.hpc.plugins.module_utils._lock.key_store_api import SealedKeys, public_key_of
 from ansible_collections.petal.hpc.plugins.module_utils._lock.model import (
     RENEW,
     TAKE,
@@ -82,7 +87,8 @@ class KeyRequest:
     key_file: where the private key is. timeout: seconds to wait. ttl: seconds until a holder that cannot be seen
     counts as dead. build_timeout: seconds that a build may take. interval: seconds between renewals. spare_detached:
     whether a build that runs on its own counts as alive; spare_kept: the same for the finished work of a failed one.
-    keep_for: seconds for which such work is spared, None for as long as before. waited: seconds before.
+    keep_for: seconds for which such work is spared, None for as long as before. waited: seconds before. key_store: how
+    the private key is kept.
     """
 
     name: str
@@ -100,6 +106,7 @@ class KeyRequest:
     waited: float = 0.0
     spare_kept: bool = False
     keep_for: float | None = None
+    key_store: KeyStore = NOWHERE
 
 
 def request_of(params: Mapping[str, Any]) -> KeyRequest:
@@ -122,6 +129,7 @@ def request_of(params: Mapping[str, Any]) -> KeyRequest:
         spare_detached=params["spare_detached"],
         spare_kept=params["spare_kept"],
         keep_for=params["keep_for"],
+        key_store=key_store_of(params["key_store"]),
     )
 
 
@@ -129,11 +137,15 @@ class KeyLocks:
     """The locks of an account in a Region.
 
     :param client: EC2's.
+    :param sealed: the private keys that are kept for other controllers.
     :param sleep: waits between two looks; a test gives its own.
     """
 
-    def __init__(self, client: Any, host: Host, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, client: Any, host: Host, sealed: SealedKeys, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         self._client = client
+        self._sealed = sealed
         self._host = host
         self._sleep = sleep
 
@@ -183,7 +195,9 @@ class KeyLocks:
         lock = self._find(request)
         mine = may_change(lock, request.holder, request.build_id, request.force)
         if lock is not None and mine and not check:
-            # The file first: a lock without its key is found and cleared, a key without its lock is not.
+            # The key first: a lock without its key is found and cleared, a key without its lock is not.
+            if lock.key_store or request.key_store.kind:
+                self._sealed.forget(lock.build_id)
             with explained(f"removing the private key {request.key_file}"):
                 request.key_file.unlink(missing_ok=True)
             self._delete(lock)
@@ -287,7 +301,7 @@ class KeyLocks:
 
     def _said(self, lock: KeyLock | None, verdict: Verdict, request: KeyRequest, waited: float) -> dict[str, Any]:
         """What check mode answers: who holds it, and whether it could be had."""
-        kept = lock is not None and same_key(self._public_key(request.key_file), lock.public_key)
+        kept = lock is not None and same_key(public_key_of(self._host, request.key_file), lock.public_key)
         if lock is None:
             now = time.time()
             lock = KeyLock(
@@ -303,11 +317,14 @@ class KeyLocks:
     ) -> dict[str, Any] | None:
         """Take what may be taken; None when somebody else was faster."""
         now = time.time()
-        known = self._public_key(request.key_file) if lock else ""
+        over = lock is not None and verdict.action == TAKE_OVER and lock.over(now)
+        known = self._key_of(lock, request) if lock and not over else ""
         kept = lock is not None and same_key(known, lock.public_key)
-        if lock is not None and verdict.action == TAKE_OVER and lock.over(now):
+        # Where hosts are reached without a key, one with another key is as good.
+        host_kept = kept or (lock is not None and not over and not request.key_store.needed)
+        if lock is not None and over:
             # It gets a time of its own, and a host whose dead man's switch knows that time.
-            lock, kept = replace(lock, started=stamp(now), deadline=self._deadline(request)), False
+            lock = replace(lock, started=stamp(now), deadline=self._deadline(request))
         if lock is not None and verdict.action == RENEW and kept:
             if now - lock.renewed > request.ttl / 4:
                 self._tag(lock.lock_id, {RENEWED: stamp(now)})
@@ -315,11 +332,12 @@ class KeyLocks:
         wanted = lock or self._left_behind(request) or self._fresh(request)
         if wanted.build_id != request.build_id and lock is None:
             verdict = Verdict(TAKE_OVER, f"the build {wanted.build_id} left its volume behind")
+        wanted = replace(wanted, key_store=request.key_store.kind or wanted.key_store)
         draft = None if kept else self._generate(request)
         try:
             if lock is not None:
                 self._delete(lock)
-            got = self._import(request, wanted, known if kept else self._public_key(draft), kept)
+            got = self._import(request, wanted, known if kept else public_key_of(self._host, draft), host_kept)
             if got is not None and draft is not None:
                 with explained(f"keeping the private key {request.key_file}"):
                     draft.replace(request.key_file)
@@ -328,7 +346,35 @@ class KeyLocks:
                 draft.unlink(missing_ok=True)
         if got is None:
             return None
+        self._seal(got, request, fresh=lock is None, new=not kept)
         return {"changed": True, "lock": self._result(got, verdict, request, waited, key_kept=kept)}
+
+    def _key_of(self, lock: KeyLock, request: KeyRequest) -> str:
+        """The public part of the private key that is here: that of the lock, where it is here or can be had."""
+        known = public_key_of(self._host, request.key_file)
+        if not request.key_store.kind or same_key(known, lock.public_key):
+            return known
+        brought = self._sealed.bring(lock.build_id, lock.public_key, request.key_file)
+        return lock.public_key if brought else known
+
+    def _seal(self, lock: KeyLock, request: KeyRequest, *, fresh: bool, new: bool) -> None:
+        """Keep the private key for other controllers, where that is asked for; where it cannot be, the lock goes back.
+
+        :param fresh: whether nobody had the lock before. new: whether the key has just been made.
+        """
+        if not request.key_store.kind:
+            return
+        tags = build_tags(request.fingerprint, lock.build_id, request.petal_name)
+        try:
+            self._sealed.seal(lock.build_id, request.key_file, tags, request.key_store.kms_key_id, new=new)
+        except PetalError:
+            if fresh:
+                request.key_file.unlink(missing_ok=True)
+                self._delete(lock)
+            else:
+                # What an earlier run made needs its lock, which is free for whoever comes next.
+                self._tag(lock.lock_id, {HOLDER: holder_tag(None), RENEWED: stamp(time.time())})
+            raise
 
     def _fresh(self, request: KeyRequest) -> KeyLock:
         now = time.time()
@@ -370,7 +416,7 @@ class KeyLocks:
     def _deadline(self, request: KeyRequest) -> str:
         return stamp(time.time() + request.build_timeout)
 
-    def _import(self, request: KeyRequest, wanted: KeyLock, public_key: str, kept: bool) -> KeyLock | None:
+    def _import(self, request: KeyRequest, wanted: KeyLock, public_key: str, host_kept: bool) -> KeyLock | None:
         holder, now = self._holder(request), time.time()
         tags = lock_tags(
             request.fingerprint,
@@ -381,10 +427,12 @@ class KeyLocks:
             started=wanted.started,
             deadline=wanted.deadline,
         )
-        if kept:
+        if host_kept:
             tags[KEY_PAIR_ID] = wanted.key_pair_id
         if wanted.keep_until:
             tags[KEEP_UNTIL] = wanted.keep_until
+        if wanted.key_store:
+            tags[KEY_STORE] = wanted.key_store
         try:
             with aws(f"importing the key pair {request.name}"):
                 made = import_key_pair(
@@ -404,7 +452,7 @@ class KeyLocks:
         return replace(
             wanted,
             lock_id=lock_id,
-            key_pair_id=wanted.key_pair_id if kept else lock_id,
+            key_pair_id=wanted.key_pair_id if host_kept else lock_id,
             holder=holder,
             renewed=now,
             public_key=public_key,
@@ -440,13 +488,6 @@ class KeyLocks:
         )
 
     # Keys
-
-    def _public_key(self, private: Path | None) -> str:
-        """The public part of a private key; empty when there is none that can be read."""
-        if private is None or not private.is_file():
-            return ""
-        status, output, _error = self._host.call(["ssh-keygen", "-y", "-P", "", "-f", str(private)])
-        return output.strip() if status == 0 else ""
 
     def _generate(self, request: KeyRequest) -> Path:
         """A new private key beside its place, for its owner only."""

@@ -20,6 +20,7 @@ BUILDER_VPC = Policy.read(IAM / "builder.json", IAM / "builder-vpc.json")
 FINGERPRINT = "sha256:" + "a" * 64
 # A managed policy holds this many characters beside white space, IAM and AWS STS quotas.
 LIMIT = 6144
+READS = ("ec2:Describe", "ec2:Get", "pricing:Get", "ssm:Describe")
 
 
 def call(action: str, service: str = "ec2", **parameters: str) -> dict[str, Any]:
@@ -126,6 +127,26 @@ def test_a_small_vpc_takes_its_own_policy() -> None:
     assert denied(tag, policy=BUILDER_VPC)
 
 
+def test_private_keys_that_are_kept_take_their_own_policy() -> None:
+    name = "/petal/build-keys/20260131T120000Z-0123abcd"
+    tags = {"Tag__1__Key": "petal:fingerprint", "Tag__1__Value": FINGERPRINT}
+    calls = [
+        call("PutParameter", "ssm", Name=name, **tags),
+        *(call(action, "ssm", Name=name) for action in ("GetParameter", "DeleteParameter")),
+        call("DescribeParameters", "ssm"),
+        call("ListTagsForResource", "ssm", ResourceId=name),
+    ]
+    policy = Policy.read(IAM / "builder.json", IAM / "builder-keys.json")
+    assert len(denied(*calls)) > len(calls)
+    assert denied(*calls, policy=policy) == []
+    for foreign in (
+        call("PutParameter", "ssm", Name=name),
+        call("PutParameter", "ssm", Name="/site/password", **tags),
+        call("GetParameter", "ssm", Name="/petal/buildcache-key"),
+    ):
+        assert denied(foreign, policy=policy), foreign
+
+
 def test_session_manager_takes_its_own_policy() -> None:
     started = call("StartSession", "ssm", Target="i-1")
     kept = {"Bucket": "petal-ssm-x", "Key": "i-1//home/ssm-user/a"}
@@ -173,7 +194,7 @@ def test_the_documents_can_be_policies(path: Path) -> None:
     assert len(set(sids)) == len(sids)
     assert all(sid.isalnum() for sid in sids)
     for statement in document["Statement"]:
-        reads = all(action.startswith(("ec2:Describe", "ec2:Get", "pricing:Get")) for action in statement["Action"])
+        reads = all(action.startswith(READS) for action in statement["Action"])
         assert statement["Resource"] != "*" or reads, statement["Sid"]
         assert not any("*" in action for action in statement["Action"]), statement["Sid"]
 

@@ -30,7 +30,7 @@ ERROR = re.compile(rb'<Code>([^<]+)</Code>|"__type": *"([^"]+)"')
 LAB_KEY = re.compile(r"AKIA(\d{12})PLAB")
 JSON = "application/x-amz-json-1.1"
 # Parameters of SSM that are logged: those that are no secrets.
-PLAIN = ("DocumentName", "Name", "SessionId", "Target")
+PLAIN = ("DocumentName", "KeyId", "Name", "ResourceId", "SessionId", "Target")
 READS = ("Describe", "Get", "List", "Head")
 SUB_RESOURCES = {
     "location": "Location",
@@ -211,6 +211,8 @@ def identify(environ: Environ) -> Call:
     elif service == "ssm" and environ.get("CONTENT_TYPE", "") == JSON:
         given = json.loads(_body(environ) or b"{}")
         parameters = {name: given[name] for name in PLAIN if isinstance(given.get(name), str)}
+        for number, tag in enumerate(given.get("Tags", []), start=1):
+            parameters |= {f"Tag.{number}.{part}": str(tag.get(part, "")) for part in ("Key", "Value")}
     elif service == "s3":
         bucket, _slash, key = environ.get("PATH_INFO", "").strip("/").partition("/")
         parameters = {name: value for name, value in (("Bucket", bucket), ("Key", key)) if value}

@@ -8,6 +8,7 @@ from typing import Any
 from moto.ec2.models import ec2_backends
 from moto.iam.models import iam_backends
 from moto.s3.models import s3_backends
+from moto.ssm.models import ssm_backends
 
 from ec2lab.control.instances import InstanceEC2, LabInstance
 
@@ -40,6 +41,14 @@ def leaks() -> dict[str, list[dict[str, Any]]]:
         for account, partitions in list(s3_backends.items())
         for s3 in list(partitions.values())
         for name in list(s3.buckets)
+    ]
+    # Of builds: others are what a site keeps there.
+    found["build_keys"] = [
+        {"id": name, "account": account, "region": region}
+        for account, regions in list(ssm_backends.items())
+        for region, ssm in list(regions.items())
+        for name in list(ssm._parameters)
+        if name.startswith("/petal/build-keys/")
     ]
     return found
 

@@ -24,5 +24,5 @@ def test_what_is_built_is_not_gone_on_with() -> None:
 
 
 def test_what_no_provider_shows_is_an_error() -> None:
-    with pytest.raises(AnsibleFilterError, match="takes one of none, building, left, got 'gone'"):
+    with pytest.raises(AnsibleFilterError, match="takes one of none, building, left, elsewhere, got 'gone'"):
         build_status("gone", False)

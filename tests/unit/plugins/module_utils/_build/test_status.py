@@ -19,6 +19,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._build.status import See
         (Status(seen=Seen.BUILDING, asked=True, answer="running"), "building"),
         (Status(seen=Seen.LEFT, asked=True, answer="running"), "running"),
         (Status(seen=Seen.LEFT, asked=True), "unreachable"),
+        (Status(seen=Seen.ELSEWHERE), "elsewhere"),
     ],
 )
 def test_the_state_in_one_word(status: Status, state: str) -> None:
@@ -38,6 +39,8 @@ def test_the_state_in_one_word(status: Status, state: str) -> None:
         (Status(seen=Seen.LEFT, asked=True, answer="running"), False, True),
         (Status(seen=Seen.BUILDING), False, True),
         (Status(seen=Seen.LEFT), False, True),
+        # Nobody takes the host away from what may install.
+        (Status(seen=Seen.ELSEWHERE), False, False),
     ],
 )
 def test_whether_it_is_gone_on_with(status: Status, at_once: bool, watched: bool) -> None:

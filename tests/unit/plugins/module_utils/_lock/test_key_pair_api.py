@@ -20,6 +20,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._aws.errors import AwsEr
 from ansible_collections.petal.hpc.plugins.module_utils._host.api import Host
 from ansible_collections.petal.hpc.plugins.module_utils._lock import key_pair_api as api
 from ansible_collections.petal.hpc.plugins.module_utils._lock.key_pair import KeyLock
+from ansible_collections.petal.hpc.plugins.module_utils._lock.key_store_api import SealedKeys
 from ansible_collections.petal.hpc.plugins.module_utils._lock.model import Here, Holder
 
 OURS = Holder("head", "boot-1", "4026531836", 100, "5000")
@@ -37,7 +38,8 @@ class Locks(api.KeyLocks):
     def __init__(self, found: Iterator[KeyLock | AwsError | None]) -> None:
         self.now = 0.0
         self.found = found
-        super().__init__(None, Host(no_command), sleep=self.wait)
+        host = Host(no_command)
+        super().__init__(None, host, SealedKeys(lambda: None, host), sleep=self.wait)
 
     def wait(self, seconds: float) -> None:
         self.now += seconds
