@@ -23,15 +23,10 @@ options:
     type: list
     elements: str
     required: true
-  volumes:
-    description: Volumes of the host, as RV(petal.hpc.local_volume_info#module:volumes) has them.
-    type: list
-    elements: dict
-    default: []
-  mark:
-    description: Of the volumes' store, as RV(petal.hpc.local_volume_info#module:mark) has it.
-    type: str
-    default: ""
+  host:
+    description: What is there of the store, C(volumes) and C(mark) of M(petal.hpc.local_volume_info).
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -70,14 +65,16 @@ from ansible_collections.petal.hpc.plugins.module_utils._build.logs import Sough
 _KEYS = ("logs_dir", "work_dir", "plan", "snapshot", "lock", "answered")
 
 
-def build_log_places(
-    build: Any, asked: Sequence[str], volumes: Sequence[Mapping[str, Any]] = (), mark: str = ""
-) -> dict[str, Any]:
+def build_log_places(build: Any, asked: Sequence[str], host: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """See DOCUMENTATION; anything but a build is an error."""
     if not isinstance(build, Mapping) or set(build) != set(_KEYS):
         raise AnsibleFilterError(f"petal.hpc.build_log_places takes a mapping with {', '.join(_KEYS)}")
     known: dict[str, Any] = {key: build[key] or {} for key in _KEYS}
-    return Sought(asked=list(asked), volumes=volumes, mark=mark, **known).to_dict()
+    return Sought(asked=list(asked), **_of_store(host or {}), **known).to_dict()
+
+
+def _of_store(host: Mapping[str, Any]) -> dict[str, Any]:
+    return {"volumes": host.get("volumes", []), "mark": host.get("mark", "")}
 
 
 class FilterModule:

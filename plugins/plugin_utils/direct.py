@@ -127,7 +127,7 @@ def _executed(
 
 
 def _as_ansible_has_it(parsed: Any) -> dict[str, Any]:
-    """The result of a module as ``_execute_module`` gives it: a dictionary until ansible-core 2.19, made of an object by 2.21."""
+    """The result of a module as ``_execute_module`` gives it: a dictionary, and from ansible-core 2.21 on an object."""
     if isinstance(parsed, dict):
         clean.remove_internal_keys(parsed)
         return parsed
