@@ -163,7 +163,7 @@ def actions(lab: Client) -> Counter[str]:
 class TestKeysForOtherControllers:
     """What each job of AWX is: another controller, whose directories are empty."""
 
-    KEPT: ClassVar = {"key_store": {"kind": "ssm"}}
+    KEPT: ClassVar[dict[str, Any]] = {"key_store": {"kind": "ssm"}}
     PARAMETER = "/petal/build-keys/b1"
 
     @staticmethod
@@ -223,7 +223,7 @@ class TestKeysForOtherControllers:
         assert self.parameters(cloud) == []
 
     def test_what_aws_refuses_leaves_no_lock(self, lab: Client, cloud: Cloud, controllers: Make) -> None:
-        refused = {"code": "AccessDeniedException", "status": 400, "message": "not authorized"}
+        refused: dict[str, Any] = {"code": "AccessDeniedException", "status": 400, "message": "not authorized"}
         lab.fault("error", action="PutParameter", times=50, **refused)
         ours = controllers()
         failed = ours.lock(**self.KEPT)
@@ -247,7 +247,7 @@ class TestKeysForOtherControllers:
         last.lock(state="absent", build_id="b1")
 
     def test_through_session_manager_another_key_is_as_good(self, cloud: Cloud, controllers: Make) -> None:
-        unneeded = {"key_store": {"needed": False}}
+        unneeded: dict[str, Any] = {"key_store": {"needed": False}}
         dead = controllers()
         first = dead.lock(**unneeded)["lock"]
         dead.die()

@@ -27,8 +27,8 @@ NAME = f"/petal/build-keys/{BUILD}"
 TAGS = {"petal:build-id": BUILD}
 
 
-def run_command(argv: list[str], **_options: Any) -> tuple[int, str, str]:
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+def run_command(args: list[str], **_options: Any) -> tuple[int, str, str]:
+    done = subprocess.run(args, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -43,7 +43,7 @@ class Parameters:
     def _ask(self, method: str, code: str = "") -> None:
         self.asked.append(method)
         if self.refused or code:
-            said = {"Error": {"Code": self.refused or code, "Message": f"no {method} for you"}}
+            said: Any = {"Error": {"Code": self.refused or code, "Message": f"no {method} for you"}}
             raise ClientError(said, method)
 
     def put_parameter(self, **given: Any) -> None:
