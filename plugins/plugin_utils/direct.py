@@ -127,7 +127,7 @@ def _executed(
 
 
 def _as_ansible_has_it(parsed: Any) -> dict[str, Any]:
-    """The result of a module as ``_execute_module`` gives it: a dictionary, and from ansible-core 2.21 on an object."""
+    """A module's result as ``_execute_module`` gives it: cleaned, in ansible-core 2.21 by an object of its own."""
     if isinstance(parsed, dict):
         clean.remove_internal_keys(parsed)
         return parsed

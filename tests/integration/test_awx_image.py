@@ -123,7 +123,7 @@ def test_a_playbook_runs_as_an_awx_job_does(image: str) -> None:
 
 
 def test_modules_run_without_a_way_to_a_host(image: str) -> None:
-    """As on the controller itself, with the ansible-core of the image, which may be another one than a clone has."""
+    """As they do on the controller itself, with the image's ansible-core, which may be newer than a clone's."""
     said = inside(image, "ansible-playbook", "petal.hpc.list_volumes", options=("--user", "0"))
     assert "There is no snapshot yet" in said
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.vars import clean
 
 from ansible_collections.petal.hpc.plugins.module_utils._namespace.api import RUNTIME, WRAPPER
 from ansible_collections.petal.hpc.plugins.plugin_utils import direct
@@ -136,6 +137,6 @@ class OfAnsible221:
     ids=["dictionary", "object"],
 )
 def test_a_result_is_a_dictionary_whatever_ansible_makes_of_it(parsed: Any, result: dict[str, Any]) -> None:
-    if isinstance(parsed, dict) and not hasattr(direct.clean, "remove_internal_keys"):
+    if isinstance(parsed, dict) and not hasattr(clean, "remove_internal_keys"):
         pytest.skip("this ansible-core has no results that are dictionaries")
     assert direct._as_ansible_has_it(parsed) == result
