@@ -73,3 +73,26 @@ def test_a_cluster_without_a_head_is_none(
     done = play(playbook, "-i", str(tmp_path / "inventory"), seed=SEED, store=tmp_path / "store", **more)
     assert done.rc != 0, done.output
     assert said in done.output
+
+
+#: Those that people start: each looks at its run first. The others are parts.
+WHOLE = [
+    path.stem for path in sorted((ROOT / "playbooks").glob("*.yml")) if "import_playbook: guard.yml" in path.read_text()
+]
+
+
+@pytest.mark.parametrize("playbook", WHOLE)
+def test_a_limit_that_leaves_localhost_out_is_never_green(playbook: str, tmp_path: Path) -> None:
+    """From a site's own project, as AWX starts them."""
+    (tmp_path / "inventory").write_text("[all]\nother ansible_connection=local\n[head]\nh1\n[compute]\nc1\n")
+    (tmp_path / "site.yml").write_text(f"- import_playbook: petal.hpc.{playbook}\n")
+    done = play(
+        str(tmp_path / "site.yml"), "-i", str(tmp_path / "inventory"), "--limit", "other", seed=SEED, store=tmp_path
+    )
+    assert done.rc != 0, done.output
+    assert "localhost is not among the hosts of this run" in done.output
+
+
+def test_whoever_starts_a_playbook_has_its_run_looked_at() -> None:
+    parts = {"guard", "install_volume", "replace_host", "build_source", "fill_ami", "use_software"}
+    assert {path.stem for path in (ROOT / "playbooks").glob("*.yml")} - set(WHOLE) == parts
