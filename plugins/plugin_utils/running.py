@@ -100,8 +100,10 @@ def leave(pid: int, patience: float = PATIENCE) -> list[str]:
     for path in _notes(pid):
         sign = _leaving(path)
         with contextlib.suppress(OSError):
-            texts.append(path.read_text(encoding="utf-8", errors="replace"))
+            text = path.read_text(encoding="utf-8", errors="replace")
+            # Whose rename it is tells it.
             path.rename(sign)
+            texts.append(text)
             signs.append(sign)
     end = time.monotonic() + patience
     while any(sign.exists() for sign in signs) and time.monotonic() < end:
