@@ -17,10 +17,10 @@ from kill_build import SEED
 pytestmark = pytest.mark.skipif(WHY_NOT != "", reason=WHY_NOT)
 #: Events and bytes of a playbook that builds two small environments, finds them, and so on.
 LIMITS = {
-    "build_volume": (360, 360_000),
-    "hit": (70, 75_000),
-    "deploy_cluster": (500, 560_000),
-    "list_volumes": (45, 45_000),
+    "build_volume": (368, 402_000),
+    "hit": (66, 75_000),
+    "deploy_cluster": (470, 557_000),
+    "list_volumes": (42, 43_000),
 }
 
 
@@ -29,7 +29,7 @@ def within(job: str, told: Told) -> None:
     assert told.run.rc == 0, told.run.output
     assert len(told.events) <= events, told.largest()
     assert told.size <= size, told.largest()
-    assert len(told.events) > events * 0.7, "it has become less: lower the limit"
+    assert len(told.events) > events / 2, "are these all of its events?"
 
 
 def test_a_job_of_each_kind_stays_small(store: Path, tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ def told(playbook: str, directory: Path, *arguments: str, **variables: Any) -> T
         "ANSIBLE_CALLBACK_PLUGINS": str(Path(str(_RUNNER.origin)).parent / "display_callback" / "callback"),
         "AWX_ISOLATED_DATA_DIR": str(directory),
     }
+    directory.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
         command(playbook, *arguments, **variables),
         cwd=ROOT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -42,7 +43,7 @@ def test_a_line_is_one_line() -> None:
 
 
 def test_it_ends_with_the_last_answer_and_the_warnings_of_all() -> None:
-    answers = iter(
+    answers: Iterator[dict[str, Any]] = iter(
         [
             {"changed": True, "warnings": ["one"], "progress": {"done": 0, "total": 2, "item": "a"}},
             {"changed": False, "warnings": ["one", "two"], "progress": {"done": 1, "total": 2, "item": "b"}},
