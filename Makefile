@@ -13,6 +13,8 @@ COLLECTIONS := .collections/ansible_collections
 BUNDLED := amazon/aws ansible/posix community/general community/library_inventory_filtering_v1
 # Unpacked again when either of them changes.
 UNPACKED := .collections/.unpacked-$(shell (echo '$(BUNDLED)'; cat requirements-collections.txt) | cksum | cut -d ' ' -f 1)
+# Unpacked for the tests alone.
+AWX := .collections/.awx-$(shell cksum < requirements-awx.txt | cut -d ' ' -f 1)
 # Nothing but the files whose digests are written down, from whatever index there is.
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --system-certs --custom-compile-command 'make requirements'
@@ -21,7 +23,7 @@ BECOME := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs docs-site galaxy kill bench bench-change bench-farm bench-hit bench-lookup bench-trust seeds-check package-index pcluster-check instance-types debian-sources spack-mirror spack-compiler spack-develop spack-user stacks-demo containers-check tiers-demo requirements lab lab-build lab-kill lab-faults lab-share lab-image-kill cluster-demo truth trust-check leftovers fuzz house awx-image awx-asked awx-base awx-project
+.PHONY: help setup setup-dev quickstart clean-quickstart test lint unit sanity integration molecule docs docs-site galaxy kill bench bench-change bench-farm bench-hit bench-lookup bench-trust seeds-check package-index pcluster-check instance-types debian-sources spack-mirror spack-compiler spack-develop spack-user stacks-demo containers-check tiers-demo requirements lab lab-build lab-kill lab-faults lab-share lab-image-kill cluster-demo truth trust-check leftovers fuzz house awx-image awx-asked awx-base awx-project awx-check
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 24
@@ -49,9 +51,15 @@ $(UNPACKED): .venv/.run
 	@rm -f .cache/ansible-*.whl
 	@touch $@
 
+$(AWX): $(UNPACKED)
+	$(PIP) download --require-hashes --only-binary :all: --no-deps --ignore-requires-python --dest .cache/awx -r requirements-awx.txt
+	@$(BIN)/python -c 'import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); z.extractall(".collections", [n for n in z.namelist() if n.startswith("ansible_collections/awx/awx/")])' .cache/awx/ansible-*.whl
+	@rm -rf .cache/awx
+	@touch $@
+
 setup: .venv/.run $(UNPACKED) ## virtual environment and collections for the playbooks
 
-setup-dev: setup .venv/.dev ## the same, and the tools of the checks
+setup-dev: setup .venv/.dev $(AWX) ## the same, and the tools of the checks
 
 quickstart: setup ## build, deploy and verify the quickstart seed on this host
 	$(BIN)/ansible-playbook $(BECOME) playbooks/build_volume.yml -e seed=seeds/quickstart.yaml
@@ -121,6 +129,9 @@ package-index: setup-dev ## make the index of packages, versions and variants th
 pcluster-check: setup-dev ## let the real AWS ParallelCluster read the configuration of every shipped seed, and wrong ones
 	@PYTHONPATH=.collections:tests/lab $(BIN)/python -B tests/lab/pcluster_check.py $(CHECK)
 
+awx-check: setup-dev ## every object for AWX by its rules and those of awx.awx, and the playbooks as AWX runs them
+	@$(SUDO) env HOME="$$HOME" PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH=.collections:tests/lab $(BIN)/python -B tests/lab/awx_check.py
+
 instance-types: setup-dev ## renew the table of EC2's instance types, from EC2 or, without credentials, from moto (FROM=ec2|moto)
 	@PYTHONPATH=.collections:tests/lab $(BIN)/python -B tests/lab/instance_types.py $(if $(FROM),--from $(FROM))
 
@@ -143,6 +154,7 @@ requirements: setup-dev ## lock what the *.in files name, with digests of everyt
 	$(LOCK) --python-version 3.11 --output-file requirements.txt requirements.in
 	$(LOCK) --python-version 3.11 --constraints requirements.txt --output-file requirements-dev.txt requirements-dev.in
 	$(LOCK) --python-version 3.12 --no-deps --output-file requirements-collections.txt requirements-collections.in
+	$(LOCK) --python-version 3.12 --no-deps --output-file requirements-awx.txt requirements-awx.in
 	$(LOCK) --python-version 3.9 --output-file roles/spack/files/python.txt roles/spack/files/python.in
 	$(LOCK) --python-version 3.9 --output-file roles/spack/files/python-dnf.txt roles/spack/files/python-dnf.in
 	$(LOCK) --python-version 3.11 --output-file roles/pcluster_config/files/library-3.16.1.txt roles/pcluster_config/files/library-3.16.1.in

@@ -23,6 +23,7 @@ PACKAGES = (
     "_core",
     "_seed",
     "_run",
+    "_awx",
     "_build",
     "_host",
     "_git",

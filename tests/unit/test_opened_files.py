@@ -83,13 +83,8 @@ KNOWN: dict[str, tuple[str, int]] = {
     "plugin_utils/keeper.py": (f"{OURS}; /dev/null", 2),
     "plugin_utils/osv.py": (NAMED, 2),
     "plugin_utils/package_index.py": ("the collection's own", 1),
-<<<<<<< ours
     "plugin_utils/run_guard.py": ("the collection's own, and the user's playbooks", 3),
-    "plugin_utils/running.py": (f"{OURS}; {KERNEL}", 4),
-=======
-    "plugin_utils/run_guard.py": ("the collection's own, and the user's playbooks", 2),
     "plugin_utils/running.py": (f"{OURS}; {KERNEL}", 5),
->>>>>>> theirs
     "plugin_utils/secret.py": (NAMED, 1),
     "plugin_utils/seed_edit.py": (NAMED, 1),
     "plugin_utils/seed_file.py": (NAMED, 1),

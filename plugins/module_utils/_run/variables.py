@@ -55,6 +55,8 @@ EXTRA_VARIABLES = frozenset(
         "logs_dir",
         # of a site: how its builder is called in provenance
         "petal_builder_id",
+        # of a site on AWX; the role awx knows the others with petal_awx_, and refuses what is none of them
+        "petal_awx_project_url",
         # OSV's export, at share_volume
         "osv",
         "petal_osv",
