@@ -37,8 +37,8 @@ def test_a_picture_is_on_a_page(picture: Path) -> None:
     assert any(f"images/{picture.name})" in (ROOT / page).read_text(encoding="utf-8") for page in PAGES)
 
 
-def test_the_flow_a_build_on_aws_and_a_volume_have_pictures() -> None:
-    assert [picture.stem for picture in PICTURES] == ["aws-build", "flow", "volume"]
+def test_the_flow_a_build_on_aws_a_workflow_of_awx_and_a_volume_have_pictures() -> None:
+    assert [picture.stem for picture in PICTURES] == ["aws-build", "awx-workflow", "flow", "volume"]
 
 
 def test_build_hosts_are_recommended() -> None:
