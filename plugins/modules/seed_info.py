@@ -252,6 +252,10 @@ host_mismatch:
   returned: success
   type: str
   sample: its operating system is debian12, not rocky9
+host_decides:
+  description: Whether the seed leaves its system open, so that the fingerprint has that of the build host.
+  returned: success
+  type: bool
 compatible_os:
   description: The operating systems on which the software runs. Rebuilds of RHEL fit each other in one major release.
   returned: success

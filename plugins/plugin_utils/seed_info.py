@@ -206,7 +206,7 @@ class _Run:
         options, source = self.options, self.document.source
         refs = {name: commit for name, commit in (options.get("resolved_refs") or {}).items() if commit}
         decided = inputs.resolve(options.get("inputs") or {}, seed, files.digests)
-        wanted = Host(seed.cluster.os, seed.cluster.architecture)
+        wanted, cluster = Host(seed.cluster.os, seed.cluster.architecture), self.document.data.get("cluster") or {}
         given = options["path"]
         file = "" if is_text(given) or seed_text.is_kept(source.file) else given
         again = {name: value for name, value in self.extra.items() if name in (*inputs.NAMES, *PLACES)}
@@ -233,6 +233,7 @@ class _Run:
             "spack_settings": spack_settings.variables(seed.software.spack.config, decided.settings),
             # A build host on AWS is made for the seed, and shows what it is when it answers.
             "host_mismatch": mismatch(wanted, self.host) if seed.cluster.provider == "local" else "",
+            "host_decides": seed.cluster.provider == "local" and not {"os", "architecture"} <= set(cluster),
             "compatible_os": list(compatible_os(wanted.os)),
             "software_volume": _volume(seed.software_volume),
             "build_timeout_s": seed.software.build.timeout_seconds,

@@ -190,7 +190,8 @@ def unfitting(made: objects.Configuration) -> Iterator[str]:
                 yield f"{one['name']} asks for {variable}, which is no extra variable that a person gives"
             if question["required"] and variable != "seed" and variable not in REQUIRED.get(name, ()):
                 yield f"{one['name']} cannot be started without {variable}, and the playbook can"
-            if "default" in question:
+            # Of choices an empty one is passed on to nobody.
+            if "default" in question and (question["type"], question["default"]) != ("multiplechoice", ""):
                 yield f"{one['name']} has a default for {variable}, which would beat what the template says"
 
 

@@ -97,6 +97,9 @@ def _build(course: Course) -> Ended:
         made["petal_hit"] is False and [made["petal_snapshot"]["snapshot_id"]] == course.snapshots(),
         "it built nothing",
     )
+    # Where the seed was validated is another system.
+    same = made["petal_fingerprint"] == course.of("validate").artifacts["petal_fingerprint"]
+    expect(ended, same, "it is another fingerprint than the one that validate_seed has told")
     return ended
 
 

@@ -159,7 +159,8 @@ class Shape:
             message, hint = f"YAML reads this as {value.reads_as}", f"quote it: {_quoted(value.text)}"
         else:
             message = f"{_kind(value)} stands here"
-        report.add(path, message, value, self.wanted(), hint)
+        # Of a file that is no seed at all nothing is shown: it may have been meant for nobody's eyes.
+        report.add(path, message, value if path else _NOT_GIVEN, self.wanted(), hint)
 
 
 @dataclass(frozen=True)

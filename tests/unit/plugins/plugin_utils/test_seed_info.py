@@ -357,3 +357,28 @@ def test_a_part_that_there_is_not(path: Path) -> None:
     assert (named["ami"], named["plan"]) == ("ami-0123456789abcdef0", None)
     with pytest.raises(SeedError, match=r"compute\.custom_ami.*there is none to build"):
         describe(path, overrides={"part": "ami"})
+
+
+@pytest.mark.parametrize(
+    ("cluster", "decides"),
+    [
+        ("provider: local", True),
+        ("provider: local, os: debian12", True),
+        ("provider: local, os: debian12, architecture: x86_64", False),
+        ("region: eu-west-1", False),
+    ],
+)
+def test_the_build_host_decides_what_a_local_seed_leaves_open(tmp_path: Path, cluster: str, decides: bool) -> None:
+    path = tmp_path / "seed.yaml"
+    path.write_text(f"cluster: {{name: bio, {cluster}}}\nsoftware: {{spack_packages: [zlib]}}\n")
+    assert describe(path)["host_decides"] is decides
+
+
+def test_nothing_is_shown_of_a_file_that_is_no_seed(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text("-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n")
+    with pytest.raises(SeedError) as caught:
+        describe(path)
+    said = "\n".join(line for problem in caught.value.problems for line in problem.to_lines())
+    assert "a text stands here" in said
+    assert "c2VjcmV0" not in said
