@@ -153,6 +153,8 @@ import os, signal, sys, time
 from ansible_collections.petal.hpc.plugins.plugin_utils import running
 from ansible_collections.petal.hpc.plugins.plugin_utils.controller import process_identity
 
+# What was started in the background of a script ignores it, and so would this.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 running.PATIENCE = 0.2
 running.leave_at_signals(print)
 running.Note(process_identity(os.getpid()), "test").write("It stays.")
