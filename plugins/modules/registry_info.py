@@ -154,6 +154,7 @@ from ansible_collections.petal.hpc.plugins.module_utils._core.errors import Peta
 from ansible_collections.petal.hpc.plugins.module_utils._registry.api import Registry, Settings
 from ansible_collections.petal.hpc.plugins.module_utils._registry.options import ARGUMENTS
 from ansible_collections.petal.hpc.plugins.module_utils._registry.query import QUESTIONS
+from ansible_collections.petal.hpc.plugins.module_utils._seed.addresses import secrets_of
 
 
 def main() -> None:
@@ -182,6 +183,7 @@ def main() -> None:
         ],
         supports_check_mode=True,
     )
+    module.no_log_values |= secrets_of(module.params["registry_url"])
     try:
         settings = Settings.of(module.params, keep=not module.check_mode)
         registry = Registry(module.params["registry_url"], settings)

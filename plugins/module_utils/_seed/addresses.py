@@ -44,6 +44,16 @@ def withheld(text: str) -> str:
     return _ADDRESS.sub(_without_query, _CREDENTIALS.sub("…@", text))
 
 
+def secrets_of(url: str) -> set[str]:
+    """What an http(s) address has of secrets: its password, or a token in its place, as written and as meant.
+
+    For AnsibleModule.no_log_values: an event of AWX has a module's arguments.
+    """
+    found = _HTTP.fullmatch(url.strip())
+    secret = found[2].rpartition(":")[2] if found else ""
+    return {secret, unquote(secret)} - {""}
+
+
 def _without_query(address: re.Match[str]) -> str:
     """What follows a question mark may be a signature: whoever has it can fetch."""
     before, mark, _query = address[0].partition("?")

@@ -13,7 +13,7 @@ import subprocess
 import pytest
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed import shapes
-from ansible_collections.petal.hpc.plugins.module_utils._seed.addresses import GitAccess, git_access, redacted
+from ansible_collections.petal.hpc.plugins.module_utils._seed.addresses import GitAccess, git_access, redacted, secrets_of
 
 
 @pytest.mark.parametrize(
@@ -98,3 +98,17 @@ def test_git_reads_the_settings_for_that_repository_and_for_no_other() -> None:
 )
 def test_a_value_of_a_seed_is_shown_without_what_nobody_is_to_see(value: str, expected: str) -> None:
     assert shapes.shown(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "secrets"),
+    [
+        ("https://petal:glpat%2D1@registry.example.org/petal/", {"glpat%2D1", "glpat-1"}),
+        ("https://glpat-1@registry.example.org/petal/", {"glpat-1"}),
+        ("https://registry.example.org/petal/", set()),
+        ("ssh://git@registry.example.org/petal", set()),
+        ("file:///srv/registry", set()),
+    ],
+)
+def test_what_no_result_of_a_module_may_show_of_an_address(url: str, secrets: set[str]) -> None:
+    assert secrets_of(url) == secrets
