@@ -13,7 +13,12 @@ import subprocess
 import pytest
 
 from ansible_collections.petal.hpc.plugins.module_utils._seed import shapes
-from ansible_collections.petal.hpc.plugins.module_utils._seed.addresses import GitAccess, git_access, redacted, secrets_of
+from ansible_collections.petal.hpc.plugins.module_utils._seed.addresses import (
+    GitAccess,
+    git_access,
+    redacted,
+    secrets_of,
+)
 
 
 @pytest.mark.parametrize(
