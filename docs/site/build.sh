@@ -15,7 +15,7 @@ rm -rf "$to/source" "$to/html"
 mkdir -p "$to/source/collections"
 
 # The tree as it is, so that a relative link means the same on the site as in the clone; conf.py says what are pages.
-git ls-files -z --cached --others --exclude-standard -- '*.md' LICENSE docs seeds roles plugins tests |
+git ls-files -z --cached --others --exclude-standard -- '*.md' LICENSE awx docs seeds roles plugins tests |
     tar --null --files-from=- --create --ignore-failed-read | tar --extract --directory="$to/source"
 cp docs/site/index.md "$to/source/index.md"
 
