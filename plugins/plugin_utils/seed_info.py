@@ -378,7 +378,10 @@ def _from_command_line(value: Any) -> Any:
 
 #: What Ansible makes of -e seed="$(cat FILE)": the first word.
 _LINE = re.compile(r"(---|[a-z_]+:)(\s|$)")
-_AS_TEXT = "-e seed=… takes no text of several lines: give the seed's file, or -e @FILE with seed: | in it"
+_AS_TEXT = (
+    "a text of one line stands in braces: {cluster: …}. -e seed=… takes no text of several lines: give the seed's "
+    "file, or -e @FILE with seed: | in it"
+)
 
 
 def find_seed(path: str, playbook_dir: str) -> str:

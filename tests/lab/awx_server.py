@@ -358,7 +358,7 @@ class Controller:
         return [one for one in found if not either or any(self._value(one, key) == value for key, value in either)]
 
     def _value(self, one: Object, key: str) -> str:
-        head, _, rest = key.partition("__")
+        head, _mark, rest = key.partition("__")
         if head not in one:
             raise RefusedError({"detail": f"{one['type']} has no field named '{head}'"})
         if rest:
@@ -415,7 +415,7 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PATCH = do_DELETE = _handle  # noqa: N815 - names of http.server
 
     def _known(self) -> bool:
-        scheme, _, value = (self.headers.get("Authorization") or "").partition(" ")
+        scheme, _blank, value = (self.headers.get("Authorization") or "").partition(" ")
         if scheme == "Bearer":
             return value in self.controller.tokens.values()
         mine = f"{self.controller.username}:{self.controller.password}"
@@ -538,7 +538,7 @@ def main() -> None:
         _end(arguments.account)
         return
     if arguments.background and os.fork():
-        for _ in range(600):
+        for _second in range(600):
             if arguments.account.exists():
                 return
             time.sleep(0.1)

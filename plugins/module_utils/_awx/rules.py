@@ -82,8 +82,8 @@ def _names(configuration: Configuration) -> Iterator[str]:
             yield f"{kind.variable} is {objects!r}, and must be a list of mappings, one for each {kind.what}."
             continue
         names = [one.get("name") for one in objects]
-        if not all(isinstance(name, str) and name.strip() for name in names):
-            yield f"{kind.variable}: one has the name {next(n for n in names if not n)!r}; each {kind.what} needs one."
+        for wrong in [name for name in names if not (isinstance(name, str) and name.strip())][:1]:
+            yield f"{kind.variable}: one has the name {wrong!r}; each {kind.what} needs a text."
         yield from (f"{kind.variable}: two are called {name}; AWX would have the last." for name in _twice(names))
 
 

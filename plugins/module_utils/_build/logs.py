@@ -27,8 +27,8 @@ class Sought:
     """A build whose log is asked for, as the roles know it.
 
     asked: the hosts that can be asked for it. logs_dir: where on the controller logs come to. work_dir: of Spack on the
-    host. plan: what is built. mark: of the store's volumes on the host. snapshot, lock: what there is of it, empty where there is none. answered: what its install
-    said. volumes: of the host, each with name, tags, snapshot_id and mount_dir.
+    host. plan: what is built. mark: of the store's volumes on the host. snapshot, lock: what there is of it, empty where
+    there is none. answered: what its install said. volumes: of the host, each with name, tags, snapshot_id and mount_dir.
     """
 
     asked: Sequence[str]

@@ -152,3 +152,9 @@ def test_all_of_a_configuration_is_looked_at() -> None:
 def test_every_object_has_a_name_of_its_own(objects: Any, words: str) -> None:
     (sentence,) = wrong({"controller_templates": objects})
     assert words in sentence
+
+
+@pytest.mark.parametrize("name", [5, None, "  "])
+def test_each_object_needs_a_text_for_its_name(name: object) -> None:
+    (said,) = wrong({"aap_organizations": [{"name": name}]})
+    assert f"one has the name {name!r}; each organization needs a text" in said
