@@ -13,9 +13,7 @@ import base64
 import contextlib
 import datetime
 import hashlib
-import os
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,11 @@ from typing import Any
 import jinja2
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
+from ansible_collections.petal.hpc.plugins.module_utils._host.user_cache_api import (
+    keep_newest,
+    replace_file,
+    user_cache,
+)
 from ansible_collections.petal.hpc.plugins.module_utils._report.model import (
     ORIGINS,
     Build,
@@ -213,13 +216,15 @@ def make(arguments: Mapping[str, Any], check: bool) -> dict[str, Any]:
     if not BUILD_ID.fullmatch(build_id):
         raise ReportError(f"the manifest's build_id {build_id[:100]!r} cannot be the name of a file")
     own = arguments.get("directory")
-    path = Path(own or _cache() / "petal" / "reports").expanduser() / f"{build_id}.html"
+    path = Path(own or user_cache() / "petal" / "reports").expanduser() / f"{build_id}.html"
     try:
         changed = _differs(path, page)
         if changed and not check:
-            _write(path, page)
-            if not own:
-                _clear(path.parent)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(path, page.encode(), 0o644)
+            if not own:  # the id of a build begins with its time
+                reports = sorted(one for one in path.parent.glob("[0-9]*.html") if BUILD_ID.fullmatch(one.stem))
+                keep_newest(reports, KEPT)
     except OSError as error:
         told = (
             f"the report could not be kept at {path} on the controller: {error.strerror or error}. It is on the volume."
@@ -228,33 +233,7 @@ def make(arguments: Mapping[str, Any], check: bool) -> dict[str, Any]:
     return {"changed": changed, "path": str(path), **({"html": page} if check else {})}
 
 
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-
-
-def _clear(directory: Path) -> None:
-    """Keep the newest: the id of a build begins with its time."""
-    reports = sorted(one for one in directory.glob("[0-9]*.html") if BUILD_ID.fullmatch(one.stem))
-    for old in reports[:-KEPT]:
-        old.unlink(missing_ok=True)
-
-
 def _differs(path: Path, page: str) -> bool:
     with contextlib.suppress(FileNotFoundError):
         return path.read_bytes() != page.encode()
     return True
-
-
-def _write(path: Path, page: str) -> None:
-    """In one step, so that nobody reads half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    draft = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
-            stream.write(page)
-        draft.chmod(0o644)
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise

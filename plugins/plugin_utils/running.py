@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.petal.hpc.plugins.module_utils._host.user_cache_api import user_cache
 from ansible_collections.petal.hpc.plugins.plugin_utils.controller import start_time
 
 PROC = Path("/proc")
@@ -25,8 +26,8 @@ PATIENCE = 6.0
 
 
 def directory() -> Path:
-    """Where the notes are: in the user's cache directory, as XDG has it."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "petal" / "running"
+    """Where the notes are: in the user's cache directory."""
+    return user_cache() / "petal" / "running"
 
 
 def lives(pid: int, started: str) -> bool:

@@ -9,14 +9,13 @@ What comes of it is read again as a seed is, and compared: a file that cannot be
 from __future__ import annotations
 
 import copy
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from ansible_collections.petal.hpc.plugins.module_utils._host.user_cache_api import replace_file
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import Problem, SeedError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.given import is_text
 from ansible_collections.petal.hpc.plugins.plugin_utils import seed_text
@@ -96,16 +95,8 @@ def _impossible(values: Mapping[Place, Any], name: str, why: str) -> SeedError:
 
 def _write(file: Path, text: str) -> None:
     """In one step, with the mode that it has."""
-    draft: Path | None = None
     try:
-        handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        draft = Path(name)
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-            stream.write(text)
-        draft.chmod(file.stat().st_mode & 0o7777)
-        draft.replace(file)
+        replace_file(file, text.encode(), file.stat().st_mode & 0o7777)
     except OSError as error:
-        if draft is not None:
-            draft.unlink(missing_ok=True)
         message = f"the image could not be written into the seed, which stays as it is: {error.strerror}"
         raise SeedError([Problem("", message)], str(file)) from error

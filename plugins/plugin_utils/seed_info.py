@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.names import build_names
+from ansible_collections.petal.hpc.plugins.module_utils._run import job
 from ansible_collections.petal.hpc.plugins.module_utils._run.variables import command_line
 from ansible_collections.petal.hpc.plugins.module_utils._seed import (
     fingerprint,
@@ -57,8 +58,6 @@ PLACES = (
 )
 
 
-#: Extra variables of every AWX job.
-_OF_AWX = ("awx_job_id", "tower_job_id")
 #: In commands, for a text that no file has when they are read.
 _SAME = "<the same text>"
 
@@ -91,7 +90,7 @@ def named_inventories(sources: Any, usual: Any, extra: Iterable[str]) -> list[st
     of the extra variables; an AWX job makes its inventory anew.
     """
     given = [str(one) for one in sources] if isinstance(sources, (list, tuple)) else []
-    if given == [str(one) for one in usual] or any(name in _OF_AWX for name in extra):
+    if given == [str(one) for one in usual] or job.is_job(extra):
         return []
     return [one if "," in one else _from_here(one) for one in given]
 
@@ -198,7 +197,7 @@ class _Run:
         given = str(self.options["path"])
         if not is_text(given):
             return given
-        lasts = not any(name in _OF_AWX for name in self.extra)
+        lasts = not job.is_job(self.extra)
         return (seed_text.keep(given, seed.cluster.name) if lasts else "") or _SAME
 
     def describe(self, seed: Seed, name: str, files: site_files.SiteFiles, *, of_image: bool = False) -> dict[str, Any]:

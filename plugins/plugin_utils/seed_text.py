@@ -11,9 +11,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
 from pathlib import Path
 
+from ansible_collections.petal.hpc.plugins.module_utils._host.user_cache_api import (
+    keep_newest,
+    replace_file,
+    user_cache,
+)
 from ansible_collections.petal.hpc.plugins.module_utils._seed.errors import Problem, SeedError
 from ansible_collections.petal.hpc.plugins.module_utils._seed.given import TEXT, is_text
 
@@ -22,8 +26,8 @@ KEPT = 200
 
 
 def directory() -> Path:
-    """Where texts are kept: in the user's cache directory, as XDG has it."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()).absolute() / "petal" / "seeds"
+    """Where texts are kept: in the user's cache directory."""
+    return user_cache() / "petal" / "seeds"
 
 
 def is_kept(file: str) -> bool:
@@ -39,30 +43,16 @@ def keep(text: str, name: str) -> str:
     name: of the seed's cluster, which has no slashes.
     """
     content = text.encode()
-    draft: Path | None = None
     try:
         kept = directory() / f"{name}-{hashlib.sha256(content).hexdigest()[:12]}.yaml"
         kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # What has been changed there is written anew: in one step, and for nobody else, as it may hold an address.
-        handle, at = tempfile.mkstemp(dir=kept.parent, prefix=f".{kept.name}.")
-        draft = Path(at)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        draft.replace(kept)
+        replace_file(kept, content, 0o600)
     except (OSError, RuntimeError):
-        if draft is not None:
-            draft.unlink(missing_ok=True)
         return ""
     with contextlib.suppress(OSError):  # another run has cleared up as well
-        _clear(kept.parent)
+        keep_newest(sorted(kept.parent.glob("[!.]*.yaml"), key=lambda one: one.lstat().st_mtime), KEPT)
     return str(kept)
-
-
-def _clear(kept: Path) -> None:
-    """Let the newest stay."""
-    texts = [(one.lstat().st_mtime, one) for one in kept.glob("[!.]*.yaml")]
-    for _time, old in sorted(texts)[:-KEPT]:
-        old.unlink(missing_ok=True)
 
 
 def refuse(given: str, file: str, wanted: str) -> None:

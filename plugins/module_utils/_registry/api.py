@@ -33,6 +33,7 @@ from ansible.module_utils.urls import open_url
 
 from ansible_collections.petal.hpc.plugins.module_utils._core.errors import PetalError
 from ansible_collections.petal.hpc.plugins.module_utils._host import below_api as below
+from ansible_collections.petal.hpc.plugins.module_utils._host.user_cache_api import user_cache
 from ansible_collections.petal.hpc.plugins.module_utils._registry import query, reach, record
 from ansible_collections.petal.hpc.plugins.module_utils._registry.query import VariantCriteria
 from ansible_collections.petal.hpc.plugins.module_utils._registry.record import (
@@ -114,10 +115,7 @@ class Cache:
     """
 
     def __init__(self, directory: str = "") -> None:
-        home = os.environ.get("XDG_CACHE_HOME", "")
-        # By the XDG Base Directory Specification a path that is not absolute is to be ignored.
-        base = Path(home) if home.startswith("/") else Path("~/.cache").expanduser()
-        self.root = Path(directory) if directory else base / "petal.hpc" / "registry"
+        self.root = Path(directory) if directory else user_cache() / "petal.hpc" / "registry"
 
     def _path(self, url: str) -> Path:
         return self.root / hashlib.sha256(url.encode()).hexdigest()
