@@ -91,7 +91,7 @@ def make(configuration: Mapping[str, Any], call: Call, ask: Ask, check_mode: boo
             said.setdefault(step.what, "take away" if step.gone else "change" if before.has(step) else "make")
     return {
         "changed": bool(said),
-        "objects": len({step.what for step in todo}),
+        "objects": len({step.what for step in todo if not step.gone}),
         "done": [f"{deed} {what}" for what, deed in said.items()],
     }
 

@@ -67,6 +67,7 @@ def same(wanted: Any, found: Any) -> bool:
 
 def test_awx_has_what_the_data_says_after_the_first_run_and_the_second_one_changes_nothing(site: Site) -> None:
     site.says["petal_awx_project_url"] = "https://git.example.org/hpc/site.git"
+    site.says["petal_awx_push_seed"] = "seeds/bio.yaml"
     planned = site.set_up("--check")
     assert planned.rc == 0, planned.output
     assert site.controller.writes == []
@@ -74,7 +75,7 @@ def test_awx_has_what_the_data_says_after_the_first_run_and_the_second_one_chang
 
     first = site.set_up()
     assert first.rc == 0, first.output
-    assert "43 objects of AWX are as they should be; 43 had to be changed." in first.output
+    assert "46 objects of AWX are as they should be; 46 had to be changed." in first.output
     wanted = awx_check.configuration(site.says)
     there = site.controller.named("job_templates")
     assert set(there) == {one["name"] for one in wanted["controller_templates"]}
@@ -94,13 +95,18 @@ def test_awx_has_what_the_data_says_after_the_first_run_and_the_second_one_chang
     written = len(site.controller.writes)
     second = site.set_up()
     assert second.rc == 0, second.output
-    assert "none had to be changed" in second.output
+    assert "none had to be changed" in second.output, second.output
     assert "changed=0" in second.output
     assert site.controller.writes[written:] == []
 
-    # A site that wants no approval any more: the node goes, and what led to it leads on.
+    # A site that wants no approval any more: the node goes, and what led to it leads on. And none of its pushes built.
+    pushed = site.controller.named("workflow_job_templates")["petal.hpc on push"]
+    assert pushed["webhook_service"] == "github"
+    del site.says["petal_awx_push_seed"]
     third = site.set_up(petal_awx_approval="false")
     assert "take away node petal.hpc build and deploy/approve: done" in third.output
+    assert "take away workflow petal.hpc on push: done" in third.output
+    assert "petal.hpc on push" not in site.controller.named("workflow_job_templates")
     nodes_now = site.controller.named("workflow_job_template_nodes")
     assert "approve" not in nodes_now
     assert site.controller.links[nodes_now["build"]["id"], "success_nodes"] == [nodes_now["deploy"]["id"]]

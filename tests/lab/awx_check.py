@@ -89,6 +89,9 @@ def says_all(key: Path) -> dict[str, Any]:
         "petal_awx_region": "eu-west-1",
         "petal_awx_cleanup": {"keep_last": 3},
         "petal_awx_registry": "https://registry.example.org/",
+        "petal_awx_push_seed": "seeds/bio.yaml",
+        "petal_awx_push_service": "gitlab",
+        "petal_awx_push_credential": "gitlab",
     }
 
 

@@ -97,6 +97,8 @@ FIELDS: dict[str, Object] = {
         "extra_vars": "",
         "allow_simultaneous": False,
         "survey_enabled": False,
+        "webhook_service": "",
+        "webhook_credential": None,
         **_ASKS,
         **_ASKS_OF_JOBS,
     },
@@ -106,6 +108,8 @@ FIELDS: dict[str, Object] = {
         "extra_vars": "",
         "allow_simultaneous": False,
         "survey_enabled": False,
+        "webhook_service": "",
+        "webhook_credential": None,
         **_ASKS,
     },
     "workflow_job_template_nodes": {
@@ -118,13 +122,15 @@ FIELDS: dict[str, Object] = {
     "workflow_approval_templates": {**_NAMED, "timeout": 0},
     "schedules": {**_NAMED, "unified_job_template": None, "rrule": None, "enabled": True, "extra_data": {}},
 }
-UNIFIED = ("projects", "inventory_sources", "job_templates", "workflow_job_templates", "workflow_approval_templates")
+WORKFLOWS = "workflow_job_templates"
+UNIFIED = ("projects", "inventory_sources", "job_templates", WORKFLOWS, "workflow_approval_templates")
 #: Fields that hold the id of another object, and where that is; for unified_job_template any of UNIFIED.
 LINKED = {
     "organization": "organizations",
     "default_environment": "execution_environments",
     "execution_environment": "execution_environments",
     "credential": "credentials",
+    "webhook_credential": "credentials",
     "credential_type": "credential_types",
     "inventory": "inventories",
     "project": "projects",
@@ -366,8 +372,11 @@ class Controller:
         return "" if one[head] is None else str(one[head])
 
     def remove(self, kind: str, number: int) -> None:
-        """DELETE."""
+        """DELETE, of a workflow with its nodes."""
         del self.objects[kind][number]
+        for node in [node for node in self.objects["workflow_job_template_nodes"].values() if kind == WORKFLOWS]:
+            if node["workflow_job_template"] == number:
+                self.remove("workflow_job_template_nodes", node["id"])
         for (owner, name), numbers in list(self.links.items()):
             if owner == number:
                 del self.links[owner, name]

@@ -36,6 +36,8 @@ QUESTIONS: dict[str, type | tuple[type, ...]] = {
 }
 WITH_CHOICES = frozenset(["multiplechoice", "multiselect"])
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+#: Whose webhooks awx.awx 24.6.1 knows.
+WEBHOOKS = ("github", "gitlab")
 FORMATS = frozenset(["ssh_private_key", "url"])
 FIELD_TYPES = frozenset(["string", "boolean"])
 _FIELD_KEYS = frozenset(
@@ -65,6 +67,9 @@ def wrong(configuration: Configuration) -> list[str]:
                 found.append(
                     f"{where}: survey_enabled without a survey_spec asks nothing; leave one out, or add the other."
                 )
+            service = one.get("webhook_service") or WEBHOOKS[0]
+            if service not in WEBHOOKS:
+                found.append(f"{where}: webhook_service is {service!r}, and must be {' or '.join(WEBHOOKS)}.")
     for one in configuration.get("controller_credential_types") or []:
         found += [f"controller_credential_types, {one['name']}: {sentence}" for sentence in credential_type(one)]
     for one in configuration.get("controller_projects") or []:

@@ -120,6 +120,14 @@ def test_a_workflow_does_not_lead_back() -> None:
     assert found == ["the node a leads back to itself.", "the node b leads back to itself."]
 
 
+def test_webhooks_are_those_that_awx_knows() -> None:
+    flow = {"name": "w", "webhook_service": "gitlab"}
+    assert wrong({"controller_workflows": [flow]}) == []
+    assert wrong({"controller_workflows": [{**flow, "webhook_service": "gitea"}]}) == [
+        "controller_workflows, w: webhook_service is 'gitea', and must be github or gitlab."
+    ]
+
+
 def test_all_of_a_configuration_is_looked_at() -> None:
     asks_nothing = {"name": "t", "survey_enabled": True}
     asks_wrong = {"name": "u", "survey_spec": {"name": "", "description": "", "spec": [{**SEED, "default": "x"}]}}

@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.petal.hpc.plugins.module_utils._host.user_cache_api import (
     keep_newest,
     replace_file,
