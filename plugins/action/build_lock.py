@@ -26,8 +26,8 @@ class ActionModule(ActionBase):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
 
-        def run(arguments: Mapping[str, Any]) -> dict[str, Any]:
-            return execute(self, str(self._task.resolved_action), arguments, task_vars or {})
+        def run(arguments: Mapping[str, Any], *, waits: bool = False) -> dict[str, Any]:
+            return execute(self, str(self._task.resolved_action), arguments, task_vars or {}, waits=waits)
 
         # Values that went through templating carry Ansible's own types: make them plain, once, here.
         arguments = json.loads(json.dumps(self._task.args))

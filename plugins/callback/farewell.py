@@ -12,8 +12,7 @@ version_added: "0.1.0"
 description:
   - Where a run is told to end (SIGINT or SIGTERM) in the middle of a build, says in one line what stays of it and how
     to go on, and gives the build's lock up, so that the next run goes on within seconds instead of waiting until the
-    lock is no longer renewed. That takes six seconds at most. The lock of a build on AWS stays, and ends after five
-    minutes.
+    lock is no longer renewed. That takes six seconds at most.
   - For jobs of AWX, each of which runs in a container that the next one cannot look into, and whose output is AWX's.
     P(petal.hpc.progress#callback) says the same on a terminal.
   - A run that is killed without a word (SIGKILL) leaves its lock as it is; it ends after five minutes.

@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from ansible_collections.petal.hpc.plugins.module_utils._lock.model import farewell, parse_holder, waiting
 from ansible_collections.petal.hpc.plugins.module_utils._run.variables import command_line
 from ansible_collections.petal.hpc.plugins.plugin_utils import keeper
 from ansible_collections.petal.hpc.plugins.plugin_utils.running import Note
 
-Run = Callable[[Mapping[str, Any]], dict[str, Any]]
+
+class Run(Protocol):
+    """Runs the module with these arguments, and gives its result; waits: in a task with async too."""
+
+    def __call__(self, arguments: Mapping[str, Any], /, *, waits: bool = False) -> dict[str, Any]: ...
+
+
 #: Seconds until the first word about whom one waits for, and between the others.
 FIRST_WORD, WORDS = 3, 60
 #: For how long a lock is taken that nobody can keep renewed.
@@ -28,7 +34,7 @@ def act(
 ) -> dict[str, Any]:
     """Do what a state of build_lock or aws_build_lock asks for.
 
-    :param run: runs the module with these arguments, and gives its result. say: shows a line, now.
+    :param say: shows a line, now.
     :param renews_itself: the module does so, as a task with async on the controller: its lock is AWS's.
     """
     state = arguments.get("state", "present")
@@ -86,11 +92,16 @@ def keep(run: Run, note: Note, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def watch(run: Run, note: Note, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Note the build on AWS, and see to it that somebody says what stays when this run is ended."""
+    """Note the build on AWS, and see to it that it is left to whoever comes next when this run is told to end."""
     region = str(arguments.get("region", "REGION"))
     left = f"what it has made in {region} stays, at AWS's price."
     note.write(goodbye(arguments, left, {"region": region, "detached": "true", "kept": "true"}))
-    keeper.start(note, process(arguments))
+
+    def give_up() -> None:
+        # Who keeps it renewed sees that nobody holds it any more.
+        run({**arguments, "state": "detached"}, waits=True)
+
+    keeper.start(note, process(arguments), give_up=give_up)
     return run(arguments)
 
 

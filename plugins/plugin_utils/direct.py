@@ -93,12 +93,20 @@ class DirectAction(ActionBase):
         return execute(self, str(self._task.resolved_action), self._task.args, task_vars or {})
 
 
-def execute(action: ActionBase, module: str, arguments: Mapping[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+def execute(
+    action: ActionBase,
+    module: str,
+    arguments: Mapping[str, Any],
+    variables: dict[str, Any],
+    *,
+    waits: bool = False,
+) -> dict[str, Any]:
     """Run a module of this collection for an action, and give its result.
 
-    module: in full, as ``petal.hpc.build_lock``. arguments: its options. variables: those of the task.
+    module: in full, as ``petal.hpc.build_lock``. arguments: its options. variables: those of the task. waits: whether
+    for the module's end where the task is async, too.
     """
-    result = _executed(action, module, arguments, variables)
+    result = _executed(action, module, arguments, variables, bool(action._task.async_val) and not waits)
     # Whole files are among them, and an event of AWX has all of a result. Ansible shows them from -vvv on as well.
     if action._display.verbosity < VERBOSE:
         result.pop("invocation", None)
@@ -106,11 +114,11 @@ def execute(action: ActionBase, module: str, arguments: Mapping[str, Any], varia
 
 
 def _executed(
-    action: ActionBase, module: str, arguments: Mapping[str, Any], variables: dict[str, Any]
+    action: ActionBase, module: str, arguments: Mapping[str, Any], variables: dict[str, Any], background: bool
 ) -> dict[str, Any]:
-    where = place(_way(action, variables), os.geteuid())
+    where = place(_way(action, variables, background), os.geteuid())
     if where is None:
-        in_background = bool(action._task.async_val) and not action._connection.has_native_async
+        in_background = background and not action._connection.has_native_async
         try:
             options: dict[str, Any] = {"task_vars": variables, "wrap_async": in_background}
             return dict(action._execute_module(module_name=module, module_args=dict(arguments), **options))
@@ -137,11 +145,11 @@ def _as_ansible_has_it(parsed: Any) -> dict[str, Any]:
 
 def leaves_no_file(action: ActionBase, variables: Mapping[str, Any]) -> bool:
     """Whether the module of a task, and its arguments with it, reaches its host without being a file there."""
-    direct = place(_way(action, variables), os.geteuid()) is not None
+    direct = place(_way(action, variables, bool(action._task.async_val)), os.geteuid()) is not None
     return direct or action._is_pipelining_enabled("new", bool(action._task.async_val))
 
 
-def _way(action: ActionBase, variables: Mapping[str, Any]) -> Way:
+def _way(action: ActionBase, variables: Mapping[str, Any], background: bool) -> Way:
     host = action._task.delegate_to
     if host:
         variables = (variables.get("ansible_delegated_vars") or {}).get(host) or {}
@@ -151,7 +159,7 @@ def _way(action: ActionBase, variables: Mapping[str, Any]) -> Way:
         user=None if become is None else str(action.get_become_option("become_user") or "root"),
         python=str(action._templar.template(variables.get("ansible_python_interpreter", ""))),
         environment=any(action._task.environment or ()),
-        background=bool(action._task.async_val),
+        background=background,
     )
 
 

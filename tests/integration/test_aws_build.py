@@ -48,28 +48,37 @@ def lab() -> Iterator[Client]:
 class Started:
     """A playbook that runs, and that can be killed."""
 
-    def __init__(self, site: Site, playbook: str = "build_volume", **more: str) -> None:
+    def __init__(self, site: Site, playbook: str = "build_volume", callbacks: str = "", **more: str) -> None:
         self._path = site.directory / f"{playbook}-{time.monotonic_ns()}.log"
         with self._path.open("w") as output:
             self._process = subprocess.Popen(
                 command(playbook, "-e", json.dumps({**site.more, **site.variables(**more)})),
                 cwd=ROOT,
-                env=environment(),
+                env=environment(**({"ANSIBLE_CALLBACKS_ENABLED": callbacks} if callbacks else {})),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                # Where the tests themselves run in the background of a shell, it is ignored.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
             )
 
-    def kill_when(self, what: Callable[[], Any]) -> None:
-        """End it and all that it started with SIGKILL, as soon as something is true."""
+    def kill_when(self, what: Callable[[], Any], first: signal.Signals | None = None) -> None:
+        """End it and all that it started with SIGKILL, as soon as something is true.
+
+        :param first: is sent before, as AWX does it: ten seconds before, if it takes so long.
+        """
         try:
             wait_for(lambda: what() or self._process.poll() is not None, 300, 0.5)
             assert self._process.poll() is None, f"it ended before:\n{self.end().output}"
+            if first is not None:
+                os.killpg(self._process.pid, first)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(10)
         finally:
-            if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-                self._process.wait()
+            self._process.wait()
 
     def so_far(self) -> str:
         """What it printed until now."""
@@ -301,7 +310,8 @@ def aside(work: Callable[[], None]) -> Future[None]:
 
 
 def test_what_is_killed_is_gone_on_with_or_cleaned_up(lab: Client, tmp_path: Path) -> None:
-    """SIGKILL while a host is used, then at the snapshot, and a plain rerun; beside it SIGKILL, and the clean-up."""
+    """SIGINT as AWX sends it when a host begins, SIGKILL while it is used, then at the snapshot, and a plain rerun;
+    beside it SIGKILL, and the clean-up."""
     (tmp_path / "left").mkdir()
     (tmp_path / "dead").mkdir()
     left = Site(tmp_path / "left", "killed", region="us-west-2")
@@ -322,6 +332,11 @@ def test_what_is_killed_is_gone_on_with_or_cleaned_up(lab: Client, tmp_path: Pat
 
     lab.clear_calls()
     beside = aside(clean_up)
+    cancelled = Started(left, callbacks="petal.hpc.farewell")
+    cancelled.kill_when(lambda: called("RunInstances", "us-west-2"), first=signal.SIGINT)
+    assert "was interrupted: what it has made in us-west-2 stays" in cancelled.so_far()
+    (lock,) = left.cloud.ec2.describe_key_pairs()["KeyPairs"]
+    assert {tag["Key"]: tag["Value"] for tag in lock["Tags"]}["petal:holder"] == "detached", cancelled.so_far()
     Started(left).kill_when(lambda: called("AttachVolume", "us-west-2"))
     Started(left).kill_when(lambda: called("CreateSnapshot", "us-west-2"))
     done = left.build()

@@ -23,7 +23,8 @@ class Module:
         self.slices: list[int] = []
         self.said: list[str] = []
 
-    def run(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    def run(self, arguments: Mapping[str, Any], *, waits: bool = False) -> dict[str, Any]:
+        assert not waits
         self.slices.append(arguments["timeout"])
         waits = min(float(arguments["timeout"]), max(0.0, self.free_at - self.now))
         self.now += waits + 0.5
@@ -64,7 +65,8 @@ def act(arguments: Mapping[str, Any], results: list[dict[str, Any]], *, check: b
     """Do it; the calls of the module that it made."""
     calls: list[Mapping[str, Any]] = []
 
-    def run(given: Mapping[str, Any]) -> dict[str, Any]:
+    def run(given: Mapping[str, Any], *, waits: bool = False) -> dict[str, Any]:
+        assert not waits
         calls.append(given)
         return results.pop(0)
 
@@ -101,6 +103,21 @@ def test_a_run_that_is_told_to_end_leaves_its_lock_to_the_next_one(
     monkeypatch.setattr(keeper, "start", start)
     [call] = act({**mine, "ttl": 300}, [{"changed": True}])
     assert (call["state"], call["ttl"], call["timeout"]) == ("present", build_lock.LEFT_TTL, 0)
+
+
+def test_on_aws_it_leaves_its_lock_too_and_waits_for_that(
+    mine: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[str, bool]] = []
+
+    def run(given: Mapping[str, Any], *, waits: bool = False) -> dict[str, Any]:
+        calls.append((given["state"], waits))
+        return {"changed": True}
+
+    monkeypatch.setattr(keeper, "start", lambda *_arguments, give_up: give_up())
+    build_lock.act(run, print, mine, check=False, renews_itself=True)
+    # The task itself goes on in the background.
+    assert calls == [("detached", True), ("renewing", False)]
 
 
 def test_what_stays_is_told_once(mine: dict[str, Any]) -> None:
