@@ -100,7 +100,11 @@ def ill_typed(
         except Exception:  # noqa: S112 - whatever keeps a template from being a value is said where it is used
             continue
         spec = {name: {key: part for key, part in options[name].items() if key not in ("required", "default")}}
-        wrong += [f"{name}: {said}" for said in ArgumentSpecValidator(spec).validate({name: value}).error_messages]
+        said = ArgumentSpecValidator(spec).validate({name: value}).error_messages
+        if said and value is None:
+            choices = " or ".join(f'"{choice}"' for choice in options[name].get("choices", ()))
+            said = [f"it is null. Leave its line out{f', or write {choices}' if choices else ''}."]
+        wrong += [f"{name}: {sentence}" for sentence in said]
     return wrong
 
 

@@ -326,7 +326,7 @@ def test_without_its_key_a_build_is_taken_from_its_host_by_who_says_so_alone(con
     watched = controllers.play("build_status", watch="true")
     assert watched.rc != 0
     refused = " ".join(watched.output.split())
-    assert "run build_status on the controller that began it, or with its ssh_key_dir" in refused
+    assert "run build_status on the controller that went on with it last, or with its ssh_key_dir" in refused
     assert "which loses what is half done: ansible-playbook petal.hpc.build_volume -e seed=" in refused
     assert controllers.launched() == 1
     done = controllers.play("build_volume")

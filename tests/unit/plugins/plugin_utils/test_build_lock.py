@@ -26,8 +26,8 @@ class Module:
     def run(self, arguments: Mapping[str, Any], *, waits: bool = False) -> dict[str, Any]:
         assert not waits
         self.slices.append(arguments["timeout"])
-        waits = min(float(arguments["timeout"]), max(0.0, self.free_at - self.now))
-        self.now += waits + 0.5
+        slept = min(float(arguments["timeout"]), max(0.0, self.free_at - self.now))
+        self.now += slept + 0.5
         if self.now < self.free_at:
             return {"failed": True, "held": True, "lock": {"build_id": "theirs"}, "reason": "pid 7 on far is building"}
         return {"changed": True, "lock": {"build_id": "mine"}}

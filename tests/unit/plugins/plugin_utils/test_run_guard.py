@@ -76,17 +76,24 @@ def test_a_variable_of_a_role_may_be_an_extra_one() -> None:
 
 def test_types_are_looked_at_before_anything_happens() -> None:
     hostvars = {"localhost": {}, "h": {"cluster_switch_poll": [1]}}
-    given = {"spack_jobs": "many", "lmod_method": "tar", "build_host_connection": "ssh", "spack_timeout": "{{ later }}"}
+    given: dict[str, Any] = {
+        "spack_jobs": "many",
+        "lmod_method": "tar",
+        "build_host_connection": "ssh",
+        "spack_timeout": "{{ later }}",
+    }
+    given["build_key_store"] = None
 
     def template(value: Any) -> Any:
-        if "{{" in value:
+        if "{{" in str(value):
             raise ValueError(value)
         return value
 
     with pytest.raises(PetalError) as raised:
         look(GIVEN, [], {**RUN, "hostvars": hostvars, **given}, template)
     lines = str(raised.value).splitlines()
-    assert len(lines) == 3
+    assert len(lines) == 4
+    assert lines.pop(0) == 'build_key_store: it is null. Leave its line out, or write "" or "ssm".'
     assert lines[0].startswith("lmod_method: value of lmod_method must be one of: package, source, spack")
     assert lines[1].startswith("spack_jobs: ")
     assert lines[2].startswith("h: cluster_switch_poll: ")
