@@ -31,6 +31,23 @@ options:
     description: Return the instances of the cluster, too.
     type: bool
     default: false
+  wait:
+    description:
+      - With O(name), ask until AWS is not at work on it, and say how far it is where it begins, at each tenth of its
+        resources and every ten minutes, with any callback.
+    type: bool
+    default: false
+    version_added: "0.1.0"
+  wait_timeout:
+    description: Seconds to wait. A cluster on which AWS is still at work then is a failure.
+    type: int
+    default: 3600
+    version_added: "0.1.0"
+  poll_interval:
+    description: Seconds between two looks.
+    type: int
+    default: 15
+    version_added: "0.1.0"
 """
 
 EXAMPLES = r"""
@@ -44,12 +61,10 @@ EXAMPLES = r"""
   petal.hpc.pcluster_cluster_info:
     region: us-east-1
     name: bio-cluster
+    wait: true
   vars:
     ansible_python_interpreter: "{{ pcluster_config_python }}"
   register: asked
-  until: asked.ended
-  retries: 240
-  delay: 15
 """
 
 RETURN = r"""
@@ -137,6 +152,10 @@ events:
   returned: with O(name)
   type: list
   elements: dict
+attempts:
+  description: How often it was asked.
+  returned: always
+  type: int
 code:
   description: The status of ParallelCluster's answer as in HTTP, V(429) where AWS was asked too often.
   returned: failure
@@ -160,6 +179,10 @@ def main() -> None:
             "name": {"type": "str"},
             "events": {"type": "bool", "default": False},
             "instances": {"type": "bool", "default": False},
+            # The action waits.
+            "wait": {"type": "bool", "default": False},
+            "wait_timeout": {"type": "int", "default": 3600},
+            "poll_interval": {"type": "int", "default": 15},
         },
         supports_check_mode=True,
     )

@@ -79,6 +79,13 @@ options:
     description: Wait until all are complete.
     type: bool
     default: true
+  watch:
+    description:
+      - In check mode, which begins and ends nothing, look again until no copy is pending, for O(wait_timeout) at most,
+        and say how far they are, with any callback. For a task behind one with O(wait=false).
+    type: bool
+    default: false
+    version_added: "0.1.0"
   wait_timeout:
     description: Seconds to wait for all together.
     type: int
@@ -172,6 +179,8 @@ def main() -> None:
             "kms_key_id": {"type": "str", "no_log": False},
             "kms_key_ids": {"type": "dict", "default": {}, "no_log": False},
             "wait": {"type": "bool", "default": True},
+            # The action looks again.
+            "watch": {"type": "bool", "default": False},
             "wait_timeout": {"type": "int", "default": 14400},
             "poll_interval": {"type": "int", "default": 15},
         },

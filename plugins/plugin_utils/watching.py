@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.petal.hpc.plugins.plugin_utils.progress import elapsed
@@ -20,6 +21,15 @@ from ansible_collections.petal.hpc.plugins.plugin_utils.progress import elapsed
 STEPS, PATIENCE = 10, 600.0
 #: What is worked on is at most so many characters.
 LONGEST = 100
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long somebody waits, in seconds in all and between two looks. name: for what, as a line says it."""
+
+    name: str
+    timeout: float
+    interval: float
 
 
 class Shown:
@@ -89,3 +99,35 @@ def watch(
         if line := teller.line(result.get("progress"), clock()):
             say(line)
     return {**result, "changed": changed, **({"warnings": warned} if warned else {})}
+
+
+def wait(
+    ask: Callable[[], dict[str, Any]],
+    goes_on: Callable[[Mapping[str, Any]], bool],
+    say: Callable[[str], None],
+    patience: Patience,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> dict[str, Any]:
+    """The same of what does not wait by itself; with ``attempts``, how often it was asked.
+
+    The last answer has failed, too, where it still goes on when the time is over.
+    """
+    began, attempts = clock(), 0
+
+    def again() -> dict[str, Any]:
+        nonlocal attempts
+        if attempts:
+            sleep(patience.interval)
+        attempts += 1
+        return ask()
+
+    def has_time(result: Mapping[str, Any]) -> bool:
+        return goes_on(result) and clock() - began + patience.interval <= patience.timeout
+
+    result = {**watch(again, has_time, say, Teller(patience.name, began), clock), "attempts": attempts}
+    if result.get("failed") or not goes_on(result):
+        return result
+    done, total, item = _read(result.get("progress"))
+    far = f", {done} of {total} done{f', now {item}' if item else ''}" if total else ""
+    return {**result, "failed": True, "msg": f"{patience.name}: not at the end after {int(patience.timeout)} s{far}."}

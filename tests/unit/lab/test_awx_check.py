@@ -41,7 +41,7 @@ def test_the_modules_of_awx_take_all_of_it(plain: Made, full: Made) -> None:
 
 
 def test_each_playbook_has_a_template_and_each_template_a_survey(plain: Made) -> None:
-    assert awx_check.figures(plain) == {"templates": 24, "surveys": 25, "workflows": 2}
+    assert awx_check.figures(plain) == {"templates": 24, "surveys": 25, "workflows": 3}
     assert len(awx_check.playbooks()) == 24
 
 
@@ -52,13 +52,15 @@ def test_what_the_build_hands_on_is_what_is_deployed(plain: Made) -> None:
 
 
 def test_a_site_says_what_it_wants(full: Made) -> None:
-    workflow, nightly = full["controller_workflows"]
+    workflow, nightly, push = full["controller_workflows"]
     nodes = {node["identifier"]: node for node in workflow["simplified_workflow_nodes"]}
     assert nodes["approve"]["state"] == "absent"
     assert nodes["build"]["success_nodes"] == ["deploy"]
     data = {node["identifier"]: node["extra_data"] for node in nightly["simplified_workflow_nodes"]}
     assert data["cleanup"] == {"provider": "aws", "region": "eu-west-1", "keep_last": 3}
     assert data["registry"]["seed"] == "seeds/bio.yaml"
+    assert (push["state"], push["webhook_service"]) == ("present", "gitlab")
+    assert {node["extra_data"]["seed"] for node in push["simplified_workflow_nodes"]} == {"seeds/bio.yaml"}
     assert full["controller_credentials"][0]["inputs"]["ssh_key_data"].endswith("KEY-----\n")
     assert all(one["credentials"] == ["aws", "petal.hpc nodes"] for one in full["controller_templates"])
     assert all(one["notification_templates_error"] == ["chat"] for one in full["controller_templates"])

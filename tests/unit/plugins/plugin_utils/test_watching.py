@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.petal.hpc.plugins.plugin_utils.watching import PATIENCE, Teller, watch
+from ansible_collections.petal.hpc.plugins.plugin_utils.watching import PATIENCE, Patience, Teller, wait, watch
 
 
 def told(*reports: Any, seconds: float = 15.0) -> list[str]:
@@ -61,3 +61,47 @@ def test_it_ends_with_the_last_answer_and_the_warnings_of_all() -> None:
 def test_a_failure_is_the_last_answer() -> None:
     result = watch(lambda: {"failed": True, "msg": "no"}, lambda _answer: True, pytest.fail, Teller("It", 0.0))
     assert result == {"failed": True, "msg": "no", "changed": False}
+
+
+class Clock:
+    """Time that passes only where somebody sleeps."""
+
+    now = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def waited(answers: list[dict[str, Any]], timeout: float) -> tuple[dict[str, Any], list[str], float]:
+    clock, said = Clock(), list[str]()
+    result = wait(
+        lambda: answers.pop(0),
+        lambda answer: "end" not in answer,
+        said.append,
+        Patience("Wait for it", timeout, 10.0),
+        lambda: clock.now,
+        clock.sleep,
+    )
+    return result, said, clock.now
+
+
+GOING: dict[str, Any] = {"progress": {"done": 1, "total": 4, "item": "job 7"}}
+
+
+def test_it_looks_again_until_there_is_nothing_to_wait_for() -> None:
+    result, said, seconds = waited([GOING, GOING, {"end": True}], 100)
+    assert result == {"changed": False, "end": True, "attempts": 3}
+    assert said == ["Wait for it: 1 of 4 done after 0:00:00, now job 7"]
+    assert seconds == 20
+
+
+def test_what_is_late_is_a_failure_that_says_how_far_it_is() -> None:
+    result, _said, seconds = waited([GOING] * 9, 45)
+    assert result["failed"]
+    assert result["msg"] == "Wait for it: not at the end after 45 s, 1 of 4 done, now job 7."
+    assert (result["attempts"], seconds) == (5, 40)
+
+
+def test_what_fails_is_not_asked_again() -> None:
+    result, _said, _seconds = waited([{"failed": True, "msg": "no way there"}], 45)
+    assert (result["msg"], result["attempts"]) == ("no way there", 1)
