@@ -119,6 +119,8 @@ def test_what_is_missing_or_wrong_is_said_before_anything_is_made(site: Site) ->
     assert "asks for seed, which the template's extra_vars say" in answered.output
     unknown = site.set_up("-e", json.dumps({"petal_awx_projekt": "x"}))
     assert "petal_awx_projekt: there is no such variable" in unknown.output
+    keyless = site.set_up(petal_awx_machine_key_file="~/nobody's")
+    assert "petal_awx_machine_key_file is ~/nobody's, and there is no such file here" in keyless.output
     del site.says["petal_awx_project_url"]
     assert "controller_projects, petal.hpc: nothing says where it is (scm_url)" in site.set_up().output
     assert site.controller.writes == []
